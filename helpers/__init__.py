@@ -1,0 +1,1 @@
+"""Files, formats, images, drawing, parameters: everything that is not the algorithm."""

@@ -1,0 +1,224 @@
+"""The one configuration object: PARAMETERS.py, the data set's block and the command line, checked and frozen."""
+
+import argparse
+import difflib
+import os
+from pathlib import Path
+
+from helpers.errors import UserError, run_script
+from helpers.rules import Choice, Either, Entries, Flag, Number, Several, Text, whole
+
+BACKGROUND = "__background__"  # class 0
+EXCLUDED_LABELS = ("EXCLUDE", "UNDECIDED")  # boxes that are neither positive nor negative
+ROI_ENGINES = ("opencv-fast", "opencv-quality", "selectivesearch", "dlib", "grid")
+
+_NAME = Text(r"[\w-]+", "letters, digits, - and _")
+_FOLDER = Text(r".+", "the path of a folder")
+_FRACTION = Number(0, 1)
+
+RULES = {
+    "datasetName": _NAME,
+    "classes": Several(Text(r"[^\t\r\n,]+", "a class name without tabs and commas")),
+    "classifier": Choice(("svm", "nn")),
+    "imageSet": Choice(("test", "train")),
+    "experimentName": _NAME,
+    "seed": whole(0, 2**32 - 1),
+    "rootDir": _FOLDER,
+    "dataRootDir": _FOLDER,
+    "procRootDir": _FOLDER,
+    "resultsRootDir": _FOLDER,
+    "roi_engine": Choice(ROI_ENGINES),
+    "roi_maxImgDim": whole(20, 10_000),
+    "roi_minDimRel": _FRACTION,
+    "roi_maxDimRel": _FRACTION,
+    "roi_minNrPixelsRel": _FRACTION,
+    "roi_maxNrPixelsRel": _FRACTION,
+    "roi_maxAspectRatio": Number(1),
+    "ss_nmsThreshold": _FRACTION,
+    "ss_minSize": whole(1),
+    "ss_scale": Number(0, above=True),
+    "ss_sigma": Number(0),
+    "ss_kvals": Several(whole(1), 3),
+    "ss_max_merging_iterations": whole(1),
+    "ss_base_k": whole(1),
+    "ss_inc_k": whole(1),
+    "ss_opencvSigma": Number(0, above=True),
+    "grid_nrScales": whole(0, 30),
+    "grid_aspectRatios": Several(Number(0, above=True)),
+    "grid_downscaleRatioPerIteration": Number(1, above=True),
+    "grid_stepRel": Number(0.05, 1),
+    "network": Choice(("alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large")),
+    "networkWeights": Text(r".+", '"auto", "random" or the path of a file'),
+    "network_device": Choice(("auto", "cpu", "cuda", "mps")),
+    "network_roiBatchSize": whole(1),
+    "cntk_nrRois": whole(1, 100_000),
+    "cntk_padWidth": whole(32, 10_000),
+    "cntk_padHeight": whole(32, 10_000),
+    "train_posOverlapThres": _FRACTION,
+    "train_negOverlapThres": _FRACTION,
+    "svm_C": Number(0, above=True),
+    "svm_B": Number(0, above=True),
+    "svm_nrEpochs": whole(1),
+    "svm_retrainLimit": whole(1),
+    "svm_evictThreshold": Number(-1e9, -1),
+    "svm_posWeight": Either(Choice(("balanced",)), Number(0, above=True)),
+    "svm_targetNorm": Number(0, above=True),
+    "svm_penality": Choice(("l2",)),
+    "svm_loss": Choice(("l1", "l2")),
+    "boxRegression": Flag(),
+    "boxRegression_minOverlap": Number(0, 1, above=True),
+    "boxRegression_ridge": Number(0, above=True),
+    "nmsThreshold": _FRACTION,
+    "nms_maxDetections": whole(1),
+    "vis_decisionThresholds": Entries(("svm", "nn"), Number(-1e9)),
+    "eval_overlapThreshold": Number(0, 1, above=True),
+    "eval_use11Points": Flag(),
+    "eval_wantedPrecision": _FRACTION,
+}
+NOT_LESS = (  # pairs (a, b) with a <= b
+    ("roi_minDimRel", "roi_maxDimRel"),
+    ("roi_minNrPixelsRel", "roi_maxNrPixelsRel"),
+    ("train_negOverlapThres", "train_posOverlapThres"),
+)
+
+
+class Parameters:
+    """All parameters as attributes, frozen, and the folders that follow from them."""
+
+    def __init__(self, values):
+        self.__dict__.update(values)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"parameters are frozen: make a new object with replace({name}=...)")
+
+    def replace(self, **changes):
+        """A copy with other values, checked in the same way."""
+        return Parameters(_checked({**self.__dict__, **changes}))
+
+    def subset(self, names):
+        """The named parameters as a dict of plain JSON values, for the records that steps keep."""
+        return {name: _plain(getattr(self, name)) for name in names}
+
+    @property
+    def all_classes(self):
+        """Class names with the background first, so that a class id is an index."""
+        return (BACKGROUND, *self.classes)
+
+    @property
+    def image_dir(self):
+        return Path(self.dataRootDir) / self.datasetName
+
+    @property
+    def proc_dir(self):
+        return Path(self.procRootDir) / self.datasetName
+
+    @property
+    def results_dir(self):
+        return Path(self.resultsRootDir) / self.datasetName
+
+    @property
+    def roi_dir(self):
+        return self.proc_dir / "rois"
+
+    @property
+    def cntk_files_dir(self):
+        return self.proc_dir / "cntkFiles"
+
+    @property
+    def svm_dir(self):
+        return self.proc_dir / "trainedSVMs"
+
+    @property
+    def detections_dir(self):
+        return self.proc_dir / "detections"
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def load_parameters(settings=(), source=None):
+    """Build the parameters of one run.
+
+    settings: texts "name=value", as after --set; source: the module PARAMETERS or anything with the same attributes.
+    Raises `UserError` for an unknown name, a wrong type and a value out of range, naming it, what is allowed and the
+    nearest known name.
+    """
+    if source is None:
+        import PARAMETERS as source
+    chosen = dict(_split(setting) for setting in settings)
+    defaults = {name: getattr(source, name) for name in RULES if hasattr(source, name)}
+    dataset = chosen.get("datasetName", defaults["datasetName"])
+    block = source.datasets.get(dataset)
+    if block is None and "classes" not in chosen:
+        raise UserError(
+            f'datasetName = "{dataset}": PARAMETERS.py has no block of this name'
+            f"{_nearest(dataset, source.datasets)}; known: {', '.join(source.datasets)}"
+        )
+    for name in block or ():
+        _known(name)
+    return Parameters(_checked({"classes": (), **defaults, **(block or {}), **chosen}))
+
+
+def _split(setting):
+    name, equals, value = setting.partition("=")
+    _known(name)
+    if not equals:
+        raise UserError(f"--set {setting}: write it as {setting}=VALUE; allowed: {RULES[name].describe()}")
+    return name, value
+
+
+def _known(name):
+    if name not in RULES:
+        raise UserError(f'unknown parameter "{name}"{_nearest(name, RULES)}; all are listed in PARAMETERS.py')
+
+
+def _nearest(name, known):
+    """ ", did you mean ...?" for the nearest known name, whatever its case, or nothing."""
+    lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    return f', did you mean "{lower[near[0]]}"?' if near else ""
+
+
+def _checked(values):
+    result = {}
+    for name, value in values.items():
+        try:
+            result[name] = RULES[name].check(value)
+        except ValueError:
+            raise UserError(f"{name} = {value!r}: must be {RULES[name].describe()}") from None
+    for low, high in NOT_LESS:
+        if result[low] > result[high]:
+            raise UserError(f"{low} = {result[low]}: must not be greater than {high} = {result[high]}")
+    _check_classes(result["classes"])
+    for name in ("rootDir", "dataRootDir", "procRootDir", "resultsRootDir"):
+        result[name] = os.path.abspath(os.path.expanduser(result[name]))
+    return result
+
+
+def _check_classes(classes):
+    if not classes:
+        raise UserError("classes = (): name at least one class in the data set's block in PARAMETERS.py")
+    for name in classes:
+        if name in (BACKGROUND, *EXCLUDED_LABELS):
+            raise UserError(f'classes: "{name}" has a meaning of its own and cannot be the name of a class')
+        if classes.count(name) > 1:
+            raise UserError(f'classes: "{name}" is listed twice')
+
+
+def argument_parser(description):
+    """A parser with the option that every script has: --set name=value ..."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", dest="settings",
+        help="parameters of PARAMETERS.py with another value for this run",
+    )  # fmt: skip
+    return parser
+
+
+def run_step(main, description):
+    """Run a step whose `main(params)` needs nothing but parameters, from the command line."""
+    arguments = argument_parser(description).parse_args()
+    run_script(lambda: main(load_parameters(arguments.settings)))
