@@ -1,0 +1,130 @@
+"""Regions of interest (ROIs): boxes that may frame an object, whatever its class.
+
+Selective search (Uijlings et al., IJCV 2013) joins neighbouring regions of an over-segmented image step by step and
+proposes the frame of every region on the way; a uniform grid adds boxes where the segmentation sees nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastRCNN import boxes as box_ops
+from fastRCNN.nms import nms
+from fastRCNN.selective_search import selective_search
+
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+
+
+@dataclass(frozen=True)
+class RoiLimits:
+    """Sizes that a ROI may have. Lengths are in units of the image's longer side, areas in units of its square."""
+
+    min_side: float = 0.01
+    max_side: float = 1.0
+    min_area: float = 0.0
+    max_area: float = 1.0
+    max_aspect_ratio: float = 4.0
+
+
+@dataclass(frozen=True)
+class GridSettings:
+    """Uniform grid: number of sizes, width / height of each, ratio of a size to the next, step in units of the box."""
+
+    nr_scales: int = 7
+    aspect_ratios: tuple = (1.0, 2.0, 0.5)
+    downscale_ratio: float = 1.5
+    step: float = 0.5
+
+
+def compute_rois(image, search, limits=RoiLimits(), grid=GridSettings(), nms_threshold=0.85):
+    """All ROIs of an image, most promising first: proposals by their number of votes, then the grid, coarse and even.
+
+    image: uint8 RGB (H, W, 3); search: `SearchSettings`; nms_threshold: of proposals that overlap more (IoU), one is
+    kept. Returns int32 (N, 4) pixels of the image, without doubles; the same image gives the same rows every time.
+    """
+    height, width = image.shape[:2]
+    proposals = _within(selective_search(image, search), width, height, limits)
+    proposals = proposals[rank_by_votes(proposals, nms_threshold)]
+    rois = np.concatenate([proposals, _within(uniform_grid(width, height, limits, grid), width, height, limits)])
+    if len(rois) == 0:
+        return rois.astype(np.int32)
+    _, first = np.unique(rois, axis=0, return_index=True)
+    return rois[np.sort(first)].astype(np.int32)
+
+
+def _within(boxes, width, height, limits):
+    """Boxes rounded to whole pixels inside the image that keep to the limits: (N, 4) -> (M, 4) float32."""
+    boxes = box_ops.clip(np.round(box_ops.as_boxes(boxes)), width, height)
+    return boxes[filter_mask(boxes, width, height, limits)]
+
+
+def filter_mask(boxes, width, height, limits):
+    """Which boxes keep to the limits in an image of width x height pixels: (N, 4) -> (N,) bool."""
+    longer = max(width, height)
+    boxes = box_ops.as_boxes(boxes)
+    sides = (boxes[:, 2:] - boxes[:, :2]) / longer  # (N, 2)
+    shorter_side, longer_side = sides.min(axis=1), sides.max(axis=1)
+    area = sides[:, 0] * sides[:, 1]
+    return (
+        (shorter_side > 0)
+        & (shorter_side >= limits.min_side)
+        & (longer_side <= limits.max_side)
+        & (area >= limits.min_area)
+        & (area <= limits.max_area)
+        & (longer_side <= limits.max_aspect_ratio * shorter_side)
+    )
+
+
+def rank_by_votes(boxes, nms_threshold):
+    """Order proposals by how often the search found nearly the same box, dropping the doubles on the way.
+
+    Selective search runs on several segmentations (colour spaces, region sizes); a region that many of them agree on
+    is likelier to be an object than one that a single segmentation came up with. A box's vote is the sum over all
+    boxes of the IoU in excess of `nms_threshold`. Returns indices of the kept boxes, most votes first.
+    """
+    order = even_order(len(boxes))  # among equal votes, no part of the image is preferred
+    order = np.lexsort(boxes.T)[order] if len(boxes) else order  # whatever order the engine returned them in
+    shuffled = boxes[order]
+    votes = [
+        np.clip(box_ops.iou(block, shuffled) - nms_threshold, 0, None).sum(axis=1)
+        for block in np.array_split(shuffled, max(1, len(boxes) // 500))
+    ]
+    return order[nms(shuffled, np.concatenate(votes), nms_threshold)]
+
+
+def even_order(count):
+    """A fixed permutation of range(count), every beginning of which is evenly spread (golden ratio)."""
+    return np.argsort(np.arange(count) * GOLDEN_RATIO % 1.0, kind="stable")
+
+
+def uniform_grid(width, height, limits, grid):
+    """Boxes of several sizes and shapes on regular grids over an image of width x height pixels: (N, 4) float32.
+
+    The greatest box has the greatest allowed area and side. The rows go round the sizes, and through the places of each
+    size in an even order, so that every beginning of the list covers the image at all sizes: coarse first, then finer.
+    """
+    longer = max(width, height)
+    greatest = longer * min(limits.max_side, limits.max_area**0.5)
+    layers = []
+    for scale in range(grid.nr_scales):
+        side = greatest / grid.downscale_ratio**scale
+        for ratio in grid.aspect_ratios:
+            box_width, box_height = side * ratio**0.5, side / ratio**0.5
+            if box_width > width or box_height > height:
+                continue
+            x = _positions(width, box_width, grid.step)
+            y = _positions(height, box_height, grid.step)
+            corners = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+            layer = np.hstack([corners, corners + [box_width, box_height]])
+            layer = layer[filter_mask(layer, width, height, limits)]
+            layers.append(layer[even_order(len(layer))])
+    if not layers:
+        return box_ops.as_boxes([])
+    turn = np.concatenate([np.arange(len(layer)) for layer in layers])  # the how-manieth of its size
+    return np.concatenate(layers)[np.argsort(turn, kind="stable")].astype(np.float32)
+
+
+def _positions(length, size, step):
+    """Starts of boxes of one size along an axis, from border to border, at most step * size apart."""
+    count = int(np.ceil((length - size) / (step * size))) + 1
+    return np.linspace(0, length - size, count)

@@ -1,0 +1,84 @@
+"""Three implementations of selective search behind one function; they differ in speed, number and quality of boxes."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fastRCNN.boxes import as_boxes
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Which engine, on what image size, and the knobs of each engine (see PARAMETERS.py)."""
+
+    engine: str = "opencv-fast"
+    max_image_side: int = 400
+    base_k: int = 150  # opencv: Felzenszwalb's k of the first segmentation ...
+    inc_k: int = 150  # ... and the step to the next one
+    blur: float = 0.8  # opencv, pixels
+    scale: float = 100.0  # selectivesearch: Felzenszwalb's k
+    sigma: float = 1.2  # selectivesearch, pixels
+    min_size: int = 20  # selectivesearch and dlib, square pixels
+    kvals: tuple = (50, 500, 6)  # dlib: Felzenszwalb's k, first, last, number
+    max_merging_iterations: int = 20  # dlib
+
+
+def selective_search(image, settings):
+    """Boxes of all regions that selective search finds, unordered and with near doubles.
+
+    image: uint8 RGB (H, W, 3), searched at a size where its longer side has at most `max_image_side` pixels. Returns
+    (N, 4) float32 in pixels of the image as given; engine "grid" returns none. Raises ImportError where the engine's
+    package is not installed and ValueError for an unknown engine.
+    """
+    if settings.engine not in ENGINES:
+        raise ValueError(f"unknown engine {settings.engine!r}, known: {', '.join(ENGINES)}")
+    factor = min(1.0, settings.max_image_side / max(image.shape[:2]))
+    size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])  # (width, height)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    boxes = as_boxes(ENGINES[settings.engine](small, settings))
+    return boxes * (np.array([image.shape[1], image.shape[0]] * 2) / (size * 2)).astype(np.float32)
+
+
+def _opencv(image, settings, quality):
+    search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
+    search.setBaseImage(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    switch = search.switchToSelectiveSearchQuality if quality else search.switchToSelectiveSearchFast
+    switch(settings.base_k, settings.inc_k, settings.blur)
+    return _corners(search.process())
+
+
+def _selectivesearch(image, settings):
+    from selectivesearch import selective_search as search  # scikit-image comes with it: imported only when used
+
+    _, regions = search(image, scale=settings.scale, sigma=settings.sigma, min_size=settings.min_size)
+    return _corners([region["rect"] for region in regions])
+
+
+def _dlib(image, settings):
+    try:
+        import dlib
+    except ImportError as error:
+        raise ImportError('the engine "dlib" needs the package dlib: pip install dlib-bin, or dlib') from error
+    found = []
+    dlib.find_candidate_object_locations(
+        image, found, kvals=settings.kvals, min_size=settings.min_size,
+        max_merging_iterations=settings.max_merging_iterations,
+    )  # fmt: skip
+    # dlib's right and bottom are the last pixels inside
+    return [(box.left(), box.top(), box.right() + 1, box.bottom() + 1) for box in found]
+
+
+def _corners(rectangles):
+    """(x, y, width, height) rows -> boxes."""
+    rectangles = as_boxes(rectangles)
+    return np.hstack([rectangles[:, :2], rectangles[:, :2] + rectangles[:, 2:]])
+
+
+ENGINES = {
+    "opencv-fast": lambda image, settings: _opencv(image, settings, quality=False),
+    "opencv-quality": lambda image, settings: _opencv(image, settings, quality=True),
+    "selectivesearch": _selectivesearch,
+    "dlib": _dlib,
+    "grid": lambda image, settings: [],
+}
