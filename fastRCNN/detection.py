@@ -1,0 +1,59 @@
+"""From scores and offsets of ROIs to detections: decode, clip, suppress doubles, keep the best.
+
+Steps 5 and 6 both end here, so one image scored in memory gives what the evaluation found.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastRCNN import boxes as box_ops
+from fastRCNN.nms import nms
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections of one image, best first: boxes (N, 4) float32, scores (N,) float32, class_ids (N,) int64 in 1..K."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    class_ids: np.ndarray
+
+    def __len__(self):
+        return len(self.scores)
+
+    def take(self, rows):
+        """The detections of these rows (indices or a mask)."""
+        return Detections(self.boxes[rows], self.scores[rows], self.class_ids[rows])
+
+    def by_score(self):
+        """The same detections, best first; equal scores keep their order."""
+        return self.take(np.argsort(-self.scores, kind="stable"))
+
+
+def candidates(rois, scores, offsets, image_size, score_threshold):
+    """Every (ROI, class) pair whose score reaches the threshold, as a detection.
+
+    rois (R, 4); scores (R, K), one column a foreground class; offsets (R, K, 4) or None, see `boxes.decode`;
+    image_size: (width, height), boxes are clipped to it; score_threshold: least score. Boxes without area are dropped.
+    """
+    rows, columns = np.nonzero(scores >= score_threshold)
+    boxes = box_ops.as_boxes(rois)[rows]
+    if offsets is not None:
+        boxes = box_ops.decode(boxes, offsets[rows, columns])
+    boxes = box_ops.clip(boxes, *image_size)
+    found = Detections(boxes, scores[rows, columns].astype(np.float32), columns.astype(np.int64) + 1)
+    return found.take(box_ops.areas(boxes) > 0).by_score()
+
+
+def suppress(found, nms_threshold, max_detections):
+    """Class-wise non-maximum suppression: a mask (N,) bool over `found`, true for what is kept.
+
+    At most `max_detections` survive, the best of all classes.
+    """
+    keep = np.zeros(len(found), dtype=bool)
+    for class_id in np.unique(found.class_ids):
+        rows = np.flatnonzero(found.class_ids == class_id)
+        keep[rows[nms(found.boxes[rows], found.scores[rows], nms_threshold)]] = True
+    keep[np.flatnonzero(keep)[max_detections:]] = False  # `found` is sorted by score
+    return keep
