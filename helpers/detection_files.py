@@ -1,0 +1,54 @@
+"""Detections of an image set as a text file, written by 5_evaluate.py and read by 5_visualize.py.
+
+A head line, then one detection a row: image, label, score, x1, y1, x2, y2, kept. `kept` is 1 for what non-maximum
+suppression left, 0 for what it removed; removed ones are listed from the score on that pictures show. Rows are sorted
+by score within an image; numbers are written so that they read back exactly.
+"""
+
+import numpy as np
+
+from helpers.errors import UserError
+from helpers.files import atomic_path, read_lines
+
+HEAD = ("image", "label", "score", "x1", "y1", "x2", "y2", "kept")
+
+
+def detection_path(params):
+    """Where 5_evaluate.py writes the detections of the image set."""
+    return params.detections_dir / f"{params.imageSet}_{params.classifier}.tsv"
+
+
+def detection_rows(key, found, kept, all_classes):
+    """Text rows of one image's detections: `found` has boxes (N, 4), scores (N,), class_ids (N,); kept (N,) bool."""
+    for box, score, class_id, keep in zip(found.boxes, found.scores, found.class_ids, kept, strict=True):
+        numbers = (np.format_float_positional(value, unique=True, trim="-") for value in (score, *box))
+        yield "\t".join([key, all_classes[class_id], *numbers, str(int(keep))])
+
+
+def write_detections(path, rows):
+    """Write rows of `detection_rows`, of as many images as there are, one after the other."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.write("\t".join(HEAD) + "\n")
+        file.writelines(row + "\n" for row in rows)
+
+
+def read_detections(path, all_classes):
+    """Image key -> (boxes (N, 4) float32, scores (N,) float32, class_ids (N,) int64, kept (N,) bool).
+
+    Raises `UserError` naming file and row.
+    """
+    ids = {name: index for index, name in enumerate(all_classes)}
+    by_image = {}
+    for number, line in enumerate(read_lines(path)[1:], start=2):
+        try:
+            key, label, score, x1, y1, x2, y2, kept = line.split("\t")
+            row = (float(x1), float(y1), float(x2), float(y2)), float(score), ids[label], kept == "1"
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{path}, row {number}: not a detection ({error}); run 5_evaluate.py again") from None
+        by_image.setdefault(key, []).append(row)
+    return {key: _columns(rows) for key, rows in by_image.items()}
+
+
+def _columns(rows):
+    boxes, scores, class_ids, kept = zip(*rows, strict=True)
+    return np.array(boxes, np.float32), np.array(scores, np.float32), np.array(class_ids, np.int64), np.array(kept)

@@ -1,0 +1,69 @@
+"""Reading, scaling and writing images: uint8 RGB arrays (H, W, 3), as a viewer shows them."""
+
+import warnings
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from helpers.errors import UserError
+from helpers.files import atomic_path
+
+MAX_PIXELS = 100_000_000  # a larger file is refused before it is unpacked: 300 MB as an array
+EXIF_ORIENTATION = 0x0112
+
+
+def _open(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
+        image = Image.open(path)
+    if image.width * image.height > MAX_PIXELS:
+        raise UserError(
+            f"{path}: {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read, scale it down"
+        )
+    return image
+
+
+def read_image(path):
+    """Decode an image with its EXIF orientation applied: uint8 RGB (H, W, 3).
+
+    Transparency is dropped, grey becomes RGB. Raises `UserError` for a missing, truncated, broken or gigantic file.
+    """
+    try:
+        with _open(path) as image:
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such image") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: not a readable image ({error}); export it again as JPEG or PNG") from error
+
+
+def image_size(path):
+    """(width, height) in pixels as displayed, and the EXIF orientation (1 where there is none), without decoding."""
+    try:
+        with _open(path) as image:
+            orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+            size = image.size
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such image") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: not a readable image ({error}); export it again as JPEG or PNG") from error
+    return (size[::-1] if orientation in (5, 6, 7, 8) else size), orientation
+
+
+def scale_to_fit(image, width, height):
+    """Scale an image to the greatest size that fits into width x height and keeps its aspect ratio.
+
+    Returns the scaled image and the factors (x, y) from old to new pixels; sides are rounded to whole pixels.
+    """
+    old_height, old_width = image.shape[:2]
+    factor = min(width / old_width, height / old_height)
+    size = max(1, round(old_width * factor)), max(1, round(old_height * factor))
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=method), (size[0] / old_width, size[1] / old_height)
+
+
+def write_image(path, image, quality=90):
+    """Write a uint8 RGB array as JPEG or PNG, after the suffix of `path`, at once or not at all."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(image).save(temporary, quality=quality)

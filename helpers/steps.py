@@ -1,0 +1,172 @@
+"""What every step is computed from, so that no step ever works on stale or unfinished files.
+
+Each step keeps a record beside its files: the parameters it used, a fingerprint of each file it read, and the record of
+the step before it. `StepRun` decides what a rerun still has to do; `require` stops a later step when an earlier one is
+missing, unfinished, or was run with other parameters or other files, and names what to run again.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, annotation_path
+from helpers.dataset import ANNOTATED_SUBDIRS, list_images
+from helpers.errors import UserError
+from helpers.files import fingerprint, read_json, write_json
+from helpers.weights import weights_fingerprint
+
+ROIS, INPUTS, FEATURES = "1_computeRois.py", "2_computeCntkInputs.py", "3_runNetwork.py"
+SVMS, DETECTIONS = "4_trainSvm.py", "5_evaluate.py"
+
+ENGINE_PARAMETERS = {
+    "opencv-fast": ("ss_base_k", "ss_inc_k", "ss_opencvSigma"),
+    "opencv-quality": ("ss_base_k", "ss_inc_k", "ss_opencvSigma"),
+    "selectivesearch": ("ss_scale", "ss_sigma", "ss_minSize"),
+    "dlib": ("ss_kvals", "ss_minSize", "ss_max_merging_iterations"),
+    "grid": (),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """before: the step whose files it reads; record(params): where its own record lies; parameters(params): names of
+    those it depends on; inputs(params): name -> fingerprint of what it reads besides the files of `before`."""
+
+    before: str | None
+    record: object
+    parameters: object
+    inputs: object
+
+
+def _image_fingerprints(params):
+    return {image.key: fingerprint(image.path) for image in list_images(params.image_dir)}
+
+
+def _annotation_fingerprints(params):
+    images = [image.path for image in list_images(params.image_dir, ANNOTATED_SUBDIRS)]
+    paths = [annotation_path(image, suffixes) for image in images for suffixes in (BOX_SUFFIXES, LABEL_SUFFIXES)]
+    return {path.relative_to(params.image_dir).as_posix(): fingerprint(path) for path in paths}
+
+
+def _roi_parameters(params):
+    limits = ("roi_minDimRel", "roi_maxDimRel", "roi_minNrPixelsRel", "roi_maxNrPixelsRel", "roi_maxAspectRatio")
+    grid = ("grid_nrScales", "grid_aspectRatios", "grid_downscaleRatioPerIteration", "grid_stepRel")
+    search = ("roi_engine", "roi_maxImgDim", "ss_nmsThreshold", *ENGINE_PARAMETERS[params.roi_engine])
+    return limits + grid + search
+
+
+def _always(*names):
+    return lambda params: names
+
+
+STEPS = {
+    ROIS: Step(None, lambda params: params.roi_dir / "record.json", _roi_parameters, _image_fingerprints),
+    INPUTS: Step(
+        ROIS,
+        lambda params: params.cntk_files_dir / "record.json",
+        _always("classes", "cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "train_posOverlapThres"),
+        _annotation_fingerprints,
+    ),
+    FEATURES: Step(
+        INPUTS,
+        lambda params: params.cntk_files_dir / f"record_{params.classifier}_parsed.json",
+        _always("network"),
+        lambda params: {"weights": weights_fingerprint(params)},
+    ),
+    SVMS: Step(
+        FEATURES,
+        lambda params: params.svm_dir / f"record_{params.experimentName}.json",
+        _always(
+            "seed", "train_negOverlapThres", "svm_C", "svm_B", "svm_nrEpochs",
+            "svm_retrainLimit", "svm_evictThreshold", "svm_posWeight", "svm_targetNorm", "svm_loss",
+            "boxRegression", "boxRegression_minOverlap", "boxRegression_ridge",
+        ),
+        lambda params: {},
+    ),
+    DETECTIONS: Step(
+        SVMS,
+        lambda params: params.detections_dir / f"record_{params.imageSet}_{params.classifier}.json",
+        _always("experimentName", "nmsThreshold", "nms_maxDetections", "vis_decisionThresholds"),
+        lambda params: {},
+    ),
+}  # fmt: skip
+
+
+def expected_record(params, name):
+    """The record that a step leaves when it runs now, as a dict; `id` stands for it and for all steps before it."""
+    step = STEPS[name]
+    record = {
+        "step": name,
+        "before": expected_record(params, step.before)["id"] if step.before else None,
+        "parameters": params.subset(step.parameters(params)),
+        "inputs": step.inputs(params),
+    }
+    record["id"] = hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return record
+
+
+class StepRun:
+    """One run of a step: what is left to do, and the record of it.
+
+    A killed run leaves its finished files and an unfinished record; the next run with the same parameters and inputs
+    keeps those files and does the rest. Files made from anything else are removed before the first new one is written.
+    """
+
+    def __init__(self, params, name):
+        self.record = expected_record(params, name)
+        self.path = STEPS[name].record(params)
+
+    def start(self, outputs, pattern):
+        """Mark the run as unfinished and remove what is out of date.
+
+        outputs: name of a unit of work -> path of its file; a name that is also one of the step's inputs becomes out of
+        date when that input changes; pattern: glob for all such files below the record's folder, those of former images
+        among them. Returns the names whose files are still to be made.
+        """
+        before = read_json(self.path) if self.path.exists() else {}
+        same = all(before.get(key) == self.record[key] for key in ("before", "parameters"))
+        shared = [name for name in self.record["inputs"] if name not in outputs]
+        same = same and all(before["inputs"].get(name) == self.record["inputs"][name] for name in shared)
+        if before:
+            write_json(self.path, {**before, "complete": False})
+        for path in sorted(self.path.parent.glob(pattern)):
+            name = next((name for name, output in outputs.items() if output == path), None)
+            fresh = same and name and before["inputs"].get(name) == self.record["inputs"].get(name)
+            if not fresh:
+                path.unlink()
+        write_json(self.path, {**self.record, "complete": False})
+        return [name for name, path in outputs.items() if not path.exists()]
+
+    def finish(self):
+        """Mark the step as done: later steps may read its files."""
+        write_json(self.path, {**self.record, "complete": True})
+
+
+def require(params, name):
+    """Stop with a `UserError` unless a step, and each before it, was completed with these parameters and files."""
+    chain = [name]
+    while STEPS[chain[0]].before:
+        chain.insert(0, STEPS[chain[0]].before)
+    for step in chain:
+        _require_one(params, step)
+
+
+def _require_one(params, name):
+    path = STEPS[name].record(params)
+    if not path.exists():
+        raise UserError(f"{path.parent} has no files of {name}: run {name} first")
+    found, expected = read_json(path), expected_record(params, name)
+    again = f"run {name} again and the steps after it (python3 run.py --from {name[0]})"
+    for parameter, value in expected["parameters"].items():
+        old = found["parameters"].get(parameter)
+        if old != value:
+            raise UserError(f"{parameter} is {value!r} now but was {old!r} when {name} ran: {again}, or set it back")
+    for key in {**found["inputs"], **expected["inputs"]}:
+        old, new = found["inputs"].get(key), expected["inputs"].get(key)
+        if old != new:
+            change = "was added" if old is None else "was removed" if new is None else "has changed"
+            raise UserError(f"{key} {change} since {name} ran: {again}")
+    if found["before"] != expected["before"]:
+        raise UserError(f"{STEPS[name].before} ran again after {name}: {again}")
+    if not found["complete"]:
+        raise UserError(f"{name} has not finished: run it again, it continues where it stopped")

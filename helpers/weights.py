@@ -1,0 +1,105 @@
+"""Files with pre-trained weights: finding them, downloading torchvision's, reading them safely."""
+
+import hashlib
+import pickle
+import re
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from helpers.download import download
+from helpers.errors import UserError
+from helpers.files import fingerprint
+
+READ_ERRORS = (  # what torch, safetensors and the restricted unpickler raise on bytes that are no weights
+    OSError, RuntimeError, ValueError, EOFError, LookupError, AttributeError, SafetensorError, pickle.UnpicklingError
+)  # fmt: skip
+RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+
+
+def torchvision_url(network):
+    """Where torchvision publishes its ImageNet weights of a network; the file name ends in the hash's beginning."""
+    return torchvision.models.get_model_weights(network)["IMAGENET1K_V1"].url
+
+
+def auto_candidates(network):
+    """The places where "auto" looks for weights, in order: resources/, then torch's download cache."""
+    name = torchvision_url(network).rsplit("/", 1)[-1]
+    return [RESOURCES / name, Path(torch.hub.get_dir()) / "checkpoints" / name]
+
+
+def find_weights(params):
+    """The path of the weights' file, or None where they are random or not on this machine yet.
+
+    Raises `UserError` for a path that does not exist.
+    """
+    if params.networkWeights == "random":
+        return None
+    if params.networkWeights == "auto":
+        return next((path for path in auto_candidates(params.network) if path.is_file()), None)
+    path = Path(params.networkWeights).expanduser()
+    if not path.is_file():
+        raise UserError(f'networkWeights = "{path}": no such file; give a .pth or .safetensors file, or "auto"')
+    return path
+
+
+def weights_fingerprint(params):
+    """What tells these weights from others: a hash of the file, or the seed of random ones."""
+    if params.networkWeights == "random":
+        return f"random weights, seed {params.seed}"
+    path = find_weights(params)
+    return fingerprint(path) if path else "not on this machine"
+
+
+def get_weights(params):
+    """The path of the weights' file, downloaded if need be; None for random weights."""
+    path = find_weights(params)
+    if path is None and params.networkWeights == "auto":
+        url = torchvision_url(params.network)
+        path = auto_candidates(params.network)[-1]
+        try:
+            download(url, path, sha256_prefix=_hash_prefix(path))
+        except UserError as error:
+            raise UserError(
+                f"no ImageNet weights for {params.network}: {error}. Put the file {path.name} into {RESOURCES} by hand, "
+                "or set networkWeights to a file of your own"
+            ) from error
+    elif path is not None and params.networkWeights == "auto":
+        _check_hash(path)
+    return path
+
+
+def _hash_prefix(path):
+    match = re.search(r"-([0-9a-f]{8,})\.pth$", path.name)
+    return match[1] if match else None
+
+
+def _check_hash(path):
+    prefix, digest = _hash_prefix(path), hashlib.sha256(path.read_bytes()).hexdigest()
+    if prefix and not digest.startswith(prefix):
+        raise UserError(f"{path}: damaged, its SHA-256 is {digest[:8]}..., not {prefix}...; delete it and run again")
+
+
+def read_state_dict(path):
+    """Tensors by name from a .pth, .pt or .safetensors file, on the CPU, as float32.
+
+    Nothing in the file is executed: pickles are read with torch's restricted unpickler. Raises `UserError` for a file
+    that is broken or holds anything but tensors by name.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except READ_ERRORS as error:
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"{path}: not a readable file of weights ({reason}); a state dict is wanted"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"{path}: holds something else than tensors by name; save model.state_dict()")
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
