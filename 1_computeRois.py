@@ -1,0 +1,47 @@
+"""Step 1: find the regions of each image that may hold an object.
+
+    data/<dataset>/{positive,negative,testImages}/*.jpg  ->  proc/<dataset>/rois/<subdir>/<image>.roi.txt
+
+One ROI a row, `x1 TAB y1 TAB x2 TAB y2` in pixels of the image, most promising first: selective search, then the grid.
+All images are worked on in parallel; interrupted runs continue with the images not yet done.
+"""
+
+import cv2
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from helpers.cntk_files import roi_path, write_rois
+from helpers.dataset import list_images, require_images
+from helpers.images import read_image
+from helpers.parameters import run_step
+from helpers.steps import ROIS, StepRun
+from stages import propose_rois
+
+
+def compute_one(image, output, params):
+    """ROIs of one image, written to `output`; returns their number."""
+    cv2.setNumThreads(1)  # the images are what runs in parallel
+    rois = propose_rois(read_image(image.path), params)
+    write_rois(output, rois)
+    return len(rois)
+
+
+def main(params):
+    """Write the ROIs of all images of the data set; returns the number of ROIs of each image computed in this run."""
+    images = list_images(params.image_dir)
+    require_images(images, params, "positive", "testImages")
+    outputs = {image.key: roi_path(params.roi_dir, image) for image in images}
+    run = StepRun(params, ROIS)
+    todo = run.start(outputs, "*/*.roi.txt")
+    jobs = (delayed(compute_one)(image, outputs[image.key], params) for image in images if image.key in set(todo))
+    counts = Parallel(n_jobs=-1, return_as="generator")(jobs)
+    counts = dict(zip(todo, tqdm(counts, desc="1 ROIs", unit="image", total=len(todo)), strict=True))
+    run.finish()
+    print(f"{len(images)} images, {len(images) - len(todo)} of them already done: {params.roi_dir}")
+    for key in (key for key, count in counts.items() if count == 0):
+        print(f"WARNING: {key} has no ROI within the limits roi_min..., roi_max... of PARAMETERS.py")
+    return counts
+
+
+if __name__ == "__main__":
+    run_step(main, __doc__)

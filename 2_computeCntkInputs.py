@@ -1,0 +1,56 @@
+"""Step 2: put ROIs and annotations of each image into the network's input files.
+
+    rois/ and *.bboxes*.tsv  ->  proc/<dataset>/cntkFiles/{train,test}{.txt,.rois.txt,.roilabels.txt,.nrRois.txt}
+
+An image gets at most `cntk_nrRois` ROIs: for training its true boxes first, then as many as fit in the order of step 1.
+Test images get no true boxes: what is evaluated must have been found. helpers/cntk_files.py describes the formats.
+"""
+
+import numpy as np
+from tqdm import tqdm
+
+from fastRCNN.targets import roi_class_ids
+from helpers.annotations import load_truth
+from helpers.cntk_files import RoiInput, read_rois, roi_path, write_inputs
+from helpers.dataset import TEST_SUBDIRS, TRAIN_SUBDIRS, list_images, require_images
+from helpers.images import image_size
+from helpers.parameters import run_step
+from helpers.steps import INPUTS, ROIS, StepRun, require
+from stages import padded_square
+
+
+def make_input(image, is_training, params):
+    """The entry of one image."""
+    size, _ = image_size(image.path)
+    rois = read_rois(roi_path(params.roi_dir, image))
+    boxes, class_ids, excluded = load_truth(image, size, params)
+    added = boxes[~excluded][: params.cntk_nrRois] if is_training else boxes[:0]
+    rois = np.concatenate([added, rois])[: params.cntk_nrRois]
+    roi_classes = roi_class_ids(rois, boxes, class_ids, excluded, params.train_posOverlapThres)
+    return RoiInput(image.key, padded_square(size, params).to_relative(rois), roi_classes, len(added))
+
+
+def main(params):
+    """Write the input files of the training and the test images; returns image set -> number of images."""
+    require(params, ROIS)
+    images = {
+        "train": list_images(params.image_dir, TRAIN_SUBDIRS),
+        "test": list_images(params.image_dir, TEST_SUBDIRS),
+    }
+    require_images(images["train"], params, "positive")
+    require_images(images["test"], params, "testImages")
+    run = StepRun(params, INPUTS)
+    run.start({}, "t*.txt")
+    counts = {}
+    for image_set, files in images.items():
+        bar = tqdm(files, desc=f"2 inputs ({image_set})", unit="image")
+        entries = (make_input(image, image_set == "train", params) for image in bar)
+        nr_classes = len(params.all_classes)
+        counts[image_set] = write_inputs(params.cntk_files_dir, image_set, entries, params.cntk_nrRois, nr_classes)
+    run.finish()
+    print(f"{counts['train']} training and {counts['test']} test images: {params.cntk_files_dir}")
+    return counts
+
+
+if __name__ == "__main__":
+    run_step(main, __doc__)

@@ -1,0 +1,96 @@
+"""Step 4: train one linear SVM a class, and a regression that moves ROIs onto the object.
+
+    train_svm_parsed/, annotations  ->  proc/<dataset>/trainedSVMs/svm{weights,bias,feature_scale}_<experiment>.txt
+                                        proc/<dataset>/trainedSVMs/boxregression_<experiment>.npz
+
+A ROI that overlaps an object of a class well is an example, one that overlaps none a counterexample, the rest is left
+out. The files of an image are read when needed, so memory does not grow with the number of images.
+"""
+
+import numpy as np
+
+from fastRCNN.box_regression import train_box_regressor
+from fastRCNN.svm import TrainingImage, scaled, train_svms
+from fastRCNN.targets import regression_targets, svm_targets
+from helpers.annotations import load_truth
+from helpers.classifier_files import write_classifier
+from helpers.cntk_files import feature_path, read_features, read_inputs
+from helpers.dataset import ImageFile
+from helpers.errors import UserError
+from helpers.images import image_size
+from helpers.parameters import run_step
+from helpers.steps import FEATURES, SVMS, StepRun, require
+from stages import Classifier, padded_square, svm_settings
+
+
+class TrainingSet:
+    """The training images' ROIs, read from disk one image at a time: a sequence of `TrainingImage`."""
+
+    def __init__(self, params):
+        self.params = params
+        self.entries = list(read_inputs(params.cntk_files_dir, "train"))
+
+    def __len__(self):
+        return len(self.entries)
+
+    def __iter__(self):
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index):
+        return TrainingImage(self.features(index), self.targets(index))
+
+    def targets(self, index):
+        """(R, K), see `svm_targets`."""
+        rois, truth = self.rois_and_truth(index)
+        overlaps = self.params.train_posOverlapThres, self.params.train_negOverlapThres
+        return svm_targets(rois, *truth, len(self.params.classes), *overlaps)
+
+    def features(self, index):
+        """(R, D) float16."""
+        path = feature_path(self.params.cntk_files_dir, "train", "svm", index)
+        return read_features(path, len(self.entries[index].rois))
+
+    def rois_and_truth(self, index):
+        """ROIs (R, 4) in pixels of the image, and its true boxes, class ids and excluded flags."""
+        image = ImageFile(self.params.image_dir, self.entries[index].key)
+        size, _ = image_size(image.path)
+        rois = self.entries[index].pixel_rois(padded_square(size, self.params))
+        return rois, load_truth(image, size, self.params)
+
+
+def train_regressor(images, scale, params):
+    """The box regressor, from all ROIs that overlap an object by `boxRegression_minOverlap` or more."""
+    found = []
+    for index in range(len(images)):
+        rois, truth = images.rois_and_truth(index)
+        rows, boxes, class_ids = regression_targets(rois, *truth, params.boxRegression_minOverlap)
+        if len(rows):
+            found.append((scaled(images.features(index)[rows], scale), rois[rows], boxes, class_ids - 1))
+    features, rois, boxes, class_ids = (np.concatenate(column) for column in zip(*found, strict=True))
+    return train_box_regressor(features, rois, boxes, class_ids, len(params.classes), params.boxRegression_ridge)
+
+
+def main(params):
+    """Train on the features of step 3 and write the classifier; returns it."""
+    if params.classifier != "svm":
+        raise UserError(f'classifier = "{params.classifier}": only "svm" needs this step, go on with 5_evaluate.py')
+    require(params, FEATURES)
+    run = StepRun(params, SVMS)
+    run.start({}, f"*_{params.experimentName}.*")
+    images = TrainingSet(params)
+    if not any((images.targets(index) > 0).any() for index in range(len(images))):
+        raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
+    try:
+        svms = train_svms(images, svm_settings(params), progress=lambda line: print(f"  {line}"))
+    except ArithmeticError as error:
+        raise UserError(f"{error}: choose a smaller svm_C (now {params.svm_C})") from error
+    regressor = train_regressor(images, svms.scale, params) if params.boxRegression else None
+    classifier = Classifier(svms, regressor)
+    write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)
+    run.finish()
+    print(f"{len(params.classes)} SVMs on {svms.weights.shape[1]} features: {params.svm_dir}")
+    return classifier
+
+
+if __name__ == "__main__":
+    run_step(main, __doc__)

@@ -1,0 +1,111 @@
+"""Step 5: measure the detector on images with known boxes.
+
+    {test,train}_svm_parsed/, trainedSVMs/  ->  proc/<dataset>/detections/<imageSet>_<classifier>.tsv
+                                                results/<dataset>/evaluation_<imageSet>_<classifier>{.json,.tsv,...png}
+
+Average precision (AP) of each class and its mean (mAP), PASCAL VOC's way, and COCO's AP over IoU 0.5 to 0.95. True
+boxes that step 2 added to the training images' ROIs are never scored.
+"""
+
+from tqdm import tqdm
+
+from fastRCNN.confusion import confusion_matrix
+from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
+from helpers.annotations import load_truth
+from helpers.cntk_files import feature_path, read_features, read_inputs
+from helpers.dataset import ImageFile
+from helpers.detection_files import detection_path, detection_rows, write_detections
+from helpers.files import write_json
+from helpers.images import image_size
+from helpers.parameters import run_step
+from helpers.plots import plot_confusion, plot_precision_recall, write_figure
+from helpers.steps import DETECTIONS, SVMS, StepRun, require
+from helpers.tables import evaluation_table, format_table, write_table
+from stages import detect, load_classifier, padded_square
+
+
+def detect_all(params):
+    """Yield (image, detections before suppression, mask of those kept, truth) of each image of the image set."""
+    classifier = load_classifier(params)
+    for index, entry in enumerate(read_inputs(params.cntk_files_dir, params.imageSet)):
+        image = ImageFile(params.image_dir, entry.key)
+        size, _ = image_size(image.path)
+        features = read_features(
+            feature_path(params.cntk_files_dir, params.imageSet, params.classifier, index), len(entry.rois)
+        )
+        proposed = slice(entry.nr_truth, None)  # the true boxes come first
+        rois = entry.pixel_rois(padded_square(size, params))[proposed]
+        found, kept = detect(rois, *classifier(features[proposed]), size, params)
+        yield image, found, kept, Truth(*load_truth(image, size, params))
+
+
+def measure(detections, truths, params):
+    """AP of each class at the wanted IoU, at 0.7 and COCO's, their means, and the precision-recall curves.
+
+    detections, truths: one entry an image. Returns (dict as in the JSON file, class name -> `Curve`).
+    """
+    curves, aps, aps_07, cocos = {}, {}, {}, {}
+    for class_id, name in enumerate(params.classes, start=1):
+        curves[name] = precision_recall(detections, truths, class_id, params.eval_overlapThreshold)
+        aps[name] = curves[name].ap(params.eval_use11Points)
+        aps_07[name] = precision_recall(detections, truths, class_id, 0.7).ap(params.eval_use11Points)
+        cocos[name] = coco_ap(detections, truths, class_id)
+    result = {
+        "mAP": mean_ap(aps.values()),
+        "AP": aps,
+        "mAP_0.7": mean_ap(aps_07.values()),
+        "AP_0.7": aps_07,
+        "cocoAP50_95": mean_ap(cocos.values()),
+        "cocoAP50_95_byClass": cocos,
+        "nrObjects": {name: curve.nr_objects for name, curve in curves.items()},
+        "nrImages": len(truths),
+        "overlapThreshold": params.eval_overlapThreshold,
+        "use11Points": params.eval_use11Points,
+    }
+    return result, curves
+
+
+def main(params):
+    """Evaluate `imageSet`; writes detections, table and plots and returns the content of the JSON file."""
+    require(params, SVMS)
+    run = StepRun(params, DETECTIONS)
+    run.start({}, f"{params.imageSet}_{params.classifier}.tsv")
+    drawn_from = params.vis_decisionThresholds[params.classifier]
+    detections, truths = [], []
+
+    def rows():
+        for image, found, kept, truth in tqdm(detect_all(params), desc="5 detections", unit="image"):
+            detections.append(found.take(kept))
+            truths.append(truth)
+            listed = kept | (found.scores >= drawn_from)
+            yield from detection_rows(image.key, found.take(listed), kept[listed], params.all_classes)
+
+    write_detections(detection_path(params), rows())
+    result, curves = measure(detections, truths, params)
+    confusion = confusion_matrix(detections, truths, len(params.classes), drawn_from, params.eval_overlapThreshold)
+    stem = params.results_dir / f"evaluation_{params.imageSet}_{params.classifier}"
+    table = evaluation_table(result)
+    write_json(stem.with_suffix(".json"), result)
+    write_table(stem.with_suffix(".tsv"), table)
+    write_figure(stem.with_name(stem.name + "_precisionRecall.png"), plot_precision_recall(curves, result["AP"]))
+    write_figure(
+        stem.with_name(stem.name + "_confusion.png"), plot_confusion(confusion, params.all_classes, drawn_from)
+    )
+    run.finish()
+    print_report(table, curves, detections, params)
+    print(f"table, curves and confusion matrix: {stem}*")
+    return result
+
+
+def print_report(table, curves, detections, params):
+    """Print the table, and name the classes whose number says less than it seems to."""
+    print(format_table(table))
+    for class_id, (name, curve) in enumerate(curves.items(), start=1):
+        if curve.nr_objects == 0:
+            print(f"NOTE: no {params.imageSet} image shows {name}: it has no AP and is left out of the means")
+        elif not any((found.class_ids == class_id).any() for found in detections):
+            print(f"NOTE: {name} was never found: its AP is 0")
+
+
+if __name__ == "__main__":
+    run_step(main, __doc__)

@@ -1,0 +1,136 @@
+"""The stages of the pipeline, as functions of data and parameters: the scripts run them over files, step 6 in memory.
+
+Here PARAMETERS' names meet the algorithm's settings. What was trained is what scores, because both call these.
+"""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fastRCNN.box_regression import BoxRegressor
+from fastRCNN.detection import candidates, suppress
+from fastRCNN.network import RoiNetwork
+from fastRCNN.proposals import GridSettings, RoiLimits, compute_rois
+from fastRCNN.selective_search import SearchSettings
+from fastRCNN.svm import LinearSvms, SvmSettings, scaled
+from helpers.classifier_files import read_classifier
+from helpers.cntk_files import PaddedSquare
+from helpers.errors import UserError
+from helpers.images import scale_to_fit
+from helpers.weights import get_weights, read_state_dict
+
+
+def roi_limits(params):
+    """Step 1: sizes that a ROI may have."""
+    return RoiLimits(
+        min_side=params.roi_minDimRel,
+        max_side=params.roi_maxDimRel,
+        min_area=params.roi_minNrPixelsRel,
+        max_area=params.roi_maxNrPixelsRel,
+        max_aspect_ratio=params.roi_maxAspectRatio,
+    )
+
+
+def propose_rois(image, params):
+    """Step 1 for one image: uint8 RGB (H, W, 3) -> ROIs (N, 4) int32 in its pixels, most promising first."""
+    search = SearchSettings(
+        engine=params.roi_engine,
+        max_image_side=params.roi_maxImgDim,
+        base_k=params.ss_base_k,
+        inc_k=params.ss_inc_k,
+        blur=params.ss_opencvSigma,
+        scale=params.ss_scale,
+        sigma=params.ss_sigma,
+        min_size=params.ss_minSize,
+        kvals=params.ss_kvals,
+        max_merging_iterations=params.ss_max_merging_iterations,
+    )
+    grid = GridSettings(
+        nr_scales=params.grid_nrScales,
+        aspect_ratios=params.grid_aspectRatios,
+        downscale_ratio=params.grid_downscaleRatioPerIteration,
+        step=params.grid_stepRel,
+    )
+    try:
+        return compute_rois(image, search, roi_limits(params), grid, params.ss_nmsThreshold)
+    except ImportError as error:
+        raise UserError(f'roi_engine = "{params.roi_engine}": {error}') from error
+
+
+def padded_square(size, params):
+    """Step 2: how an image of size (width, height) lies in the network's padded input."""
+    return PaddedSquare(*size, params.cntk_padWidth, params.cntk_padHeight)
+
+
+def choose_device(params):
+    """Step 3: the GPU where there is one, else the CPU; `UserError` where the wanted one is not there."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if params.network_device == "auto":
+        return torch.device("cuda" if available["cuda"] else "cpu")
+    if not available[params.network_device]:
+        raise UserError(f'network_device = "{params.network_device}": there is none; "auto" or "cpu" works everywhere')
+    return torch.device(params.network_device)
+
+
+def build_network(params):
+    """Step 3: the network with its weights on its device, in evaluation mode; says on stderr which they are."""
+    device, path = choose_device(params), get_weights(params)
+    torch.manual_seed(params.seed)  # for random weights
+    try:
+        network = RoiNetwork(params.network, None if path is None else read_state_dict(path)).to(device)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
+    print(f"network {params.network}, weights {path or 'random'}, on {where}", file=sys.stderr)
+    return network
+
+
+def describe_rois(network, image, rois, params):
+    """Step 3 for one image: uint8 RGB (H, W, 3) and its ROIs (R, 4) in pixels -> features (R, D) float16."""
+    scaled_image, factors = scale_to_fit(image, params.cntk_padWidth, params.cntk_padHeight)
+    return network.features(scaled_image, np.asarray(rois) * (factors * 2), params.network_roiBatchSize)
+
+
+def svm_settings(params):
+    """Step 4: knobs of the SVMs."""
+    return SvmSettings(
+        C=params.svm_C,
+        intercept_scaling=params.svm_B,
+        loss=params.svm_loss,
+        positive_weight=params.svm_posWeight,
+        target_norm=params.svm_targetNorm,
+        max_rounds=params.svm_nrEpochs,
+        retrain_limit=params.svm_retrainLimit,
+        evict_threshold=params.svm_evictThreshold,
+        seed=params.seed,
+    )
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Step 5: the trained SVMs and, unless `boxRegression` is off, the box regressor on the same scaled features."""
+
+    svms: LinearSvms
+    regressor: BoxRegressor | None
+
+    def __call__(self, features):
+        """Features (R, D) -> scores (R, K) and offsets (R, K, 4) or None."""
+        offsets = self.regressor.offsets(scaled(features, self.svms.scale)) if self.regressor else None
+        return self.svms.scores(features), offsets
+
+
+def detect(rois, scores, offsets, size, params):
+    """Step 5 for one image: detections before suppression, best first, and a mask (N,) of those that it keeps.
+
+    rois (R, 4); scores (R, K); offsets (R, K, 4) or None; size: (width, height) of the image in pixels.
+    """
+    found = candidates(rois, scores, offsets, size, score_threshold=-np.inf)
+    return found, suppress(found, params.nmsThreshold, params.nms_maxDetections)
+
+
+def load_classifier(params):
+    """Step 5: the classifier that step 4 trained."""
+    svms, regression = read_classifier(params.svm_dir, params.experimentName, len(params.classes), params.boxRegression)
+    return Classifier(LinearSvms(*svms), BoxRegressor(*regression) if regression else None)
