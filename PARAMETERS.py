@@ -10,14 +10,15 @@ benchmarks/ (see the README). Ranges and types are checked before any script sta
 
 import os
 
+# fmt: off
 # ---------------------------------------------------------------------------------------------------------------------
 # Data set
 # ---------------------------------------------------------------------------------------------------------------------
-datasetName = "grocery"  # a folder below dataRootDir, and a block at the end of this file
-classifier = "svm"  # "svm": pre-trained network + linear SVM; "nn": the network itself is trained
-imageSet = "test"  # the images that steps 5 look at: "test" or "train"
-experimentName = "exp1"  # becomes part of the names of the trained SVM's files; letters, digits, - and _
-seed = 3  # start of every random sequence [original: svm_rngSeed]
+datasetName = "grocery"         # a folder below dataRootDir, and a block at the end of this file
+classifier = "svm"              # "svm": pre-trained network + linear SVM; "nn": the network itself is trained
+imageSet = "test"               # the images that steps 5 look at: "test" or "train"
+experimentName = "exp1"         # becomes part of the names of the trained SVM's files; letters, digits, - and _
+seed = 3                        # start of every random sequence [original: svm_rngSeed]
 
 rootDir = os.path.dirname(os.path.abspath(__file__))
 dataRootDir = os.path.join(rootDir, "data")  # <dataRootDir>/<datasetName>/{positive,testImages,negative}/
@@ -27,82 +28,84 @@ resultsRootDir = os.path.join(rootDir, "results")  # tables, plots, pictures: <r
 # ---------------------------------------------------------------------------------------------------------------------
 # Generation of regions of interest (ROIs), step 1. Relative lengths are in units of the image's longer side
 # ---------------------------------------------------------------------------------------------------------------------
-roi_engine = "opencv-fast"  # "opencv-fast", "opencv-quality", "selectivesearch", "dlib" (where installed), "grid"
-# [measured: benchmarks/roi_engines.py]
-roi_maxImgDim = 400  # pixels of the longer side during selective search [measured; original 200]
-roi_minDimRel = 0.01  # least width and height of a ROI, relative [original]
-roi_maxDimRel = 1.0  # greatest width and height of a ROI, relative [original]
-roi_minNrPixelsRel = 0.0  # least area of a ROI, in units of the longer side squared [original]
-roi_maxNrPixelsRel = 1.0  # greatest area of a ROI, likewise [original]
-roi_maxAspectRatio = 4.0  # greatest ratio of the longer to the shorter side of a ROI [original]
+roi_engine = "opencv-fast"      # "opencv-fast", "opencv-quality", "selectivesearch", "dlib", "grid"
+                                # [measured: benchmarks/roi_engines.py]
+roi_maxImgDim = 400             # pixels of the longer side during selective search [measured; original 200]
+roi_minDimRel = 0.01            # least width and height of a ROI, relative [original]
+roi_maxDimRel = 1.0             # greatest width and height of a ROI, relative [original]
+roi_minNrPixelsRel = 0.0        # least area of a ROI, in units of the longer side squared [original]
+roi_maxNrPixelsRel = 1.0        # greatest area of a ROI, likewise [original]
+roi_maxAspectRatio = 4.0        # greatest ratio of the longer to the shorter side of a ROI [original]
 
-ss_nmsThreshold = 0.85  # of proposals that overlap more than this (IoU), only one is kept [original]
-ss_minSize = 20  # least region, pixels of the scaled image, engines "selectivesearch", "dlib" [original]
-ss_scale = 100  # Felzenszwalb's k: how readily regions merge, engine "selectivesearch" [original]
-ss_sigma = 1.2  # blur before segmentation in pixels, engine "selectivesearch" [original]
-ss_kvals = (50, 500, 6)  # first, last and number of Felzenszwalb's k, engine "dlib" [original]
+ss_nmsThreshold = 0.85          # of proposals that overlap more than this (IoU), only one is kept [original]
+ss_minSize = 20                 # least region, pixels of the scaled image, engines "selectivesearch", "dlib" [original]
+ss_scale = 100                  # Felzenszwalb's k: how readily regions merge, engine "selectivesearch" [original]
+ss_sigma = 1.2                  # blur before segmentation in pixels, engine "selectivesearch" [original]
+ss_kvals = (50, 500, 6)         # first, last and number of Felzenszwalb's k, engine "dlib" [original]
 ss_max_merging_iterations = 20  # rounds of merging, engine "dlib" [original]
-ss_base_k = 150  # first Felzenszwalb's k, engine "opencv-..." [OpenCV]
-ss_inc_k = 150  # step to the next k, engine "opencv-..." [OpenCV]
-ss_opencvSigma = 0.8  # blur before segmentation in pixels, engine "opencv-..." [OpenCV]
+ss_base_k = 150                 # first Felzenszwalb's k, engine "opencv-..." [OpenCV]
+ss_inc_k = 150                  # step to the next k, engine "opencv-..." [OpenCV]
+ss_opencvSigma = 0.8            # blur before segmentation in pixels, engine "opencv-..." [OpenCV]
 
-grid_nrScales = 7  # sizes of grid ROIs, from the greatest allowed one down; 0: no grid [original]
+grid_nrScales = 7               # sizes of grid ROIs, from the greatest allowed one down; 0: no grid [original]
 grid_aspectRatios = (1.0, 2.0, 0.5)  # width / height of grid ROIs [original]
 grid_downscaleRatioPerIteration = 1.5  # ratio of each size to the next smaller one [original]
-grid_stepRel = 0.5  # distance of neighbours, in units of their width and height [original]
+grid_stepRel = 0.5              # distance of neighbours, in units of their width and height [original]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Network, steps 2 and 3
 # ---------------------------------------------------------------------------------------------------------------------
-network = "squeezenet1_1"  # "alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large"
-networkWeights = "auto"  # "auto": resources/, then torch's cache, then a download of torchvision's ImageNet
-# weights; "random": none (for tests); or the path of a state dict (.pth, .safetensors)
-network_device = "auto"  # "auto": a GPU where there is one; "cpu", "cuda", "mps"
-network_roiBatchSize = 500  # ROIs that go through the head at once; bounds the memory
-cntk_nrRois = 200  # ROIs of an image; further ones are cut off, text files padded with zeros [original]
-cntk_padWidth = 1000  # pixels of the square that the image is scaled to fit into [original]
-cntk_padHeight = 1000  # [original]
+network = "squeezenet1_1"       # "alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large"
+networkWeights = "auto"         # "auto": resources/, then torch's cache, then a download of torchvision's ImageNet
+                                # weights; "random": none (for tests); or the path of a state dict (.pth, .safetensors)
+network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
+network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
+cntk_nrRois = 200               # ROIs of an image; further ones are cut off, text files padded with zeros [original]
+cntk_padWidth = 1000            # pixels of the square that the image is scaled to fit into [original]
+cntk_padHeight = 1000           # [original]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Training, step 4
 # ---------------------------------------------------------------------------------------------------------------------
-train_posOverlapThres = 0.5  # a ROI with this IoU or more with an object is an example of its class [original]
-train_negOverlapThres = 0.3  # a ROI with less than this IoU with all objects of a class is a counterexample [R-CNN]
+train_posOverlapThres = 0.6     # a ROI with this IoU or more with an object is an example [measured; original 0.5]
+train_negOverlapThres = 0.3     # a ROI with less IoU with all objects of a class is a counterexample [R-CNN]
 
-svm_C = 0.001  # weight of the margin errors, > 0 [original, R-CNN]
-svm_B = 10.0  # intercept scaling, > 0 [original]
-svm_nrEpochs = 20  # rounds of hard-negative mining at most; it ends when a round finds none [original 5]
-svm_retrainLimit = 2000  # new ROIs that a round of mining adds at most, the hardest first [original]
-svm_evictThreshold = -1.1  # negatives that score less and carry no weight are forgotten between rounds [original]
-svm_posWeight = "balanced"  # weight of positives: "balanced", or a number > 0 [original: "auto"]
-svm_targetNorm = 20.0  # mean L2 norm that features are scaled to [original, R-CNN]
-svm_penality = "l2"  # penalty norm; the original's spelling [original]
-svm_loss = "l1"  # "l1": hinge, "l2": squared hinge [original]
+svm_C = 0.003                   # weight of the margin errors, > 0 [measured; original and R-CNN 0.001]
+svm_B = 10.0                    # intercept scaling, > 0 [original]
+svm_nrEpochs = 20               # rounds of hard-negative mining at most; it ends when none is left [original 5]
+svm_retrainLimit = 2000         # new ROIs that a round of mining adds at most, the hardest first [original]
+svm_evictThreshold = -1.1       # negatives that score less and carry no weight are forgotten [original]
+svm_posWeight = "balanced"      # weight of positives: "balanced", or a number > 0 [original: "auto"]
+svm_targetNorm = 20.0           # mean L2 norm that features are scaled to [original, R-CNN]
+svm_penality = "l2"             # penalty norm; the original's spelling [original]
+svm_loss = "l1"                 # "l1": hinge, "l2": squared hinge [original]
 
-boxRegression = True  # learn to shift and stretch ROIs onto the object [R-CNN, appendix C]
+boxRegression = True            # learn to shift and stretch ROIs onto the object [R-CNN, appendix C]
 boxRegression_minOverlap = 0.5  # ROIs with this IoU or more with an object are learned from [measured; R-CNN 0.6]
-boxRegression_ridge = 300.0  # weight of the squared norm, lambda [measured; R-CNN 1000]
+boxRegression_ridge = 300.0     # weight of the squared norm, lambda [measured; R-CNN 1000]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Post-processing, steps 5 and 6
 # ---------------------------------------------------------------------------------------------------------------------
-nmsThreshold = 0.3  # of detections of a class that overlap more (IoU), only the best stays [original]
-nms_maxDetections = 100  # detections of an image at most [COCO]
+nmsThreshold = 0.3              # of detections of a class that overlap more (IoU), only the best stays [original]
+nms_boxVoting = True            # move each detection to the weighted mean of the boxes around it [measured]
+nms_votingOverlap = 0.5         # IoU of the boxes that count as being around it [measured]
+nms_maxDetections = 100         # detections of an image at most [COCO]
 vis_decisionThresholds = {"svm": 0.0, "nn": 0.5}  # least score that is drawn [original: 0.5, None]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Evaluation, step 5
 # ---------------------------------------------------------------------------------------------------------------------
-eval_overlapThreshold = 0.5  # least IoU of a hit [VOC]
-eval_use11Points = False  # False: area under the curve [VOC 2010 on]; True: 11 recalls [VOC 2007]
-eval_wantedPrecision = 0.9  # the threshold table marks the lowest score threshold with this precision
+eval_overlapThreshold = 0.5     # least IoU of a hit [VOC]
+eval_use11Points = False        # False: area under the curve [VOC 2010 on]; True: 11 recalls [VOC 2007]
+eval_wantedPrecision = 0.9      # the threshold table marks the lowest score threshold with this precision
 
 # ---------------------------------------------------------------------------------------------------------------------
 # One block a data set: `classes` and whatever else differs from the defaults above
 # ---------------------------------------------------------------------------------------------------------------------
 datasets = {
-    # 25 photos of a refrigerator: the original tutorial's data. Sizes from the boxes of the 20 training photos: sides
-    # 0.035 to 0.23, areas 0.0019 to 0.0151, sides' ratio up to 4 (python3 0_checkDataset.py prints them)
+    # 25 photos of a refrigerator, the original tutorial's data. Limits around the boxes of 20 training photos: sides
+    # 0.035 to 0.23, areas 0.0019 to 0.0151, aspect ratios up to 4 (python3 0_checkDataset.py prints them)
     "grocery": dict(
         classes=("orange", "eggBox", "joghurt", "ketchup", "squash", "mushroom", "water", "mustard"),
         roi_minDimRel=0.03,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from fastRCNN.box_regression import BoxRegressor
-from fastRCNN.detection import candidates, suppress
+from fastRCNN.detection import candidates, suppress, vote
 from fastRCNN.network import RoiNetwork
 from fastRCNN.proposals import GridSettings, RoiLimits, compute_rois
 from fastRCNN.selective_search import SearchSettings
@@ -20,6 +20,8 @@ from helpers.cntk_files import PaddedSquare
 from helpers.errors import UserError
 from helpers.images import scale_to_fit
 from helpers.weights import get_weights, read_state_dict
+
+VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear counterexample: the margin, and no probability
 
 
 def roi_limits(params):
@@ -87,10 +89,18 @@ def build_network(params):
     return network
 
 
-def describe_rois(network, image, rois, params):
-    """Step 3 for one image: uint8 RGB (H, W, 3) and its ROIs (R, 4) in pixels -> features (R, D) float16."""
-    scaled_image, factors = scale_to_fit(image, params.cntk_padWidth, params.cntk_padHeight)
-    return network.features(scaled_image, np.asarray(rois) * (factors * 2), params.network_roiBatchSize)
+def prepare_image(image, params):
+    """Step 3 before the network: uint8 RGB (H, W, 3) -> the image at input size, factors (x, y) to it."""
+    return scale_to_fit(image, params.cntk_padWidth, params.cntk_padHeight)
+
+
+def describe_rois(network, prepared, rois, params):
+    """Step 3 for one image: `prepare_image`, ROIs (R, 4) in its original pixels -> features (R, D) float16.
+
+    float16 takes half the space on disk; step 6 rounds as well, so that both see the same numbers.
+    """
+    image, factors = prepared
+    return network.features(image, np.asarray(rois) * (factors * 2), params.network_roiBatchSize)
 
 
 def svm_settings(params):
@@ -122,12 +132,16 @@ class Classifier:
 
 
 def detect(rois, scores, offsets, size, params):
-    """Step 5 for one image: detections before suppression, best first, and a mask (N,) of those that it keeps.
+    """Step 5 for one image: all candidates, best first, and a mask (N,) of the detections among them.
 
-    rois (R, 4); scores (R, K); offsets (R, K, 4) or None; size: (width, height) of the image in pixels.
+    Boxes of detections are already moved by voting, those of other candidates are not. rois (R, 4); scores (R, K);
+    offsets (R, K, 4) or None; size: (width, height) of the image in pixels.
     """
     found = candidates(rois, scores, offsets, size, score_threshold=-np.inf)
-    return found, suppress(found, params.nmsThreshold, params.nms_maxDetections)
+    kept = suppress(found, params.nmsThreshold, params.nms_maxDetections)
+    if params.nms_boxVoting:
+        found = vote(found, kept, params.nms_votingOverlap, VOTING_FLOOR[params.classifier])
+    return found, kept
 
 
 def load_classifier(params):

@@ -1,4 +1,4 @@
-"""From scores and offsets of ROIs to detections: decode, clip, suppress doubles, keep the best.
+"""From scores and offsets of ROIs to detections: decode, clip, suppress doubles, average what is left.
 
 Steps 5 and 6 both end here, so one image scored in memory gives what the evaluation found.
 """
@@ -57,3 +57,23 @@ def suppress(found, nms_threshold, max_detections):
         keep[rows[nms(found.boxes[rows], found.scores[rows], nms_threshold)]] = True
     keep[np.flatnonzero(keep)[max_detections:]] = False  # `found` is sorted by score
     return keep
+
+
+def vote(found, kept, min_overlap, floor):
+    """Move each kept box to the weighted mean of the boxes around it (Gidaris and Komodakis, ICCV 2015, section 3.3).
+
+    All candidates of a class that overlap a kept box by `min_overlap` (IoU) or more saw the same object, each with an
+    error of its own, so their mean frames it better than the best of them. A box's weight is its score above `floor`;
+    those below have none. kept (N,) bool, see `suppress`. Returns the detections with the kept boxes moved, scores and
+    order unchanged.
+    """
+    boxes = found.boxes.copy()
+    for class_id in np.unique(found.class_ids):
+        rows = np.flatnonzero((found.class_ids == class_id) & (kept | (found.scores > floor)))
+        centers = rows[kept[rows]]
+        weights = np.maximum(found.scores[rows].astype(np.float64) - floor, 0)
+        weights = weights * (box_ops.iou(found.boxes[centers], found.boxes[rows]) >= min_overlap)  # (C, M)
+        total = weights.sum(axis=1, keepdims=True)
+        moved = total[:, 0] > 0
+        boxes[centers[moved]] = (weights[moved] @ found.boxes[rows]) / total[moved]
+    return Detections(boxes, found.scores, found.class_ids)

@@ -69,6 +69,8 @@ RULES = {
     "boxRegression_minOverlap": Number(0, 1, above=True),
     "boxRegression_ridge": Number(0, above=True),
     "nmsThreshold": _FRACTION,
+    "nms_boxVoting": Flag(),
+    "nms_votingOverlap": Number(0, 1, above=True),
     "nms_maxDetections": whole(1),
     "vis_decisionThresholds": Entries(("svm", "nn"), Number(-1e9)),
     "eval_overlapThreshold": Number(0, 1, above=True),

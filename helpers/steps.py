@@ -86,23 +86,36 @@ STEPS = {
     DETECTIONS: Step(
         SVMS,
         lambda params: params.detections_dir / f"record_{params.imageSet}_{params.classifier}.json",
-        _always("experimentName", "nmsThreshold", "nms_maxDetections", "vis_decisionThresholds"),
+        _always(
+            "experimentName", "nmsThreshold", "nms_boxVoting", "nms_votingOverlap", "nms_maxDetections",
+            "vis_decisionThresholds",
+        ),
         lambda params: {},
     ),
 }  # fmt: skip
 
 
-def expected_record(params, name):
-    """The record that a step leaves when it runs now, as a dict; `id` stands for it and for all steps before it."""
-    step = STEPS[name]
-    record = {
-        "step": name,
-        "before": expected_record(params, step.before)["id"] if step.before else None,
-        "parameters": params.subset(step.parameters(params)),
-        "inputs": step.inputs(params),
-    }
-    record["id"] = hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
-    return record
+def _chain(name):
+    """A step's name and those of all before it, first to last."""
+    return [*(_chain(STEPS[name].before) if STEPS[name].before else []), name]
+
+
+def expected_records(params, name):
+    """The records that a step and those before it leave when they run now: step -> dict, first to last.
+
+    `id` of a record stands for the step and for all before it.
+    """
+    records, before = {}, None
+    for step in _chain(name):
+        record = {
+            "step": step,
+            "before": before,
+            "parameters": params.subset(STEPS[step].parameters(params)),
+            "inputs": STEPS[step].inputs(params),
+        }
+        before = hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
+        records[step] = {**record, "id": before}
+    return records
 
 
 class StepRun:
@@ -113,7 +126,7 @@ class StepRun:
     """
 
     def __init__(self, params, name):
-        self.record = expected_record(params, name)
+        self.record = expected_records(params, name)[name]
         self.path = STEPS[name].record(params)
 
     def start(self, outputs, pattern):
@@ -129,10 +142,10 @@ class StepRun:
         same = same and all(before["inputs"].get(name) == self.record["inputs"][name] for name in shared)
         if before:
             write_json(self.path, {**before, "complete": False})
-        for path in sorted(self.path.parent.glob(pattern)):
-            name = next((name for name, output in outputs.items() if output == path), None)
-            fresh = same and name and before["inputs"].get(name) == self.record["inputs"].get(name)
-            if not fresh:
+        name_of = {path: name for name, path in outputs.items()}
+        for path in sorted(self.path.parent.glob(pattern)):  # temporary files of a killed run match as well
+            name = name_of.get(path)
+            if not (same and name and before["inputs"].get(name) == self.record["inputs"].get(name)):
                 path.unlink()
         write_json(self.path, {**self.record, "complete": False})
         return [name for name, path in outputs.items() if not path.exists()]
@@ -144,29 +157,44 @@ class StepRun:
 
 def require(params, name):
     """Stop with a `UserError` unless a step, and each before it, was completed with these parameters and files."""
-    chain = [name]
-    while STEPS[chain[0]].before:
-        chain.insert(0, STEPS[chain[0]].before)
-    for step in chain:
-        _require_one(params, step)
+    for step, expected in expected_records(params, name).items():
+        found, again = _record_with_parameters(params, step)
+        _same_inputs(found, expected, step, again)
+        if found["before"] != expected["before"]:
+            raise UserError(f"{STEPS[step].before} ran again after {step}: {again}")
 
 
-def _require_one(params, name):
+def require_parameters(params, name):
+    """The same for using what was trained on other images: the data set's own files need not be there any more."""
+    before = None
+    for step in _chain(name):
+        found, again = _record_with_parameters(params, step)
+        if found["before"] != before:
+            raise UserError(f"{STEPS[step].before} ran again after {step}: {again}")
+        if step == FEATURES:
+            _same_inputs(found, {"inputs": STEPS[step].inputs(params)}, step, again)
+        before = found["id"]
+
+
+def _record_with_parameters(params, name):
+    """The record of a complete step that ran with these parameters, and the advice to run it again."""
     path = STEPS[name].record(params)
     if not path.exists():
         raise UserError(f"{path.parent} has no files of {name}: run {name} first")
-    found, expected = read_json(path), expected_record(params, name)
+    found = read_json(path)
     again = f"run {name} again and the steps after it (python3 run.py --from {name[0]})"
-    for parameter, value in expected["parameters"].items():
+    for parameter, value in params.subset(STEPS[name].parameters(params)).items():
         old = found["parameters"].get(parameter)
         if old != value:
             raise UserError(f"{parameter} is {value!r} now but was {old!r} when {name} ran: {again}, or set it back")
+    if not found["complete"]:
+        raise UserError(f"{name} has not finished: run it again, it continues where it stopped")
+    return found, again
+
+
+def _same_inputs(found, expected, name, again):
     for key in {**found["inputs"], **expected["inputs"]}:
         old, new = found["inputs"].get(key), expected["inputs"].get(key)
         if old != new:
             change = "was added" if old is None else "was removed" if new is None else "has changed"
             raise UserError(f"{key} {change} since {name} ran: {again}")
-    if found["before"] != expected["before"]:
-        raise UserError(f"{STEPS[name].before} ran again after {name}: {again}")
-    if not found["complete"]:
-        raise UserError(f"{name} has not finished: run it again, it continues where it stopped")
