@@ -123,11 +123,6 @@ def train_svms(images, settings=SvmSettings(), progress=None):
     return LinearSvms(weights[:-1].T.copy() * counts.all(axis=0)[:, None], biases.astype(np.float32), scale)
 
 
-def _with_intercept(features, scale, settings):
-    rows = scaled(features, scale)
-    return np.hstack([rows, np.full((len(rows), 1), settings.intercept_scaling, np.float32)])
-
-
 def _mine(images, cache, weights, scale, settings, random):
     """Add the worst offenders against the margin to the cache; returns how many, and how many there were.
 
@@ -136,8 +131,9 @@ def _mine(images, cache, weights, scale, settings, random):
     """
     nr_found, pool = 0, []
     for index, image in enumerate(images):
-        rows = _with_intercept(image.features, scale, settings)  # (R, D + 1)
-        slack = np.where(image.targets != 0, 1 - image.targets * (rows @ weights), 0).max(axis=1)  # (R,)
+        features = scaled(image.features, scale)  # (R, D)
+        scores = features @ weights[:-1] + settings.intercept_scaling * weights[-1]  # (R, K)
+        slack = np.where(image.targets != 0, 1 - image.targets * scores, 0).max(axis=1)  # (R,)
         slack[cache.of_image(index)] = 0
         offenders = np.flatnonzero(slack > TOLERANCE)
         nr_found += len(offenders)
@@ -145,7 +141,8 @@ def _mine(images, cache, weights, scale, settings, random):
         # ties (all of the first round) are broken by a seeded draw, so that every image gives its share
         rank = np.stack([rank, random.random(len(offenders))], axis=1)  # (O, 2)
         origin = np.stack([np.full(len(offenders), index), offenders], axis=1)
-        pool.append((rank, rows[offenders], image.targets[offenders], origin))
+        constant = np.full((len(offenders), 1), settings.intercept_scaling, np.float32)
+        pool.append((rank, np.hstack([features[offenders], constant]), image.targets[offenders], origin))
         if sum(len(part[0]) for part in pool) > 2 * settings.retrain_limit:
             pool = [_worst(pool, settings.retrain_limit)]
     _, rows, targets, origin = _worst(pool, settings.retrain_limit)
@@ -170,9 +167,11 @@ def _fit(cache, counts, settings):
         positive_cost, negative_cost = float(settings.positive_weight), 1.0
     costs = settings.C * np.where(cache.targets > 0, positive_cost, negative_cost)
     labels = cache.targets * counts.all(axis=0)
-    cache.dual, scores = solve_dual(
-        cache.gram, labels, costs, settings.loss == "l2", cache.dual, TOLERANCE, seed=settings.seed
-    )
+    scores, squared = np.empty(labels.shape, np.float32), settings.loss == "l2"
+    for k in range(labels.shape[1]):
+        cache.dual[:, k], scores[:, k] = solve_dual(
+            cache.gram, labels[:, k], costs[:, k], squared, cache.dual[:, k], TOLERANCE, seed=settings.seed
+        )
     weights = cache.rows.T @ cache.dual
     margin = np.where(labels != 0, labels * scores, np.inf).min(axis=1)
     cache.keep((margin < -settings.evict_threshold) | cache.dual.any(axis=1))

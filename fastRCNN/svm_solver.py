@@ -1,53 +1,51 @@
-"""The dual of the linear SVM, solved for several classes at once on a precomputed matrix of inner products.
+"""The dual of the linear SVM, solved on a precomputed matrix of inner products.
 
 This is liblinear's algorithm (Hsieh et al., "A dual coordinate descent method for large-scale linear SVM", ICML 2008,
-algorithm 1), with the roles of time and memory turned round: with n cached ROIs and D features, n is the smaller
-number, so the inner products are computed once, for all classes and all rounds of mining, by one fast matrix product,
-and a step costs n operations instead of D.
+algorithm 1) with the roles of time and memory turned round: with n cached ROIs and D features, n is the smaller number,
+so the inner products are computed once, for all classes and all rounds of mining, by one fast matrix product, and a
+step costs n operations instead of D.
 """
 
 import numpy as np
+from scipy.linalg.blas import saxpy
 
 
 def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epochs=1000, seed=0):
-    """Minimise 1/2 |w|^2 + sum of costs * loss for every class, in the dual.
+    """Minimise 1/2 |w|^2 + sum of costs * loss in the dual.
 
-    gram (n, n) float32: inner products of the rows; labels (n, K): 1, -1, or 0 for a row that the class does not use;
-    costs (n, K): the weight C of each row's loss; squared: squared hinge loss instead of hinge; start (n, K): a former
-    solution; tolerance: greatest violation of the optimality conditions, in units of the margin.
+    gram (n, n) float32: inner products of the rows; labels (n,): 1, -1, or 0 for a row not used; costs (n,): the
+    weight C of each row's loss; squared: squared hinge loss instead of hinge; start (n,): a former solution; tolerance:
+    greatest violation of the optimality conditions, in units of the margin.
 
-    Returns (dual, scores), both (n, K) float32: w = rows.T @ dual, and scores = rows @ w. A dual variable carries the
-    sign of its label. Raises ArithmeticError when `max_epochs` passes over the rows do not reach the tolerance.
+    Returns (dual, scores), both (n,) float32: w = rows.T @ dual, scores = rows @ w. A dual variable carries the sign
+    of its label. Raises ArithmeticError when `max_epochs` passes over the rows do not reach the tolerance.
     """
-    labels = labels.astype(np.float32)
     used = labels != 0
-    costs = np.where(used, costs, 0).astype(np.float32)
     # liblinear, table 1: the hinge loss bounds the dual variables, the squared hinge loss adds to the diagonal
-    upper = np.where(used, np.inf, 0).astype(np.float32) if squared else costs
-    extra = np.divide(0.5, costs, out=np.zeros_like(costs), where=used) if squared else np.zeros_like(costs)
-    curvature = np.maximum(np.diag(gram)[:, None] + extra, 1e-12)  # (n, K)
-
-    dual = np.zeros_like(labels) if start is None else start.astype(np.float32)
+    upper = np.where(used, np.inf if squared else costs, 0.0)
+    extra = np.divide(0.5, costs, out=np.zeros(len(labels)), where=used & squared)
+    curvature = np.maximum(np.diag(gram) + extra, 1e-12)
+    alpha = np.zeros(len(labels)) if start is None else np.clip(start * labels, 0, upper)  # (n,) >= 0
+    scores = _scores(gram, alpha * labels)
     random = np.random.default_rng(seed)
     for _ in range(max_epochs):
-        scores = gram @ dual  # afresh every epoch, so that rounding errors of the updates do not add up
-        violation = _violation(labels * dual, labels * scores - 1 + extra * labels * dual, upper)  # (n, K)
+        gradient = labels * scores - 1 + extra * alpha
+        violation = np.where(gradient > 0, gradient * (alpha > 0), -gradient * (alpha < upper))  # (n,)
+        # rows that are settled are left alone for this epoch (liblinear's shrinking)
+        unsettled = np.flatnonzero(violation >= tolerance / 2)
         if violation.max(initial=0) < tolerance:
-            return dual, scores
-        # rows that are settled for every class are left alone for this epoch (liblinear's shrinking)
-        unsettled = np.flatnonzero(violation.max(axis=1) >= tolerance / 2)
+            scores = _scores(gram, alpha * labels)  # without the rounding errors of the many small updates
+            return (alpha * labels).astype(np.float32), scores
         for row in random.permutation(unsettled):
-            label, alpha = labels[row], labels[row] * dual[row]  # (K,)
-            gradient = label * scores[row] - 1 + extra[row] * alpha
-            moved = np.clip(alpha - gradient / curvature[row], 0, upper[row])
-            step = label * (moved - alpha)
-            if step.any():
-                dual[row] += step
-                scores += gram[row][:, None] * step
+            step = float(labels[row] * scores[row] - 1 + extra[row] * alpha[row]) / curvature[row]
+            moved = min(max(alpha[row] - step, 0.0), upper[row])
+            if moved != alpha[row]:
+                scores = saxpy(gram[row], scores, a=(moved - alpha[row]) * labels[row])  # in place
+                alpha[row] = moved
     raise ArithmeticError(f"the SVM did not converge in {max_epochs} epochs")
 
 
-def _violation(alpha, gradient, upper):
-    """The projected gradient's size: what is left to gain from moving each variable inside [0, upper]."""
-    can_fall, can_rise = alpha > 0, alpha < upper
-    return np.where(gradient > 0, gradient * can_fall, -gradient * can_rise)
+def _scores(gram, dual):
+    """gram @ dual, of which most entries are zero: (n, n) and (n,) -> (n,) float32."""
+    support = np.flatnonzero(dual)
+    return dual[support].astype(np.float32) @ gram[support]
