@@ -16,20 +16,26 @@ from helpers.images import read_image
 from helpers.parameters import run_step
 from helpers.steps import FEATURES, INPUTS, StepRun, require
 from helpers.weights import get_weights
-from stages import build_network, describe_rois, padded_square
+from stages import build_network, describe_rois, padded_square, prepare_image
 
 
-def read_ahead(entries, image_dir):
-    """Yield (entry, its image), decoding the next image in another thread meanwhile."""
+def read_entry(entry, params):
+    """An entry's ROIs (R, 4) in pixels of the image, and the image at the network's size."""
+    image = read_image(params.image_dir / entry.key)
+    return entry.pixel_rois(padded_square(image.shape[1::-1], params)), prepare_image(image, params)
+
+
+def read_ahead(entries, params):
+    """Yield `read_entry` of each entry, working on the next one in another thread meanwhile."""
     with ThreadPoolExecutor(max_workers=1) as reader:
         waiting = None
         for entry in entries:
-            coming = entry, reader.submit(read_image, image_dir / entry.key)
+            coming = reader.submit(read_entry, entry, params)
             if waiting:
-                yield waiting[0], waiting[1].result()
+                yield waiting.result()
             waiting = coming
         if waiting:
-            yield waiting[0], waiting[1].result()
+            yield waiting.result()
 
 
 def main(params):
@@ -47,9 +53,8 @@ def main(params):
         network = build_network(params)
         bar = tqdm(total=len(todo), desc="3 features", unit="image")
         jobs = (entries[name] for name in todo)
-        for name, (entry, image) in zip(todo, read_ahead(jobs, params.image_dir), strict=True):
-            rois = entry.pixel_rois(padded_square(image.shape[1::-1], params))
-            write_arrays(outputs[name], arr_0=describe_rois(network, image, rois, params))
+        for name, (rois, prepared) in zip(todo, read_ahead(jobs, params), strict=True):
+            write_arrays(outputs[name], arr_0=describe_rois(network, prepared, rois, params))
             bar.update()
         bar.close()
     run.finish()
