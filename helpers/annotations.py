@@ -77,7 +77,7 @@ def read_annotation(image_path, size, classes):
     problems = []
     box_rows = _rows(box_path, problems, "draw its boxes with A1_annotateImages.py, or move the image to negative/")
     label_rows = _rows(label_path, problems, "name its boxes with A2_annotateLabels.py") if box_path.exists() else []
-    if not box_rows and not problems:
+    if not box_rows and all(problem.level == "warning" for problem in problems):
         problems.append(Problem("warning", box_path, None, "has no box", "draw some, or move the image to negative/"))
     if len(box_rows) != len(label_rows) and box_path.exists() and label_path.exists():
         message = f"{len(label_rows)} labels for the {len(box_rows)} boxes of {box_path.name}"

@@ -64,8 +64,8 @@ def get_weights(params):
             download(url, path, sha256_prefix=_hash_prefix(path))
         except UserError as error:
             raise UserError(
-                f"no ImageNet weights for {params.network}: {error}. Put the file {path.name} into {RESOURCES} by hand, "
-                "or set networkWeights to a file of your own"
+                f"no ImageNet weights for {params.network}: {error}. Put the file {path.name} into {RESOURCES} "
+                "by hand, or set networkWeights to a file of your own"
             ) from error
     elif path is not None and params.networkWeights == "auto":
         _check_hash(path)
