@@ -1,0 +1,154 @@
+"""k-fold cross-validation of the SVM detector over all annotated images, training and test ones together.
+
+    python3 benchmarks/cross_validation.py --folds 5 --set datasetName=grocery cntk_nrRois=2000
+
+Every annotated image is scored by a detector that never saw it; negative images are always trained on. Everything that
+was chosen by hand was chosen by this number, never by the test images. ROIs and features are computed once, in memory,
+by the same functions as steps 1 and 3. Also prints the result of the data set's own split.
+"""
+
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from fastRCNN.box_regression import train_box_regressor
+from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
+from fastRCNN.svm import TrainingImage, scaled, train_svms
+from fastRCNN.targets import regression_targets, svm_targets
+from helpers.annotations import load_truth
+from helpers.dataset import list_images
+from helpers.errors import run_script
+from helpers.images import image_size, read_image
+from helpers.parameters import argument_parser, load_parameters
+from helpers.tables import format_table, number
+from stages import Classifier, build_network, describe_rois, detect, prepare_image, propose_rois, svm_settings
+
+
+@dataclass(frozen=True)
+class Described:
+    """One image: ROIs (R, 4), the first `nr_truth` of them its true boxes, features (R, D) and its true objects."""
+
+    key: str
+    size: tuple
+    rois: np.ndarray
+    features: np.ndarray
+    nr_truth: int
+    truth: tuple
+
+
+def propose(image, params):
+    return propose_rois(read_image(image.path), params)
+
+
+def describe(params):
+    """All images of the data set with their features; true boxes are added to the ROIs as step 2 does for training."""
+    images = list_images(params.image_dir)
+    proposals = Parallel(n_jobs=-1)(delayed(propose)(image, params) for image in images)
+    network = build_network(params)
+    described = []
+    for image, proposed in zip(tqdm(images, desc="features"), proposals, strict=True):
+        size, _ = image_size(image.path)
+        truth = load_truth(image, size, params)
+        added = truth[0][~truth[2]]
+        rois = np.concatenate([added, proposed[: params.cntk_nrRois]]).astype(np.float32)
+        features = describe_rois(network, prepare_image(read_image(image.path), params), rois, params)
+        described.append(Described(image.key, size, rois, features, len(added), truth))
+    return described
+
+
+def train(images, params):
+    """Step 4 in memory, on images that hold at most `cntk_nrRois` ROIs, true boxes among them."""
+    images = [
+        replace(image, rois=image.rois[: params.cntk_nrRois], features=image.features[: params.cntk_nrRois])
+        for image in images
+    ]
+    overlaps = params.train_posOverlapThres, params.train_negOverlapThres
+    targets = [svm_targets(image.rois, *image.truth, len(params.classes), *overlaps) for image in images]
+    svms = train_svms(
+        [TrainingImage(image.features, target) for image, target in zip(images, targets, strict=True)],
+        svm_settings(params),
+    )
+    if not params.boxRegression:
+        return Classifier(svms, None)
+    columns = []
+    for image in images:
+        rows, boxes, class_ids = regression_targets(image.rois, *image.truth, params.boxRegression_minOverlap)
+        columns.append((scaled(image.features[rows], svms.scale), image.rois[rows], boxes, class_ids - 1))
+    parts = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return Classifier(svms, train_box_regressor(*parts, len(params.classes), params.boxRegression_ridge))
+
+
+def score(classifier, image, params):
+    """Step 5 for one image in memory: its detections."""
+    rois, features = image.rois[image.nr_truth :], image.features[image.nr_truth :]
+    found, kept = detect(rois, *classifier(features), image.size, params)
+    return found.take(kept)
+
+
+def measure(detections, images, params):
+    """mAP at IoU 0.5 and 0.7 (area under the curve), and COCO's AP."""
+    truths = [Truth(*image.truth) for image in images]
+    ids = range(1, len(params.classes) + 1)
+    maps = [mean_ap([precision_recall(detections, truths, k, t).ap() for k in ids]) for t in (0.5, 0.7)]
+    return [*maps, mean_ap([coco_ap(detections, truths, k) for k in ids])]
+
+
+def cross_validate(described, params, folds, seed):
+    """Returns the measures over all images pooled, and the mean of the folds' own mAP."""
+    annotated = [image for image in described if len(image.truth[0])]
+    others = [image for image in described if not len(image.truth[0])]
+    order = np.random.default_rng(seed).permutation(len(annotated))
+    detections, images, fold_maps = [], [], []
+    for fold in range(folds):
+        held_out = set(order[fold::folds].tolist())
+        classifier = train([image for i, image in enumerate(annotated) if i not in held_out] + others, params)
+        tested = [annotated[i] for i in sorted(held_out)]
+        found = [score(classifier, image, params) for image in tested]
+        fold_maps.append(measure(found, tested, params)[0])
+        detections += found
+        images += tested
+    return [*measure(detections, images, params), float(np.mean(fold_maps))]
+
+
+def own_split(described, params):
+    """The measures on the test images of a detector trained on the training images."""
+    tested = [image for image in described if image.key.startswith("testImages/")]
+    classifier = train([image for image in described if not image.key.startswith("testImages/")], params)
+    return [*measure([score(classifier, image, params) for image in tested], tested, params), None]
+
+
+def main(arguments):
+    params = load_parameters(arguments.settings)
+    start = time.perf_counter()
+    described = describe(params)
+    print(f"ROIs and features of {len(described)} images: {time.perf_counter() - start:.0f} s")
+    table = [["", "mAP@0.5", "mAP@0.7", "AP@0.5:0.95", "mean of folds", "seconds"]]
+    variants = [[]] + [[setting] for setting in arguments.vary]
+    for extra in variants:
+        varied = load_parameters([*arguments.settings, *extra])
+        for seed in range(arguments.repeats):
+            start = time.perf_counter()
+            values = cross_validate(described, varied, arguments.folds, seed)
+            name = f"{arguments.folds}-fold, shuffle {seed} {' '.join(extra)}"
+            table.append([name, *map(number, values), f"{time.perf_counter() - start:.0f}"])
+            print("\t".join(table[-1]), file=sys.stderr)
+        if arguments.test:
+            table.append([f"own test images {' '.join(extra)}", *map(number, own_split(described, varied)), ""])
+    print(format_table(table))
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("--folds", type=int, default=5, help="number of folds (default 5)")
+    parser.add_argument("--repeats", type=int, default=1, help="number of random divisions into folds (default 1)")
+    parser.add_argument("--vary", nargs="+", default=[], help="NAME=VALUE of steps 4 and 5 to try one by one")
+    parser.add_argument("--test", action="store_true", help="measure on the data set's own test images as well")
+    options = parser.parse_args()
+    run_script(lambda: main(options))
