@@ -1,0 +1,129 @@
+"""Step 6: find the objects in images, every stage in memory.
+
+    python3 6_scoreImage.py PATH [PATH ...]     images, folders or patterns such as 'photos/*.jpg'
+
+Prints one line of JSON an image (label, score and box of each detection, seconds of each stage) and writes the
+annotated pictures to results/<dataset>/scored/. The classifier is the one that steps 1 to 4 trained with the same
+parameters; on a test image it finds exactly what 5_evaluate.py found.
+"""
+
+import glob
+import json
+import sys
+import time
+from pathlib import Path
+
+from helpers.dataset import is_image, natural_order
+from helpers.detection_files import detection_rows, write_detections
+from helpers.drawing import draw_detections
+from helpers.errors import UserError, run_script
+from helpers.images import read_image, write_image
+from helpers.parameters import argument_parser, load_parameters
+from helpers.steps import SVMS, require_parameters
+from stages import build_network, describe_rois, detect, load_classifier, prepare_image, propose_rois
+
+
+def find_images(patterns):
+    """Image paths from files, folders (the images in them) and patterns; raises `UserError` for one without images."""
+    found = {}
+    for pattern in patterns:
+        path = Path(pattern).expanduser()
+        if path.is_dir():
+            paths = sorted(filter(is_image, path.iterdir()), key=lambda file: natural_order(file.name))
+        elif path.is_file():
+            paths = [path]
+        else:
+            paths = [Path(name) for name in sorted(glob.glob(str(path), recursive=True), key=natural_order)]
+            paths = list(filter(is_image, paths))
+        if not paths:
+            raise UserError(f"{pattern}: no image there; give a file, a folder with .jpg or .png files, or a pattern")
+        found.update(dict.fromkeys(paths))
+    return list(found)
+
+
+def score_image(image, network, classifier, params):
+    """All stages for one image, uint8 RGB (H, W, 3): detections, the mask of those kept, seconds of each stage."""
+    clock = [time.perf_counter()]
+    rois = propose_rois(image, params)[: params.cntk_nrRois]
+    clock.append(time.perf_counter())
+    features = describe_rois(network, prepare_image(image, params), rois, params)
+    clock.append(time.perf_counter())
+    found, kept = detect(rois, *classifier(features), image.shape[1::-1], params)
+    clock.append(time.perf_counter())
+    stages = ("rois", "network", "classifier")
+    return found, kept, {name: clock[i + 1] - clock[i] for i, name in enumerate(stages)}
+
+
+def as_json(path, image, shown, seconds, params):
+    """One image's result as a line of JSON: numbers are numbers, boxes are [x1, y1, x2, y2] in pixels."""
+    detections = [
+        {
+            "label": params.all_classes[class_id],
+            "score": round(float(score), 4),
+            "box": [round(float(x), 1) for x in box],
+        }
+        for box, score, class_id in zip(shown.boxes, shown.scores, shown.class_ids, strict=True)
+    ]
+    return json.dumps(
+        {
+            "image": str(path),
+            "width": image.shape[1],
+            "height": image.shape[0],
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "detections": detections,
+        }
+    )
+
+
+def picture_paths(paths, folder):
+    """Where each annotated picture goes: by the image's name, numbered where two images have the same name."""
+    taken, result = set(), []
+    for path in paths:
+        name, number = f"{path.stem}.jpg", 2
+        while name.lower() in taken:
+            name, number = f"{path.stem}_{number}.jpg", number + 1
+        taken.add(name.lower())
+        result.append(folder / name)
+    return result
+
+
+def main(params, patterns, threshold=None, out=None, detections_tsv=None):
+    """Score images; returns the exit code: 1 if one of several images could not be read, else 0."""
+    paths = find_images(patterns)
+    require_parameters(params, SVMS)
+    network, classifier = build_network(params), load_classifier(params)
+    threshold = params.vis_decisionThresholds[params.classifier] if threshold is None else threshold
+    failed, rows = 0, []
+    for path, picture in zip(paths, picture_paths(paths, Path(out or params.results_dir / "scored")), strict=True):
+        start = time.perf_counter()
+        try:
+            image = read_image(path)
+        except UserError as error:
+            print(f"ERROR: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        seconds = {"read": time.perf_counter() - start}
+        found, kept, stages = score_image(image, network, classifier, params)
+        seconds = {**seconds, **stages, "all": time.perf_counter() - start}
+        shown = found.take(kept & (found.scores >= threshold))
+        print(as_json(path, image, shown, seconds, params), flush=True)
+        write_image(picture, draw_detections(image, shown, params.all_classes))
+        listed = kept | (found.scores >= threshold)
+        rows += detection_rows(str(path), found.take(listed), kept[listed], params.all_classes)
+    if detections_tsv:
+        write_detections(Path(detections_tsv), rows)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, a folder of images, or a pattern")
+    parser.add_argument("--threshold", type=float, help="least score shown (default: vis_decisionThresholds)")
+    parser.add_argument("--out", metavar="FOLDER", help="where the pictures go (default: results/<dataset>/scored)")
+    parser.add_argument("--detectionsTsv", metavar="FILE", help="write all detections in the format of 5_evaluate.py")
+    options = parser.parse_args()
+    run_script(
+        lambda: main(
+            load_parameters(options.settings), options.paths, options.threshold, options.out, options.detectionsTsv
+        )
+    )
