@@ -1,0 +1,25 @@
+"""Step 0: look for mistakes in a data set before anything is computed from it.
+
+    data/<dataset>/{positive,negative,testImages}/  ->  a report: per file, what is wrong and how to mend it
+
+Every image is decoded, every annotation is parsed. Errors come first; they must be mended, and the exit code is 1.
+Warnings may well be meant so. The tables below them show what there is, and which limits of ROI sizes would fit.
+"""
+
+from helpers.dataset_check import check_dataset
+from helpers.dataset_summary import summarize
+from helpers.parameters import run_step
+
+
+def main(params):
+    """Print the report on the data set and return it; its `exit_code` is 1 where there are errors."""
+    report = check_dataset(params)
+    print(f"{params.image_dir}: {report.count('error')} errors, {report.count('warning')} warnings")
+    for problem in report.problems:
+        print(f"{problem.level.upper()}: {problem}")
+    print("\n" + summarize(report, params))
+    return report
+
+
+if __name__ == "__main__":
+    run_step(lambda params: main(params).exit_code, __doc__)
