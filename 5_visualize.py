@@ -1,0 +1,173 @@
+"""Step 5, second part: look at what was found, and choose the score from which on detections are worth showing.
+
+    detections/<imageSet>_<classifier>.tsv  ->  results/<dataset>/visualizations/<imageSet>_<classifier>/<image>.jpg
+                                                results/<dataset>/thresholds_<imageSet>_<classifier>.tsv
+
+Each picture shows the detections before and after non-maximum suppression, with what is false and what was missed. The
+table lists precision and recall by score threshold, of all classes together and of each class.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from tqdm import tqdm
+
+from fastRCNN.boxes import iou
+from fastRCNN.detection import Detections
+from fastRCNN.evaluation import Truth
+from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, match_voc
+from fastRCNN.threshold_table import class_curves, count_by_threshold, lowest_threshold, round_thresholds
+from helpers.annotations import load_truth
+from helpers.dataset import TEST_SUBDIRS, TRAIN_SUBDIRS, list_images
+from helpers.detection_files import detection_path, read_detections
+from helpers.drawing import (
+    GREY,
+    INK,
+    WHITE,
+    DrawnBox,
+    class_color,
+    detection_boxes,
+    draw_boxes,
+    picture_path,
+    remove_pictures,
+    side_by_side,
+)
+from helpers.images import image_size, read_image, scale_to_fit, write_image
+from helpers.parameters import run_step
+from helpers.steps import DETECTIONS, require
+from helpers.tables import format_table, number, write_table
+
+PANEL_SIDE = 1200  # pixels of the longer side of each of the two images in a picture
+TRUE = DrawnBox((), WHITE, "true object", width=0.7, dashed=True)
+MISSED = DrawnBox((), INK, "missed", width=1.5, dashed=True)
+FALSE = DrawnBox((), GREY, "✗ false", crossed=True)
+EXCLUDED = DrawnBox((), GREY, "excluded", width=0.7, dashed=True)
+
+
+def read_all(params):
+    """Detections and truth of every image of the image set: list of (image, `Detections`, kept (N,), `Truth`)."""
+    by_key = read_detections(detection_path(params), params.all_classes)
+    nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
+    images = list_images(params.image_dir, {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}[params.imageSet])
+    found = []
+    for image in images:
+        *columns, kept = by_key.get(image.key, nothing)
+        truth = Truth(*load_truth(image, image_size(image.path)[0], params))
+        found.append((image, Detections(*columns), kept, truth))
+    return found
+
+
+def judge(found, truth, nr_classes, overlap):
+    """Verdict on each detection (N,), see fastRCNN/matching.py, and which true objects were missed (G,) bool."""
+    verdicts = np.full(len(found), FALSE_POSITIVE)
+    missed = ~truth.ignored
+    for class_id in range(1, nr_classes + 1):
+        rows = np.flatnonzero(found.class_ids == class_id)
+        verdicts[rows] = match_voc(found.boxes[rows], *truth.of_class(class_id), overlap)
+        right = found.boxes[rows[verdicts[rows] == TRUE_POSITIVE]]
+        objects = np.flatnonzero((truth.class_ids == class_id) & ~truth.ignored)
+        if len(right):
+            missed[objects[iou(right, truth.boxes[objects]).argmax(axis=1)]] = False
+    return verdicts, missed
+
+
+def true_boxes(truth, missed, all_classes):
+    """Thin dashed frames, thick ones with a caption around what was missed, grey ones around excluded boxes."""
+    drawn = []
+    for box, class_id, ignored, is_missed in zip(truth.boxes, truth.class_ids, truth.ignored, missed, strict=True):
+        item = replace(EXCLUDED if ignored else TRUE, box=tuple(box), caption="")
+        drawn.append(replace(MISSED, box=item.box, caption=f"missed: {all_classes[class_id]}") if is_missed else item)
+    return drawn
+
+
+def judged_boxes(found, verdicts, all_classes):
+    """Detections in the colours of their classes; false ones crossed out, those on excluded boxes thin."""
+    drawn = detection_boxes(found.boxes, found.scores, found.class_ids, all_classes)
+    for row in np.flatnonzero(verdicts == FALSE_POSITIVE):
+        drawn[row] = replace(drawn[row], caption=f"✗ {drawn[row].caption}", crossed=True, open_caption=True)
+    for row in np.flatnonzero(verdicts == IGNORED):
+        drawn[row] = replace(drawn[row], caption=f"({drawn[row].caption})", width=0.5, open_caption=True)
+    return drawn
+
+
+def draw_one(image, found, kept, truth, params):
+    """The picture of one image: before | after non-maximum suppression, uint8 RGB."""
+    threshold = params.vis_decisionThresholds[params.classifier]
+    shown = found.scores >= threshold
+    before, after = found.take(shown), found.take(shown & kept)
+    verdicts, missed = judge(after, truth, len(params.classes), params.eval_overlapThreshold)
+    panel, factors = scale_to_fit(read_image(image.path), PANEL_SIDE, PANEL_SIDE)
+
+    def draw(items):
+        return draw_boxes(panel, [item.scaled(factors) for item in items])
+
+    candidates = detection_boxes(before.boxes, before.scores, before.class_ids, params.all_classes)
+    candidates = [replace(item, caption="", width=0.7) for item in candidates[::-1]]  # the best ones on top
+    judged = judged_boxes(after, verdicts, params.all_classes)
+    panels = [draw(candidates), draw(true_boxes(truth, missed, params.all_classes) + judged)]
+    nr_right, nr_false = (int(np.sum(verdicts == verdict)) for verdict in (TRUE_POSITIVE, FALSE_POSITIVE))
+    titles = [
+        f"before non-maximum suppression: {len(before)} boxes",
+        f"after: {nr_right} right, {nr_false} false; {int(missed.sum())} missed",
+    ]
+    classes = sorted({*before.class_ids.tolist(), *truth.class_ids[~truth.ignored].tolist()})
+    legend = [DrawnBox((), class_color(class_id), params.all_classes[class_id]) for class_id in classes]
+    legend += [TRUE, MISSED, FALSE, *([EXCLUDED] if truth.ignored.any() else [])]
+    heading = f"{image.key}: {params.classifier} score {threshold:g} or more"
+    return side_by_side(panels, titles, heading, legend)
+
+
+def threshold_rows(counts, classes):
+    """The table as text: counts, precision and recall of all classes together, then of each class."""
+    head = ["score from", "detections", "right", "precision", "recall"]
+    table = [head + [f"{name} {measure}" for name in classes for measure in ("precision", "recall")]]
+    columns = [counts.detections.sum(axis=0), counts.right.sum(axis=0)]
+    ratios = [*counts.pooled(), *(row for pair in zip(*counts.by_class(), strict=True) for row in pair)]
+    for column, threshold in enumerate(counts.thresholds):
+        cells = [number(None if np.isnan(ratio[column]) else ratio[column]) for ratio in ratios]
+        table.append([f"{threshold:g}", *(str(values[column]) for values in columns), *cells])
+    return table
+
+
+def measure_thresholds(detections, truths, params):
+    """Write and print the table; returns its `ThresholdCounts` and the lowest threshold with the wanted precision."""
+    curves = class_curves(detections, truths, len(params.classes), params.eval_overlapThreshold)
+    drawn_from = params.vis_decisionThresholds[params.classifier]
+    counts = count_by_threshold(curves, np.union1d(round_thresholds(curves), np.float32(drawn_from)))
+    table = threshold_rows(counts, params.classes)
+    path = params.results_dir / f"thresholds_{params.imageSet}_{params.classifier}.tsv"
+    write_table(path, table)
+    print(f"All classes together, {counts.nr_objects.sum()} objects; each class: {path}")
+    print(format_table([row[:5] for row in table]))
+    lowest = lowest_threshold(curves, params.eval_wantedPrecision)
+    if lowest is None:
+        print(f"No threshold reaches a precision of {params.eval_wantedPrecision:g} (eval_wantedPrecision)")
+    else:
+        precision, recall = (values[0] for values in count_by_threshold(curves, [lowest]).pooled())
+        suggestion = {**params.vis_decisionThresholds, params.classifier: lowest}
+        print(
+            f"{lowest:g} is the lowest threshold with a precision of {params.eval_wantedPrecision:g} or more: "
+            f"precision {precision:.3f}, recall {recall:.3f}.\nTo show only what reaches it, set "
+            f"vis_decisionThresholds = {suggestion} in PARAMETERS.py, then run 5_evaluate.py and this script again."
+        )
+    return counts, lowest
+
+
+def main(params):
+    """Draw every image of the image set and measure thresholds; returns (counts, lowest threshold or None, paths)."""
+    require(params, DETECTIONS)
+    images = read_all(params)
+    folder = params.results_dir / "visualizations" / f"{params.imageSet}_{params.classifier}"
+    remove_pictures(folder)
+    paths = []
+    for image, found, kept, truth in tqdm(images, desc="5 pictures", unit="image"):
+        paths.append(picture_path(folder, image))
+        write_image(paths[-1], draw_one(image, found, kept, truth, params))
+    detections = [found.take(kept) for _, found, kept, _ in images]
+    counts, lowest = measure_thresholds(detections, [truth for *_, truth in images], params)
+    print(f"{len(paths)} pictures: {folder}")
+    return counts, lowest, paths
+
+
+if __name__ == "__main__":
+    run_step(main, __doc__)

@@ -1,0 +1,141 @@
+"""Look into step 1: would the detector have a chance? It can only find what some region of interest (ROI) frames.
+
+    rois/, annotations  ->  results/<dataset>/roiRecall_<imageSet>.png, .tsv
+
+Recall is the part of all true boxes that some ROI overlaps by a given IoU, among the first 50, 100, ... ROIs of each
+image; `cntk_nrRois` says how many of them are used. Also tells which true boxes break the limits of ROI sizes.
+"""
+
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+
+from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
+from fastRCNN.proposals import RoiLimits, filter_mask
+from helpers.annotations import load_truth
+from helpers.cntk_files import read_rois, roi_path
+from helpers.dataset import TEST_SUBDIRS, TRAIN_SUBDIRS, list_images
+from helpers.errors import UserError
+from helpers.images import image_size
+from helpers.parameters import run_step
+from helpers.plots import new_figure, write_figure
+from helpers.steps import ROIS, require
+from helpers.tables import format_table, number, write_table
+from stages import propose_rois, roi_limits
+
+ROI_COUNTS = (50, 100, 200, 500, 1000, 2000)
+UNLIMITED = RoiLimits(min_side=0, max_side=np.inf, min_area=0, max_area=np.inf, max_aspect_ratio=np.inf)
+LIMITS = {  # parameter -> field of `RoiLimits`
+    "roi_minDimRel": "min_side",
+    "roi_maxDimRel": "max_side",
+    "roi_minNrPixelsRel": "min_area",
+    "roi_maxNrPixelsRel": "max_area",
+    "roi_maxAspectRatio": "max_aspect_ratio",
+}
+NAMED_BOXES = 3  # examples of boxes that break a limit
+
+
+def count_grid_rois(rois, size, params):
+    """How many of an image's ROIs (N, 4) come from the grid: they follow the proposals. size: (width, height)."""
+    blank = np.broadcast_to(np.uint8(0), (size[1], size[0], 3))
+    grid = set(map(tuple, propose_rois(blank, params.replace(roi_engine="grid")).tolist()))
+    is_grid = np.array([tuple(roi) in grid for roi in rois.astype(int).tolist()], dtype=bool)
+    return int(np.cumprod(is_grid[::-1]).sum())
+
+
+def recalls(rois, truths, params):
+    """Recall by number of ROIs: dict from the number (None: all) to one value an IoU threshold."""
+    longest = max(map(len, rois))
+    counts = [count for count in sorted({*ROI_COUNTS, params.cntk_nrRois}) if count < longest]
+    return {
+        count: [recall_at(rois, truths, threshold, count) for threshold in COCO_THRESHOLDS] for count in (*counts, None)
+    }
+
+
+def recall_table(by_count):
+    """The rows of the table: recall at each IoU threshold and its mean, the average recall."""
+    table = [["ROIs an image", *(f"IoU {threshold:.2f}" for threshold in COCO_THRESHOLDS), "average"]]
+    for count, values in by_count.items():
+        table.append(["all" if count is None else str(count), *map(number, values), number(np.mean(values))])
+    return table
+
+
+def plot_recall(by_count, image_set):
+    """Recall over IoU threshold, one line a number of ROIs, the more the darker."""
+    figure, axes = new_figure()
+    colors = matplotlib.colormaps["viridis_r"](np.linspace(0.12, 1, len(by_count)))
+    for (count, values), color in reversed(list(zip(by_count.items(), colors, strict=True))):
+        label = f"{'all' if count is None else f'first {count}'}, average {np.mean(values):.2f}"
+        axes.plot(COCO_THRESHOLDS, values, color=color, label=label, marker="o", markersize=3.5, linewidth=1.6)
+    axes.set(xlabel="least IoU of ROI and true box", ylabel="recall: part of the true boxes", ylim=(0, 1.02))
+    axes.set(xlim=(0.49, 0.96), title=f"True boxes that some ROI frames ({image_set} images)")
+    axes.grid(alpha=0.3)
+    axes.legend(title="ROIs an image", fontsize=8, title_fontsize=8, loc="lower left")
+    return figure
+
+
+def find_violations(truths, sizes, params):
+    """Which true boxes break which limit of ROI sizes: parameter -> list of (image index, box index).
+
+    sizes: (width, height) of each image.
+    """
+    limits, broken = roi_limits(params), {}
+    for parameter, field in LIMITS.items():
+        only_this = replace(UNLIMITED, **{field: getattr(limits, field)})
+        kept = [filter_mask(truth.boxes, *size, only_this) for truth, size in zip(truths, sizes, strict=True)]
+        broken[parameter] = [
+            (image, int(box))
+            for image, (mask, truth) in enumerate(zip(kept, truths, strict=True))
+            for box in np.flatnonzero(~mask & ~truth.ignored)
+        ]
+    return broken
+
+
+def print_violations(broken, images, truths, params):
+    """How many true boxes break each limit, with a few examples."""
+    nr_boxes = sum(int(np.sum(~truth.ignored)) for truth in truths)
+    for parameter, places in broken.items():
+        names = [
+            f"{images[image].key} box {box + 1} ({params.all_classes[truths[image].class_ids[box]]})"
+            for image, box in places
+        ]
+        examples = f" - {'; '.join(names[:NAMED_BOXES])}{'; ...' if len(names) > NAMED_BOXES else ''}" if names else ""
+        print(
+            f"{parameter} = {getattr(params, parameter):g}: broken by {len(names)} of {nr_boxes} true boxes{examples}"
+        )
+
+
+def main(params):
+    """Measure step 1 on `imageSet`; returns (recall by number of ROIs, violations by parameter)."""
+    require(params, ROIS)
+    images = list_images(params.image_dir, {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}[params.imageSet])
+    sizes = [image_size(image.path)[0] for image in images]
+    truths = [Truth(*load_truth(image, size, params)) for image, size in zip(images, sizes, strict=True)]
+    rois = [read_rois(roi_path(params.roi_dir, image)) for image in images]
+    if all(truth.ignored.all() for truth in truths):
+        raise UserError(f"{params.image_dir}: no {params.imageSet} image has a true box; there is nothing to find")
+    by_count, broken = recalls(rois, truths, params), find_violations(truths, sizes, params)
+    table = recall_table(by_count)
+    path = params.results_dir / f"roiRecall_{params.imageSet}"
+    write_table(path.with_suffix(".tsv"), table)
+    write_figure(path.with_suffix(".png"), plot_recall(by_count, params.imageSet))
+    print(format_table(table))
+    nr_grid = np.array([count_grid_rois(*pair, params) for pair in zip(rois, sizes, strict=True)])
+    nr_proposals = np.array([len(boxes) for boxes in rois]) - nr_grid
+    print(
+        f"{len(images)} {params.imageSet} images, ROIs an image: {describe(nr_proposals)} proposals of "
+        f"{params.roi_engine}, then {describe(nr_grid)} of the grid; cntk_nrRois = {params.cntk_nrRois} are used"
+    )
+    print_violations(broken, images, truths, params)
+    print(f"plot and table: {path}.png, .tsv")
+    return by_count, broken
+
+
+def describe(counts):
+    """Mean and range of whole numbers in words."""
+    return f"{np.mean(counts):.0f} ({np.min(counts)} to {np.max(counts)})"
+
+
+if __name__ == "__main__":
+    run_step(main, __doc__)

@@ -1,0 +1,127 @@
+"""Look into step 2: does every class have examples to learn from? Counts what the network's input files hold.
+
+    cntkFiles/{train,test}*.txt, annotations  ->  results/<dataset>/inputs_{train,test}.tsv
+
+Of each class: images that show it, true boxes, how many of them some region of interest (ROI) frames well enough
+(`train_posOverlapThres`), and positive ROIs - without the true boxes that step 2 adds for training.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastRCNN.boxes import iou
+from helpers.annotations import load_truth
+from helpers.cntk_files import read_inputs
+from helpers.dataset import ImageFile
+from helpers.images import image_size
+from helpers.parameters import run_step
+from helpers.steps import INPUTS, require
+from helpers.tables import format_table, write_table
+from stages import padded_square
+
+HEAD = ["class", "images", "true boxes", "framed", "positive ROIs", "mean an image", "min", "max"]
+
+
+@dataclass(frozen=True)
+class InputCounts:
+    """Counts of N images and K classes: true_boxes, framed, positives (N, K) int; rois (N,) int, and how many of them
+    are background (N,) int; `positives` and `backgrounds` do not count the true boxes that step 2 adds."""
+
+    true_boxes: np.ndarray
+    framed: np.ndarray
+    positives: np.ndarray
+    backgrounds: np.ndarray
+    rois: np.ndarray
+
+
+def count_image(entry, params):
+    """One row of `InputCounts`."""
+    image, nr_classes = ImageFile(params.image_dir, entry.key), len(params.classes)
+    size, _ = image_size(image.path)
+    found = slice(entry.nr_truth, None)  # the true boxes come first
+    rois = entry.pixel_rois(padded_square(size, params))[found]
+    boxes, class_ids, excluded = load_truth(image, size, params)
+    framed = iou(boxes, rois).max(axis=1, initial=0) >= params.train_posOverlapThres
+
+    def by_class(ids):
+        return np.bincount(ids, minlength=nr_classes + 1)[1:]
+
+    true_boxes, framed = by_class(class_ids[~excluded]), by_class(class_ids[~excluded & framed])
+    positives = by_class(entry.class_ids[found])
+    return true_boxes, framed, positives, len(rois) - positives.sum(), len(entry.rois)
+
+
+def count_all(image_set, params):
+    """`InputCounts` of an image set."""
+    counts = [count_image(entry, params) for entry in read_inputs(params.cntk_files_dir, image_set)]
+    return InputCounts(*(np.array(column) for column in zip(*counts, strict=True)))
+
+
+def input_table(counts, params):
+    """The rows of the table; mean, min and max of the positive ROIs are those of images that show the class."""
+    table = [HEAD]
+
+    def add(name, *columns):
+        shows = columns[0] > 0
+        table.append(
+            [name, *map(str, (shows.sum(), *(column.sum() for column in columns))), *spread(columns[2][shows])]
+        )
+
+    columns = counts.true_boxes, counts.framed, counts.positives
+    for index, name in enumerate(params.classes):
+        add(name, *(column[:, index] for column in columns))
+    add("all classes", *(column.sum(axis=1) for column in columns))
+    nr_images = str(len(counts.rois))
+    table.append(["background", nr_images, "-", "-", "-", *spread(counts.backgrounds)])
+    table.append([f"ROIs used of {params.cntk_nrRois}", nr_images, "-", "-", "-", *spread(counts.rois)])
+    return table
+
+
+def spread(values):
+    """Mean, least and greatest of some counts as text, "-" where there are none."""
+    if len(values) == 0:
+        return ["-", "-", "-"]
+    return [f"{values.mean():.1f}", str(values.min()), str(values.max())]
+
+
+def find_warnings(counts, image_set, params):
+    """What is likely to go wrong with a class: list of texts."""
+    found = []
+    for column, name in enumerate(params.classes):
+        boxes, framed, positives = (
+            int(values[:, column].sum()) for values in (counts.true_boxes, counts.framed, counts.positives)
+        )
+        if boxes == 0:
+            consequence = "it cannot be learned" if image_set == "train" else "its AP cannot be measured"
+            found.append(f"{name}: no true box in the {image_set} images, {consequence}")
+        elif positives == 0:
+            consequence = "only true boxes are its examples" if image_set == "train" else "it cannot be found"
+            found.append(
+                f"{name}: no ROI of the {image_set} images has IoU >= {params.train_posOverlapThres:g} with one of "
+                f"its {boxes} true boxes, {consequence}; raise cntk_nrRois, or see B1_evaluateRois.py"
+            )
+        elif framed < boxes / 2:
+            found.append(f"{name}: ROIs frame only {framed} of its {boxes} true boxes in the {image_set} images")
+    return found
+
+
+def main(params):
+    """Count training and test images; returns image set -> `InputCounts`."""
+    require(params, INPUTS)
+    result = {}
+    for image_set in ("train", "test"):
+        counts = result[image_set] = count_all(image_set, params)
+        table = input_table(counts, params)
+        path = params.results_dir / f"inputs_{image_set}.tsv"
+        write_table(path, table)
+        print(f"{len(counts.rois)} {image_set} images: {path}")
+        print(format_table(table))
+        for warning in find_warnings(counts, image_set, params):
+            print(f"WARNING: {warning}")
+        print()
+    return result
+
+
+if __name__ == "__main__":
+    run_step(main, __doc__)
