@@ -14,7 +14,7 @@ import os
 # ---------------------------------------------------------------------------------------------------------------------
 # Data set
 # ---------------------------------------------------------------------------------------------------------------------
-datasetName = "grocery"         # a folder below dataRootDir, and a block at the end of this file
+datasetName = "groceryDemo"     # a folder below dataRootDir, and a block at the end of this file
 classifier = "svm"              # "svm": pre-trained network + linear SVM; "nn": the network itself is trained
 imageSet = "test"               # the images that steps 5 look at: "test" or "train"
 experimentName = "exp1"         # becomes part of the names of the trained SVM's files; letters, digits, - and _
@@ -57,7 +57,8 @@ grid_stepRel = 0.5              # distance of neighbours, in units of their widt
 # ---------------------------------------------------------------------------------------------------------------------
 network = "squeezenet1_1"       # "alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large"
 networkWeights = "auto"         # "auto": resources/, then torch's cache, then a download of torchvision's ImageNet
-                                # weights; "random": none (for tests); or the path of a state dict (.pth, .safetensors)
+                                # weights; "bundled": the small network in resources/; "random": none (for
+                                # tests); or the path of a state dict (.pth, .safetensors)
 network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
 network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
 cntk_nrRois = 200               # ROIs of an image; further ones are cut off, text files padded with zeros [original]
@@ -104,6 +105,15 @@ eval_wantedPrecision = 0.9      # the threshold table marks the lowest score thr
 # One block a data set: `classes` and whatever else differs from the defaults above
 # ---------------------------------------------------------------------------------------------------------------------
 datasets = {
+    # 30 rendered images of refrigerators that ship with the project
+    "groceryDemo": dict(
+        classes=("orange", "eggBox", "joghurt", "ketchup", "squash", "mushroom", "water", "mustard"),
+        networkWeights="bundled",
+        roi_minDimRel=0.03,
+        roi_maxDimRel=0.25,
+        roi_minNrPixelsRel=0.0015,
+        roi_maxNrPixelsRel=0.03,
+    ),
     # 25 photos of a refrigerator, the original tutorial's data. Limits around the boxes of 20 training photos: sides
     # 0.035 to 0.23, areas 0.0019 to 0.0151, aspect ratios up to 4 (python3 0_checkDataset.py prints them)
     "grocery": dict(

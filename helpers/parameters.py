@@ -48,7 +48,7 @@ RULES = {
     "grid_downscaleRatioPerIteration": Number(1, above=True),
     "grid_stepRel": Number(0.05, 1),
     "network": Choice(("alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large")),
-    "networkWeights": Text(r".+", '"auto", "random" or the path of a file'),
+    "networkWeights": Text(r".+", '"auto", "bundled", "random" or the path of a file'),
     "network_device": Choice(("auto", "cpu", "cuda", "mps")),
     "network_roiBatchSize": whole(1),
     "cntk_nrRois": whole(1, 100_000),

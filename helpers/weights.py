@@ -38,11 +38,22 @@ def find_weights(params):
     """
     if params.networkWeights == "random":
         return None
+    if params.networkWeights == "bundled":
+        return _bundled(params.network)
     if params.networkWeights == "auto":
         return next((path for path in auto_candidates(params.network) if path.is_file()), None)
     path = Path(params.networkWeights).expanduser()
     if not path.is_file():
         raise UserError(f'networkWeights = "{path}": no such file; give a .pth or .safetensors file, or "auto"')
+    return path
+
+
+def _bundled(network):
+    """The network that ships with the project, see the model card beside it."""
+    path = RESOURCES / f"{network}-grocery.safetensors"
+    if not path.is_file():
+        shipped = ", ".join(file.name.split("-")[0] for file in sorted(RESOURCES.glob("*-grocery.safetensors")))
+        raise UserError(f'networkWeights = "bundled": none for {network}, only for {shipped}; try "auto"')
     return path
 
 
