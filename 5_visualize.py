@@ -108,7 +108,7 @@ def draw_one(image, found, kept, truth, params):
     nr_right, nr_false = (int(np.sum(verdicts == verdict)) for verdict in (TRUE_POSITIVE, FALSE_POSITIVE))
     titles = [
         f"before non-maximum suppression: {len(before)} boxes",
-        f"after: {nr_right} right, {nr_false} false; {int(missed.sum())} missed",
+        f"after: {nr_right} right, {nr_false} false, {int(missed.sum())} missed",
     ]
     classes = sorted({*before.class_ids.tolist(), *truth.class_ids[~truth.ignored].tolist()})
     legend = [DrawnBox((), class_color(class_id), params.all_classes[class_id]) for class_id in classes]

@@ -96,7 +96,7 @@ def find_warnings(counts, image_set, params):
             consequence = "it cannot be learned" if image_set == "train" else "its AP cannot be measured"
             found.append(f"{name}: no true box in the {image_set} images, {consequence}")
         elif positives == 0:
-            consequence = "only true boxes are its examples" if image_set == "train" else "it cannot be found"
+            consequence = "only true boxes are its examples" if image_set == "train" else "it can hardly be found"
             found.append(
                 f"{name}: no ROI of the {image_set} images has IoU >= {params.train_posOverlapThres:g} with one of "
                 f"its {boxes} true boxes, {consequence}; raise cntk_nrRois, or see B1_evaluateRois.py"
@@ -120,6 +120,7 @@ def main(params):
         for warning in find_warnings(counts, image_set, params):
             print(f"WARNING: {warning}")
         print()
+    print(f"framed: some ROI has IoU >= {params.train_posOverlapThres:g} (train_posOverlapThres) with the true box")
     return result
 
 

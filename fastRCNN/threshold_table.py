@@ -76,7 +76,7 @@ def round_thresholds(curves, count=20):
 def lowest_threshold(curves, wanted_precision):
     """The lowest score threshold at which the pooled precision reaches the wanted one; None where none does.
 
-    Of all thresholds that let the same detections pass, the one with the fewest digits.
+    Of all thresholds that let the same detections pass, the lowest with the fewest decimals.
     """
     scores = np.unique(np.concatenate([curve.scores for curve in curves]))  # every threshold that makes a difference
     precision, _ = count_by_threshold(curves, scores).pooled()
@@ -88,10 +88,10 @@ def lowest_threshold(curves, wanted_precision):
 
 
 def _roundest(above, at_most):
-    """The number with the fewest decimals in (above, at_most], as a float32 comparison sees it."""
+    """The lowest number with the fewest decimals in (above, at_most], as comparisons with float32 scores see it."""
     for digits in range(8):
-        for rounding in (np.rint, np.floor):
-            value = float(rounding(np.float64(at_most) * 10**digits) / 10**digits)
+        below = np.floor(np.float64(above if np.isfinite(above) else at_most - 1) * 10**digits)
+        for value in ((below + 1) / 10**digits, (below + 2) / 10**digits):  # the first may round to `above`
             if above < np.float32(value) <= at_most:
-                return value
+                return float(value)
     return float(at_most)
