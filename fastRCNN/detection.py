@@ -35,9 +35,10 @@ def candidates(rois, scores, offsets, image_size, score_threshold):
     """Every (ROI, class) pair whose score reaches the threshold, as a detection.
 
     rois (R, 4); scores (R, K), one column a foreground class; offsets (R, K, 4) or None, see `boxes.decode`;
-    image_size: (width, height), boxes are clipped to it; score_threshold: least score. Boxes without area are dropped.
+    image_size: (width, height), boxes are clipped to it; score_threshold: least score; a score of minus infinity (a
+    class without training data) is never a detection. Boxes without area are dropped.
     """
-    rows, columns = np.nonzero(scores >= score_threshold)
+    rows, columns = np.nonzero((scores >= score_threshold) & (scores > -np.inf))
     boxes = box_ops.as_boxes(rois)[rows]
     if offsets is not None:
         boxes = box_ops.decode(boxes, offsets[rows, columns])

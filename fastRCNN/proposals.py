@@ -46,8 +46,6 @@ def compute_rois(image, search, limits=RoiLimits(), grid=GridSettings(), nms_thr
     proposals = _within(selective_search(image, search), width, height, limits)
     proposals = proposals[rank_by_votes(proposals, nms_threshold)]
     rois = np.concatenate([proposals, _within(uniform_grid(width, height, limits, grid), width, height, limits)])
-    if len(rois) == 0:
-        return rois.astype(np.int32)
     _, first = np.unique(rois, axis=0, return_index=True)
     return rois[np.sort(first)].astype(np.int32)
 
@@ -61,7 +59,7 @@ def _within(boxes, width, height, limits):
 def filter_mask(boxes, width, height, limits):
     """Which boxes keep to the limits in an image of width x height pixels: (N, 4) -> (N,) bool."""
     longer = max(width, height)
-    boxes = box_ops.as_boxes(boxes)
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     sides = (boxes[:, 2:] - boxes[:, :2]) / longer  # (N, 2)
     shorter_side, longer_side = sides.min(axis=1), sides.max(axis=1)
     area = sides[:, 0] * sides[:, 1]
@@ -100,8 +98,9 @@ def even_order(count):
 def uniform_grid(width, height, limits, grid):
     """Boxes of several sizes and shapes on regular grids over an image of width x height pixels: (N, 4) float32.
 
-    The greatest box has the greatest allowed area and side. The rows go round the sizes, and through the places of each
-    size in an even order, so that every beginning of the list covers the image at all sizes: coarse first, then finer.
+    The greatest size has the greatest allowed area; shapes with a side beyond the limits are left out. The rows go
+    round the sizes, and through the places of each size in an even order, so that every beginning of the list covers
+    the image at all sizes: coarse first, then finer.
     """
     longer = max(width, height)
     greatest = longer * min(limits.max_side, limits.max_area**0.5)
@@ -109,8 +108,9 @@ def uniform_grid(width, height, limits, grid):
     for scale in range(grid.nr_scales):
         side = greatest / grid.downscale_ratio**scale
         for ratio in grid.aspect_ratios:
-            box_width, box_height = side * ratio**0.5, side / ratio**0.5
-            if box_width > width or box_height > height:
+            # whole pixels, rounded down: a box of the greatest allowed size must still be allowed
+            box_width, box_height = int(side * ratio**0.5 + 1e-6), int(side / ratio**0.5 + 1e-6)
+            if not (0 < box_width <= width and 0 < box_height <= height):
                 continue
             x = _positions(width, box_width, grid.step)
             y = _positions(height, box_height, grid.step)
@@ -127,4 +127,4 @@ def uniform_grid(width, height, limits, grid):
 def _positions(length, size, step):
     """Starts of boxes of one size along an axis, from border to border, at most step * size apart."""
     count = int(np.ceil((length - size) / (step * size))) + 1
-    return np.linspace(0, length - size, count)
+    return np.round(np.linspace(0, length - size, count))

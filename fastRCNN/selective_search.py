@@ -52,7 +52,8 @@ def _selectivesearch(image, settings):
     from selectivesearch import selective_search as search  # scikit-image comes with it: imported only when used
 
     _, regions = search(image, scale=settings.scale, sigma=settings.sigma, min_size=settings.min_size)
-    return _corners([region["rect"] for region in regions])
+    # the package counts a region's last pixel out: width = x_max - x_min
+    return _corners([region["rect"] for region in regions]) + np.array([0, 0, 1, 1], np.float32)
 
 
 def _dlib(image, settings):

@@ -20,13 +20,13 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
     Returns (dual, scores), both (n,) float32: w = rows.T @ dual, scores = rows @ w. A dual variable carries the sign
     of its label. Raises ArithmeticError when `max_epochs` passes over the rows do not reach the tolerance.
     """
-    used = labels != 0
+    used, costs = labels != 0, np.float32(costs)  # as exact as what is returned, so that a bound stays a bound
     # liblinear, table 1: the hinge loss bounds the dual variables, the squared hinge loss adds to the diagonal
     upper = np.where(used, np.inf if squared else costs, 0.0)
     extra = np.divide(0.5, costs, out=np.zeros(len(labels)), where=used & squared)
     curvature = np.maximum(np.diag(gram) + extra, 1e-12)
     alpha = np.zeros(len(labels)) if start is None else np.clip(start * labels, 0, upper)  # (n,) >= 0
-    scores = _scores(gram, alpha * labels)
+    scores, exact = _scores(gram, alpha * labels), True
     random = np.random.default_rng(seed)
     for _ in range(max_epochs):
         gradient = labels * scores - 1 + extra * alpha
@@ -34,8 +34,11 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
         # rows that are settled are left alone for this epoch (liblinear's shrinking)
         unsettled = np.flatnonzero(violation >= tolerance / 2)
         if violation.max(initial=0) < tolerance:
-            scores = _scores(gram, alpha * labels)  # without the rounding errors of the many small updates
-            return (alpha * labels).astype(np.float32), scores
+            if exact:
+                return (alpha * labels).astype(np.float32), scores
+            scores, exact = _scores(gram, alpha * labels), True  # the many small updates add up rounding errors
+            continue
+        exact = False
         for row in random.permutation(unsettled):
             step = float(labels[row] * scores[row] - 1 + extra[row] * alpha[row]) / curvature[row]
             moved = min(max(alpha[row] - step, 0.0), upper[row])
