@@ -1,0 +1,291 @@
+"""Protects the SVMs: that mining on a few rows reaches the very solution of scikit-learn's LinearSVC on all rows, that
+the solver's answers are optimal, and that memory, order and chance stay under control.
+
+The solver stops when no optimality condition is violated by more than TOLERANCE = 0.01 of the margin. Decision values
+then differ from the exact ones by a few hundredths of the margin at most; with a tolerance of 0.001 by ten times less,
+which shows that nothing but the tolerance separates the two. Both are checked.
+"""
+
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.svm import LinearSVC
+
+from fastRCNN import svm
+from fastRCNN.svm import LinearSvms, SvmSettings, TrainingImage, feature_scale, scaled, train_svms
+from fastRCNN.svm_solver import solve_dual
+
+NR_CLASSES = 3
+
+
+def image_set(seed=0, nr_images=5, nr_rois=70, nr_features=20):
+    """A tenth of the ROIs show an object, a tenth half of one (0 for its class), the others are background; some
+    objects are far from typical, so that the classes overlap. One image has no ROI."""
+    random = np.random.default_rng(seed)
+    typical = random.normal(size=(NR_CLASSES, nr_features))
+    images = []
+    for _ in range(nr_images):
+        features = random.normal(size=(nr_rois, nr_features))
+        targets = -np.ones((nr_rois, NR_CLASSES), np.int8)
+        for roi in range(nr_rois // 5):
+            class_id = random.integers(NR_CLASSES)
+            example = roi < nr_rois // 10
+            features[roi] += typical[class_id] * (random.uniform(0.5, 1.5) if example else 0.5)
+            targets[roi, class_id] = 1 if example else 0
+        images.append(TrainingImage(features.astype(np.float32), targets))
+    return images + [TrainingImage(np.zeros((0, nr_features), np.float32), np.zeros((0, NR_CLASSES), np.int8))]
+
+
+def all_rows(images, scale):
+    """Scaled features (R, D) float64 and targets (R, K) of all images."""
+    features = np.concatenate([scaled(image.features, scale) for image in images]).astype(np.float64)
+    return features, np.concatenate([image.targets for image in images])
+
+
+def linear_svc(images, class_id, settings, scale):
+    """scikit-learn's weights (D,) and bias on all ROIs that the class uses."""
+    features, targets = all_rows(images, scale)
+    used = targets[:, class_id] != 0
+    weight = settings.positive_weight
+    oracle = LinearSVC(
+        C=settings.C, intercept_scaling=settings.intercept_scaling, dual=True, tol=1e-7, max_iter=10**6, random_state=0,
+        loss="hinge" if settings.loss == "l1" else "squared_hinge",
+        class_weight=weight if weight == "balanced" else {1: weight},
+    )  # fmt: skip
+    oracle.fit(features[used], targets[used, class_id])
+    return oracle.coef_[0], oracle.intercept_[0]
+
+
+def differences(svms, images, settings, class_ids=range(NR_CLASSES)):
+    """|decision value - scikit-learn's| of all ROIs, (R, classes)."""
+    scores = svms.scores(np.concatenate([image.features for image in images]))
+    features, _ = all_rows(images, svms.scale)
+    oracles = [linear_svc(images, class_id, settings, svms.scale) for class_id in class_ids]
+    expected = np.stack([features @ weights + bias for weights, bias in oracles], axis=1)
+    return np.abs(scores[:, list(class_ids)] - expected)
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    monkeypatch.setattr(svm, "TOLERANCE", 0.001)
+
+
+# 2000: all ROIs in the first round; 30: many rounds; 5: fewer than there are examples
+@pytest.mark.parametrize("retrain_limit", [2000, 30, 5])
+@pytest.mark.parametrize(("loss", "weight"), [("l1", "balanced"), ("l2", "balanced"), ("l1", 3.0), ("l2", 0.5)])
+def test_same_decision_values_as_linear_svc_on_all_rows(exact, loss, weight, retrain_limit):
+    images = image_set()
+    settings = SvmSettings(loss=loss, positive_weight=weight, retrain_limit=retrain_limit, max_rounds=100)
+    lines = []
+    svms = train_svms(images, settings, lines.append)
+    assert differences(svms, images, settings).max() < 0.02
+    assert (len(lines) > 4) == (retrain_limit < 2000), lines
+    assert svms.weights.shape == (NR_CLASSES, 20) and svms.biases.shape == (NR_CLASSES,)
+
+
+@pytest.mark.parametrize(("C", "intercept_scaling", "target_norm"), [(0.01, 10.0, 20.0), (0.02, 1.0, 5.0)])
+def test_knobs_mean_the_same_as_in_linear_svc(exact, C, intercept_scaling, target_norm):
+    images = image_set(1)
+    settings = SvmSettings(C=C, intercept_scaling=intercept_scaling, target_norm=target_norm, max_rounds=100)
+    svms = train_svms(images, settings)
+    assert differences(svms, images, settings).max() < 0.02
+    norms = np.linalg.norm(all_rows(images, svms.scale)[0], axis=1)
+    assert norms.mean() == pytest.approx(target_norm, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["l1", "l2"])
+def test_default_tolerance_is_close_in_decisions_and_in_the_objective(loss):
+    images, settings = image_set(2), SvmSettings(loss=loss, retrain_limit=50)
+    svms = train_svms(images, settings)
+    off = differences(svms, images, settings)
+    assert off.mean() < 0.01 and off.max() < 0.06
+    features, targets = all_rows(images, svms.scale)
+    for class_id in range(NR_CLASSES):
+        label = targets[:, class_id].astype(np.float64)
+        nr_used, nr_positive = (label != 0).sum(), (label > 0).sum()
+        costs = settings.C * nr_used / 2 / np.where(label > 0, nr_positive, nr_used - nr_positive) * (label != 0)
+
+        def objective(weights, bias, label=label, costs=costs):
+            slack = np.maximum(1 - label * (features @ weights + bias), 0)
+            penalty = (weights @ weights + (bias / settings.intercept_scaling) ** 2) / 2
+            return penalty + costs @ (slack if loss == "l1" else slack**2)
+
+        best = objective(*linear_svc(images, class_id, settings, svms.scale))
+        mine = objective(svms.weights[class_id].astype(np.float64), float(svms.biases[class_id]))
+        assert -1e-6 < mine - best < 0.01 * best
+
+
+def test_training_is_deterministic_and_hardly_depends_on_the_seed():
+    images, settings = image_set(3), SvmSettings(retrain_limit=40)
+    first, second = train_svms(images, settings), train_svms(images, settings)
+    assert first.weights.tobytes() == second.weights.tobytes() and first.biases.tobytes() == second.biases.tobytes()
+    assert first.scale == second.scale
+    other = train_svms(images, replace(settings, seed=1))
+    assert first.weights.tobytes() != other.weights.tobytes()
+    assert differences(other, images, settings).max() < 0.06
+
+
+@pytest.mark.parametrize("only", [-1, 1])
+def test_a_class_that_cannot_be_trained_does_not_disturb_the_others(exact, only):
+    images = image_set()
+    for image in images:
+        image.targets[:, 1] = np.where(image.targets[:, 1] == only, only, 0)
+    settings = SvmSettings(retrain_limit=30, max_rounds=100)
+    lines = []
+    svms = train_svms(images, settings, lines.append)
+    assert len(lines) < 50, "mining should end by itself"
+    assert differences(svms, images, settings, [0, 2]).max() < 0.02
+
+
+@pytest.mark.parametrize("only", [-1, 0, 1])
+def test_a_class_without_examples_or_counterexamples_is_never_found(only):
+    images = image_set()
+    for image in images:
+        image.targets[:, 1] = np.where(image.targets[:, 1] == only, only, 0)
+    svms = train_svms(images, SvmSettings(max_rounds=4))
+    scores = svms.scores(np.concatenate([image.features for image in images]))
+    assert (scores[:, 1] == -np.inf).all()
+    assert (scores[:, 0] > 0).any() and (scores[:, 2] > 0).any()
+
+
+def cache_sizes(monkeypatch, images, settings):
+    """Rows that each round trains on, and the trained SVMs."""
+    sizes = []
+
+    def spy(gram, *args, **kwargs):
+        sizes.append(len(gram))
+        return solve_dual(gram, *args, **kwargs)
+
+    monkeypatch.setattr(svm, "solve_dual", spy)
+    svms = train_svms(images, settings)
+    return sizes[::NR_CLASSES], svms  # the classes of a round share their rows
+
+
+def test_easy_rows_are_forgotten_without_changing_the_solution(exact, monkeypatch):
+    images, settings = image_set(4), SvmSettings(C=0.01, retrain_limit=40, max_rounds=100)
+    with_eviction, svms = cache_sizes(monkeypatch, images, settings)
+    without, _ = cache_sizes(monkeypatch, images, replace(settings, evict_threshold=-np.inf))
+    nr_rois = sum(len(image.features) for image in images)
+    assert with_eviction[-1] < 0.9 * without[-1] < 0.9 * nr_rois
+    assert differences(svms, images, settings).max() < 0.02
+    # rows that hold up a margin are never forgotten, not even where the threshold lies inside it
+    _, svms = cache_sizes(monkeypatch, images, replace(settings, evict_threshold=-0.5))
+    assert differences(svms, images, settings).max() < 0.02
+
+
+def test_a_round_adds_no_more_than_the_limit_and_the_examples(monkeypatch):
+    images, settings = image_set(4), SvmSettings(retrain_limit=40, max_rounds=3, evict_threshold=-np.inf)
+    nr_examples = sum(int((image.targets > 0).any(axis=1).sum()) for image in images)
+    sizes, _ = cache_sizes(monkeypatch, images, settings)
+    assert len(sizes) == 3  # max_rounds
+    assert sizes[0] <= nr_examples + 40 and min(np.diff(sizes)) > 0 and max(np.diff(sizes)) <= 40
+    # with weights of zero all are offenders: the first round takes every example and an even share of the rest
+    sizes, _ = cache_sizes(monkeypatch, images, replace(settings, retrain_limit=1, max_rounds=1))
+    assert nr_examples <= sizes[0] <= nr_examples + 1
+
+
+class LazyImages:
+    """A sequence that makes its images when asked, and counts how often it is, and how many are alive at once."""
+
+    def __init__(self, images):
+        self.images, self.alive, self.most, self.reads = images, 0, 0, 0
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image = self.images[index]  # an IndexError ends the iteration
+        self.reads, self.alive = self.reads + 1, self.alive + 1
+        self.most = max(self.most, self.alive)
+        features = image.features.copy()
+        weakref.finalize(features, self.forget)
+        return TrainingImage(features, image.targets)
+
+    def forget(self):
+        self.alive -= 1
+
+
+def test_images_are_read_one_at_a_time():
+    images, settings, lines = image_set(5), SvmSettings(retrain_limit=60), []
+    lazy = LazyImages(images)
+    svms = train_svms(lazy, settings, lines.append)
+    assert lazy.most <= 2  # the one in use and the next one
+    # once a round, for the scale and for the counts; the first one also for the number of features
+    assert lazy.reads <= (len(lines) + 2) * len(images) + 1
+    assert svms.weights.tobytes() == train_svms(images, settings).weights.tobytes()
+
+
+def test_feature_scale_by_hand():
+    # norms 5, 10 and 15, mean 10: times 2 they have the mean 20
+    images = [TrainingImage(np.array(rows), np.zeros((len(rows), 1))) for rows in ([[3, 4], [6, 8]], [[9, 12]])]
+    assert feature_scale(images, 20.0) == pytest.approx(2.0)
+    assert feature_scale([TrainingImage(np.zeros((2, 3)), np.zeros((2, 1)))], 20.0) == 1.0  # nothing to scale
+
+
+def test_scores_by_hand():
+    # 2 * (1 * 3 + 2 * 4) - 1 = 21 and 2 * (0 * 3 - 1 * 4) + 0.5 = -7.5
+    svms = LinearSvms(np.array([[1, 2], [0, -1]], np.float32), np.array([-1, 0.5], np.float32), 2.0)
+    scores = svms.scores([[3, 4]])
+    assert scores.tolist() == [[21, -7.5]] and scores.dtype == np.float32
+    assert svms.scores(np.zeros((0, 2))).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("squared", "cost", "w"),
+    # rows +1 and -1 of the line with labels 1 and -1, so w is the sum of both dual variables' sizes. Hinge: w = 1
+    # where the cost allows it, else both reach it; squared: w**2 / 2 + 2 * C * (1 - w)**2 is least at 4 C / (1 + 4 C)
+    [(False, 10.0, 1.0), (False, 0.25, 0.5), (True, 0.25, 0.5), (True, 0.75, 0.75)],
+)
+def test_solver_by_hand(squared, cost, w):
+    rows = np.array([[1.0], [-1.0]], np.float32)
+    dual, scores = solve_dual(rows @ rows.T, np.array([1, -1]), np.full(2, cost), squared, tolerance=1e-5)
+    assert scores == pytest.approx([w, -w], abs=1e-4)
+    assert dual[0] - dual[1] == pytest.approx(w, abs=1e-4) and dual[0] >= 0 >= dual[1]
+
+
+def dual_problem(seed=0, count=200):
+    """Rows (n, 15), labels (n,) of overlapping classes with a fifth of zeros, and costs (n,)."""
+    random = np.random.default_rng(seed)
+    rows = random.normal(0, 2, (count, 15)).astype(np.float32)
+    labels = np.where(rows[:, 0] + random.normal(0, 1, count) > 1, 1, -1)
+    labels[random.random(count) < 0.2] = 0
+    return rows, labels, random.uniform(0.01, 0.2, count)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3])
+@pytest.mark.parametrize("squared", [False, True])
+def test_solver_meets_the_optimality_conditions(squared, tolerance):
+    rows, labels, costs = dual_problem()
+    dual, scores = solve_dual(rows @ rows.T, labels, costs, squared, tolerance=tolerance)
+    assert np.abs(scores - rows @ (rows.T @ dual)).max() < 1e-4
+    assert not dual[labels == 0].any()
+    alpha, slack, bound = ((values[labels != 0]) for values in (labels * dual, 1 - labels * scores, costs))
+    at_zero, at_bound = alpha == 0, np.isclose(alpha, bound, rtol=1e-6) & (not squared)
+    assert alpha.min() >= 0 and (squared or (alpha[~at_bound] < bound[~at_bound]).all())
+    if squared:  # a row inside the margin by s has the variable 2 * C * s
+        slack = slack - alpha / (2 * bound)
+    least = tolerance + 1e-4  # float32
+    assert slack[at_zero].max() < least  # on the right side of the margin
+    assert slack[at_bound].min(initial=0) > -least  # inside it
+    assert np.abs(slack[~at_zero & ~at_bound]).max() < least  # on it
+    assert at_zero.sum() > 10 and (squared or at_bound.sum() > 10) and (~at_zero & ~at_bound).sum() > 10
+
+
+def test_solver_starts_from_a_former_solution():
+    rows, labels, costs = dual_problem()
+    gram = rows @ rows.T
+    with pytest.raises(ArithmeticError, match="3 epochs"):
+        solve_dual(gram, labels, costs, False, max_epochs=3)
+    start, expected = solve_dual(gram, labels, costs, False)
+    before = start.copy()
+    _, scores = solve_dual(gram, labels, costs, False, start, max_epochs=3)
+    assert np.abs(scores - expected).max() < 0.02
+    solve_dual(gram, -labels, costs, False, np.abs(start) * -labels)  # another problem, from a feasible start
+    assert np.array_equal(start, before), "the start must stay as it is"
+
+
+def test_solver_without_rows():
+    dual, scores = solve_dual(np.zeros((0, 0), np.float32), np.zeros(0), np.zeros(0), False)
+    assert dual.shape == scores.shape == (0,)
