@@ -80,10 +80,7 @@ def main(params):
     images = TrainingSet(params)
     if not any((images.targets(index) > 0).any() for index in range(len(images))):
         raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
-    try:
-        svms = train_svms(images, svm_settings(params), progress=lambda line: print(f"  {line}"))
-    except ArithmeticError as error:
-        raise UserError(f"{error}: choose a smaller svm_C (now {params.svm_C})") from error
+    svms = train_svms(images, svm_settings(params), progress=lambda line: print(f"  {line}"))
     regressor = train_regressor(images, svms.scale, params) if params.boxRegression else None
     classifier = Classifier(svms, regressor)
     write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)

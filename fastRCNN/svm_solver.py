@@ -6,8 +6,11 @@ so the inner products are computed once, for all classes and all rounds of minin
 step costs n operations instead of D.
 """
 
+import warnings
+
 import numpy as np
 from scipy.linalg.blas import saxpy
+from sklearn.exceptions import ConvergenceWarning
 
 
 def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epochs=1000, seed=0):
@@ -18,7 +21,8 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
     greatest violation of the optimality conditions, in units of the margin.
 
     Returns (dual, scores), both (n,) float32: w = rows.T @ dual, scores = rows @ w. A dual variable carries the sign
-    of its label. Raises ArithmeticError when `max_epochs` passes over the rows do not reach the tolerance.
+    of its label. When `max_epochs` passes over the rows do not reach the tolerance, warns (scikit-learn's
+    `ConvergenceWarning`) and returns what it has, as `LinearSVC` does.
     """
     used, costs = labels != 0, np.float32(costs)  # as exact as what is returned, so that a bound stays a bound
     # liblinear, table 1: the hinge loss bounds the dual variables, the squared hinge loss adds to the diagonal
@@ -45,7 +49,9 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
             if moved != alpha[row]:
                 scores = saxpy(gram[row], scores, a=(moved - alpha[row]) * labels[row])  # in place
                 alpha[row] = moved
-    raise ArithmeticError(f"the SVM did not converge in {max_epochs} epochs")
+    message = f"an SVM is not within {tolerance:g} of the optimum after {max_epochs} epochs; a smaller C helps"
+    warnings.warn(message, ConvergenceWarning, stacklevel=2)
+    return (alpha * labels).astype(np.float32), _scores(gram, alpha * labels)
 
 
 def _scores(gram, dual):
