@@ -22,4 +22,4 @@ def main(params):
 
 
 if __name__ == "__main__":
-    run_step(lambda params: main(params).exit_code, __doc__)
+    run_step(main, __doc__, exit_code=lambda report: report.exit_code)

@@ -18,12 +18,10 @@ from helpers.steps import ROIS, StepRun
 from stages import propose_rois
 
 
-def compute_one(image, output, params):
-    """ROIs of one image, written to `output`; returns their number."""
+def compute_one(image, params):
+    """ROIs (N, 4) of one image."""
     cv2.setNumThreads(1)  # the images are what runs in parallel
-    rois = propose_rois(read_image(image.path), params)
-    write_rois(output, rois)
-    return len(rois)
+    return propose_rois(read_image(image.path), params)
 
 
 def main(params):
@@ -33,9 +31,12 @@ def main(params):
     outputs = {image.key: roi_path(params.roi_dir, image) for image in images}
     run = StepRun(params, ROIS)
     todo = run.start(outputs, "*/*.roi.txt")
-    jobs = (delayed(compute_one)(image, outputs[image.key], params) for image in images if image.key in set(todo))
-    counts = Parallel(n_jobs=-1, return_as="generator")(jobs)
-    counts = dict(zip(todo, tqdm(counts, desc="1 ROIs", unit="image", total=len(todo)), strict=True))
+    jobs = (delayed(compute_one)(image, params) for image in images if image.key in set(todo))
+    results = tqdm(Parallel(n_jobs=-1, return_as="generator")(jobs), desc="1 ROIs", unit="image", total=len(todo))
+    counts = {}
+    for key, rois in zip(todo, results, strict=True):
+        write_rois(outputs[key], rois)  # not in the workers: those of a killed run would go on writing for a while
+        counts[key] = len(rois)
     run.finish()
     print(f"{len(images)} images, {len(images) - len(todo)} of them already done: {params.roi_dir}")
     for key in (key for key, count in counts.items() if count == 0):

@@ -95,6 +95,8 @@ class Parameters:
 
     def replace(self, **changes):
         """A copy with other values, checked in the same way."""
+        for name in changes:
+            _known(name)
         return Parameters(_checked({**self.__dict__, **changes}))
 
     def subset(self, names):
@@ -220,7 +222,10 @@ def argument_parser(description):
     return parser
 
 
-def run_step(main, description):
-    """Run a step whose `main(params)` needs nothing but parameters, from the command line."""
+def run_step(main, description, exit_code=lambda result: 0):
+    """Run a step whose `main(params)` needs nothing but parameters, from the command line.
+
+    exit_code: from what `main` returned to the exit code of the script.
+    """
     arguments = argument_parser(description).parse_args()
-    run_script(lambda: main(load_parameters(arguments.settings)))
+    run_script(lambda: exit_code(main(load_parameters(arguments.settings))))
