@@ -57,10 +57,13 @@ class RoiNetwork(nn.Module):
         image: uint8 RGB (H, W, 3), scaled to the network's input; rois: (R, 4) in its pixels; batch_size: ROIs that go
         through the head at once. Returns (R, D) float16: half the disk space, and more than enough digits.
         """
-        feature_map = self.trunk(to_input(image).to(self.device, memory_format=torch.channels_last))
+        # layers without padding need some pixels: a strip narrower than two cells gets grey ones, right and below
+        down, right = (max(0, 2 * self.backbone.stride - side) for side in image.shape[:2])
+        pixels = nn.functional.pad(to_input(image), (0, right, 0, down))
+        feature_map = self.trunk(pixels.to(self.device, memory_format=torch.channels_last))
         rois = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)
         blocks = [self.head(self.pool(feature_map, block)) for block in rois.split(batch_size)]
-        return torch.cat(blocks).clamp(max=FLOAT16_MAX).to("cpu", torch.float16).numpy()
+        return torch.cat(blocks).clamp(-FLOAT16_MAX, FLOAT16_MAX).to("cpu", torch.float16).numpy()
 
 
 def to_input(image):
@@ -75,6 +78,8 @@ def _load_parts(model, parts, state, network):
     """Copy the tensors that the parts use from a state dict into them; those of a classifier cut off do not matter."""
     used = {id(tensor) for part in parts for tensor in (*part.parameters(), *part.buffers())}
     wanted = {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) in used}
+    # batch norm's counters are of no use here, and files older than torch 0.4.1 (torchvision's ResNets) have none
+    wanted = {name: tensor for name, tensor in wanted.items() if not name.endswith("num_batches_tracked")}
     for name, tensor in wanted.items():
         if name not in state:
             raise ValueError(f"no tensor {name}: these are not the weights of {network}")

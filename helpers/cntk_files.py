@@ -8,6 +8,7 @@ cntkFiles/train.nrRois.txt      imgIndex TAB real ROIs TAB true boxes among them
 """
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -30,15 +31,23 @@ def write_rois(path, rois):
 def read_rois(path):
     """Read ROIs as float32 (R, 4); raises `UserError` naming file and row."""
     rois = []
-    for row, line in enumerate(read_lines(path), start=1):
+    for row, line in enumerate(_read(read_lines, path, "1_computeRois.py"), start=1):
         try:
             x1, y1, x2, y2 = map(int, line.split("\t"))
         except ValueError:
             raise UserError(
-                f'{path}, row {row}: "{line}" is not four whole numbers; run 1_computeRois.py again'
+                f'{path}, row {row}: "{line}" is not four whole numbers; delete the file and run 1_computeRois.py again'
             ) from None
         rois.append((x1, y1, x2, y2))
     return np.array(rois, np.float32).reshape(-1, 4)
+
+
+def _read(reader, path, step):
+    """What `reader` makes of a file; where it cannot, the error says which step writes the file anew."""
+    try:
+        return reader(path)
+    except UserError as error:
+        raise UserError(f"{error}; delete it, if it is there, and run {step} again") from error
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,7 @@ def read_inputs(folder, image_set):
     """
     paths = [folder / f"{image_set}{suffix}" for suffix in SUFFIXES]
     images, rois, labels, counts = (map(str.rstrip, _open(path)) for path in paths)
-    for row, lines in enumerate(zip(images, rois, labels, counts, strict=True), start=1):
+    for row, lines in enumerate(zip_longest(images, rois, labels, counts, fillvalue=""), start=1):
         try:
             yield _parse(*lines)
         except ValueError as error:
@@ -167,8 +176,10 @@ def feature_path(folder, image_set, classifier, index):
 
 def read_features(path, nr_rois):
     """Features (R, D) float16 of an image with `nr_rois` ROIs; raises `UserError` for another number of rows."""
-    features = read_arrays(path).get("arr_0")
+    features = _read(read_arrays, path, "3_runNetwork.py").get("arr_0")
     if features is None or features.ndim != 2 or len(features) != nr_rois:
         shape = "no arr_0" if features is None else features.shape
-        raise UserError(f"{path}: holds {shape}, wanted {nr_rois} rows of features; run 3_runNetwork.py again")
+        raise UserError(
+            f"{path}: holds {shape}, wanted {nr_rois} rows of features; delete it and run 3_runNetwork.py again"
+        )
     return features

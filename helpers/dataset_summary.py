@@ -36,7 +36,8 @@ class Limit:
         column = sizes[:, self.column]
         value = column.max() * self.margin if self.is_upper else column.min() / self.margin
         unit = 10.0 ** (math.floor(math.log10(value)) - 1)
-        rounded = (math.ceil if self.is_upper else math.floor)(value / unit) * unit
+        steps = math.ceil(value / unit - 1e-9) if self.is_upper else math.floor(value / unit + 1e-9)
+        rounded = steps * unit
         return float(f"{rounded if self.column == 3 else min(rounded, 1.0):.2g}")
 
 

@@ -1,10 +1,8 @@
 """Reading, scaling and writing images: uint8 RGB arrays (H, W, 3), as a viewer shows them."""
 
-import warnings
-
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from helpers.errors import UserError
 from helpers.files import atomic_path
@@ -13,10 +11,21 @@ MAX_PIXELS = 100_000_000  # a larger file is refused before it is unpacked: 300 
 EXIF_ORIENTATION = 0x0112
 
 
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or fails with another message; ours is checked below
+# EXIF orientation -> what a viewer does. ImageOps.exif_transpose would do the same, but stumbles over damaged EXIF data
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
 def _open(path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
-        image = Image.open(path)
+    image = Image.open(path)
     if image.width * image.height > MAX_PIXELS:
         raise UserError(
             f"{path}: {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read, scale it down"
@@ -31,7 +40,11 @@ def read_image(path):
     """
     try:
         with _open(path) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+            orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+            if image.mode.startswith("I;16"):  # convert() would clip at 255
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            image = image.convert("RGB")
+            return np.array(image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image)
     except FileNotFoundError:
         raise UserError(f"{path}: no such image") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -27,7 +27,7 @@ def plot_precision_recall(curves, aps):
         if curve.nr_objects:
             recall = np.concatenate([[0.0], curve.recall])
             precision = np.concatenate([curve.precision[:1], curve.precision])
-            axes.plot(recall[-len(precision) :], precision, label=f"{name}  AP {aps[name]:.3f}", linewidth=1.5)
+            axes.plot(recall[: len(precision)], precision, label=f"{name}  AP {aps[name]:.3f}", linewidth=1.5)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02), title="Precision and recall")
     axes.grid(alpha=0.3)
     if axes.lines:

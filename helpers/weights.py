@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import re
+import zipfile
 from pathlib import Path
 
 import torch
@@ -102,15 +103,29 @@ def read_state_dict(path):
     """
     path = Path(path)
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             state = load_file(path)
         else:
+            _refuse_compressed(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own message tells how to execute what is in the file
+        raise UserError(
+            f"{path}: not a readable file of weights (it is damaged, or holds more than tensors); "
+            "a state dict is wanted, as torch.save(model.state_dict(), path) writes it"
+        ) from error
     except READ_ERRORS as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"{path}: not a readable file of weights ({reason}); a state dict is wanted"
-        ) from error
+        raise UserError(f"{path}: not a readable file of weights ({reason}); a state dict is wanted") from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"{path}: holds something else than tensors by name; save model.state_dict()")
+    if any(value.nbytes > path.stat().st_size for value in state.values()):
+        raise UserError(f"{path}: holds a tensor larger than the file; a state dict is wanted")
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+
+
+def _refuse_compressed(path):
+    """torch.save stores; a compressed archive of a few kB could unfold to any size. Raises ValueError."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("a compressed archive")
