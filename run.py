@@ -34,17 +34,22 @@ STEPS = {
 
 def install(requirements):
     """Make .venv where there is none and install requirement files into it, unless the same ones are there already."""
-    stamp = VENV / f"installed-{'-'.join(name.removesuffix('.txt') for name in requirements)}.sha256"
-    wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in requirements)).hexdigest()
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
+    wanted = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in requirements}
+    stamps = {name: VENV / f"installed-{name}.sha256" for name in requirements}
+    if PYTHON.exists() and all(stamp.exists() and stamp.read_text() == wanted[name] for name, stamp in stamps.items()):
         return
     if not PYTHON.exists():
         print(f"making the environment {VENV} ...", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+        try:
+            subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+        except BaseException:  # half an environment (on Debian without python3-venv: one without pip) would stay so
+            PYTHON.unlink(missing_ok=True)
+            raise
     print(f"installing {', '.join(requirements)} (a few GB with torch, once) ...", flush=True)
     files = [argument for name in requirements for argument in ("-r", str(ROOT / name))]
     subprocess.run([str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *files], check=True)
-    stamp.write_text(wanted)
+    for name, stamp in stamps.items():
+        stamp.write_text(wanted[name])
 
 
 def run_step(number, arguments):
@@ -54,14 +59,16 @@ def run_step(number, arguments):
     start = time.perf_counter()
     code = subprocess.run([str(PYTHON), str(ROOT / script), *arguments], check=False).returncode
     if code:
-        sys.exit(f"[step {number}] {script} stopped with exit code {code}; mend what it says and run this again")
+        advice = "mend what it says" if code > 0 else "it was killed, perhaps because memory ran out: mend that"
+        print(f"[step {number}] {script} stopped with exit code {code}; {advice} and run this again", file=sys.stderr)
+        sys.exit(code if code > 0 else 1)
     return time.perf_counter() - start
 
 
 def read_parameters(settings):
     """The parameters in force that this script needs, asked of the environment's own Python."""
     code = (
-        "import json, sys; from helpers.errors import UserError\n"
+        "import json, sys; sys.path.insert(0, sys.argv.pop(1)); from helpers.errors import UserError\n"
         "from helpers.parameters import load_parameters\n"
         "try:\n    p = load_parameters(sys.argv[1:])\n"
         "except UserError as error:\n    sys.exit(f'ERROR: {error}')\n"
@@ -70,7 +77,9 @@ def read_parameters(settings):
         "print(json.dumps({'classifier': p.classifier, 'imageSet': p.imageSet, 'results': str(p.results_dir),"
         " 'test': str(test / images[0]) if images else None}))"
     )
-    answer = subprocess.run([str(PYTHON), "-c", code, *settings], cwd=ROOT, check=False, stdout=subprocess.PIPE)
+    # in the folder that the steps run in, since paths may be relative
+    command = [str(PYTHON), "-c", code, str(ROOT), *settings]
+    answer = subprocess.run(command, check=False, stdout=subprocess.PIPE)
     if answer.returncode:
         sys.exit(answer.returncode)
     return json.loads(answer.stdout)
@@ -123,6 +132,8 @@ def main():
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command != "test":
         parser.error(f"unknown arguments: {' '.join(rest)}")
+    if arguments.first > arguments.last:
+        parser.error(f"--from {arguments.first} --to {arguments.last}: no step is between them")
     if sys.version_info < MINIMUM:
         sys.exit(f"Python {'.'.join(map(str, MINIMUM))} or newer is needed, this is {sys.version.split()[0]}")
     install(["requirements.txt"] if arguments.command != "test" else ["requirements.txt", "requirements-dev.txt"])
