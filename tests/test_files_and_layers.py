@@ -1,0 +1,196 @@
+"""Protects the architecture, by reading the source: calls go down only (scripts use helpers/ and fastRCNN/, which do
+not know each other), the algorithm never sees a path or PARAMETERS, and files stay short, documented and free of
+habits that hide errors.
+
+These rules are cheap to keep one file at a time and dear to restore later.
+"""
+
+import ast
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_LINES = 300
+EXCEPTIONS = ()  # files that may be longer: none
+PACKAGES = ("fastRCNN", "helpers")
+FOLDERS = (*PACKAGES, "tests", "benchmarks", "resources")
+
+SCRIPTS = sorted(ROOT.glob("*.py"))
+FILES = SCRIPTS + [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+STEPS = [path for path in SCRIPTS if re.match(r"[0-9AB]\w*_", path.name)]
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def modules_of(package):
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def each(paths):
+    return pytest.mark.parametrize("path", paths, ids=name_of)
+
+
+def imports(path):
+    """Every module that a file imports anywhere, with its dots: "helpers.files"; "." for a relative import."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module)
+        elif isinstance(node, ast.Call) and called(node) in ("__import__", "importlib.import_module"):
+            yield "." if not isinstance(node.args[0], ast.Constant) else node.args[0].value
+
+
+def called(node):
+    return ast.unparse(node.func)
+
+
+def project_modules(path):
+    """Of the project's own packages and scripts, the top names that a file imports."""
+    own = {*FOLDERS, *(script.stem for script in SCRIPTS)}
+    return {name.split(".")[0] for name in imports(path)} & {*own, ""}
+
+
+def test_there_is_something_to_check():
+    names = {name_of(path) for path in FILES}
+    assert {"run.py", "stages.py", "fastRCNN/boxes.py", "helpers/files.py", "tests/test_boxes.py"} <= names
+    assert {"1_computeRois.py", "5_evaluate.py"} <= {path.name for path in STEPS}
+
+
+# --- who may import whom ---
+
+
+@each(modules_of("fastRCNN"))
+def test_the_algorithm_knows_only_itself(path):
+    assert project_modules(path) <= {"fastRCNN"}
+    # arrays and tensors: no path, no file format, no command line, no process
+    forbidden = {"os", "pathlib", "glob", "shutil", "tempfile", "io", "json", "csv", "argparse", "subprocess", "PIL"}
+    assert not {name.split(".")[0] for name in imports(path)} & forbidden
+
+
+@each(modules_of("fastRCNN"))
+def test_the_algorithm_touches_no_file(path):
+    names = {"open", "np.load", "np.save", "np.savez", "torch.load", "torch.save", "cv2.imread", "cv2.imwrite"}
+    calls = {called(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
+    assert not calls & names
+    assert "__file__" not in path.read_text(encoding="utf-8")
+
+
+@each(modules_of("helpers"))
+def test_helpers_know_no_algorithm(path):
+    # helpers/parameters.py reads the one file of parameters; no other helper does
+    allowed = {"helpers", "PARAMETERS"} if path.name == "parameters.py" else {"helpers"}
+    assert project_modules(path) <= allowed
+
+
+@each([path for path in FILES if path.parent.name not in ("tests", "benchmarks")])
+def test_nobody_imports_tests_or_benchmarks(path):
+    assert not project_modules(path) & {"tests", "benchmarks"}
+
+
+def test_parameters_import_nothing_of_the_project():
+    assert set(imports(ROOT / "PARAMETERS.py")) <= {"os", "os.path", "pathlib", "pathlib.Path"}
+
+
+@each(STEPS)
+def test_scripts_do_nothing_when_imported(path):
+    ordinary = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+    *body, last = tree(path).body[1:]  # after the docstring
+    assert all(isinstance(node, ordinary) for node in body)
+    assert isinstance(last, ast.If) and ast.unparse(last.test) == "__name__ == '__main__'"
+    assert "main" in {node.name for node in body if isinstance(node, ast.FunctionDef)}
+
+
+# --- habits that hide errors ---
+
+
+@each(FILES)
+def test_no_star_imports_and_no_swallowed_errors(path):
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom):
+            assert all(alias.name != "*" for alias in node.names), node.lineno
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"bare except, line {node.lineno}"
+            broad = {"Exception", "BaseException"} & {ast.unparse(part) for part in ast.walk(node.type)}
+            silent = all(isinstance(part, ast.Pass | ast.Continue) for part in node.body)
+            assert not (broad and silent), f"line {node.lineno}"
+        if isinstance(node, ast.Call) and called(node).endswith("suppress"):
+            assert not {"Exception", "BaseException"} & {ast.unparse(argument) for argument in node.args}, node.lineno
+
+
+@each([path for path in FILES if path.parent.name != "tests"])
+def test_no_assert_checks_input(path):
+    # python -O drops assert statements, and their message names no file and no rule
+    assert not [node.lineno for node in ast.walk(tree(path)) if isinstance(node, ast.Assert)]
+
+
+# --- readable files ---
+
+
+@each(FILES)
+def test_length(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= MAX_LINES or name_of(path) in EXCEPTIONS
+
+
+@each([path for package in PACKAGES for path in modules_of(package)])
+def test_public_functions_and_classes_have_docstrings(path):
+    defined = [node for node in tree(path).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    public = [node for node in defined if not node.name.startswith("_")]
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@each(FILES)
+def test_files_say_what_they_are(path):
+    first_line = (ast.get_docstring(tree(path)) or "").split("\n")[0]
+    assert len(first_line) > 20
+    if path.name.startswith("test_"):
+        assert first_line.startswith("Protects ")
+    if path.name[0].isdigit():
+        assert re.match(rf"Step {path.name[0]}\b", first_line)
+
+
+# --- nothing of one machine ---
+
+# a folder of one person or one machine, on Linux, macOS or Windows
+PRIVATE = re.compile(r"(?<![\w.:/~])/(?:home|Users|root|work|mnt|media)/\w|\b[A-Z]:\\Users\\\w", re.IGNORECASE)
+
+
+def test_private_paths_are_recognised():
+    found = ["/" + "home/ann/x", '"/' + 'Users/bob"', "(/" + "root/data", "C:" + "\\Users\\ann", "at /" + "work/x"]
+    assert all(PRIVATE.search(text) for text in found)
+    fine = ["https://host/work/1", "proc/work/", "..\\Users", "network/home/page", "~/work/x", "/homepage/x"]
+    assert not any(PRIVATE.search(text) for text in fine)
+
+
+def tracked():
+    """All text files under version control, or, without git, all source files."""
+    git = shutil.which("git")
+    listed = git and subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if not listed or listed.returncode:
+        return FILES
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_paths_of_one_machine():
+    found = []
+    for path in tracked():
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue  # a picture
+        found += [
+            f"{name_of(path)}, line {row}: {line.strip()}" for row, line in enumerate(lines, 1) if PRIVATE.search(line)
+        ]
+    assert found == []

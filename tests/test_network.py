@@ -1,0 +1,217 @@
+"""Protects the description of an image's ROIs by a network: how pixels are normalised, what pooling takes from the
+feature map, which values reach the file, and that weights of another network are refused.
+
+A wrong colour order or normalisation raises no error, it only makes every later number worse. Pooling is compared with
+loops over maps that can be checked by hand, normalisation with torchvision's. What each backbone computes is tested in
+test_backbones.py.
+"""
+
+import copy
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision import models, transforms
+
+from fastRCNN.backbones import BACKBONES
+from fastRCNN.network import RoiNetwork, to_input
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+ROIS = np.array([[0, 0, 90, 70], [20, 10, 60, 40.5]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def squeezenet():
+    torch.manual_seed(1)
+    return RoiNetwork("squeezenet1_1")
+
+
+# --- pixels in, features out ---
+
+
+def test_to_input_is_torchvisions_normalisation():
+    preset = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.transforms()
+    preprocess = transforms.Compose([transforms.ToTensor(), transforms.Normalize(preset.mean, preset.std)])
+    for image in (IMAGE, IMAGE[:, ::-1], IMAGE[::2, 3:50], IMAGE[:1, :1]):
+        found = to_input(image)
+        assert found.shape == (1, 3, *image.shape[:2]) and found.dtype == torch.float32
+        assert (found[0] - preprocess(image.copy())).abs().max() < 1e-6
+    # red is the first channel: (1 - 0.485) / 0.229, then (0 - 0.456) / 0.224 and (0 - 0.406) / 0.225
+    found = to_input(np.array([[[255, 0, 0]]], np.uint8))[0, :, 0, 0]
+    assert found.tolist() == pytest.approx([0.515 / 0.229, -0.456 / 0.224, -0.406 / 0.225])
+
+
+def test_arguments_stay_as_they_are(squeezenet):
+    image, rois = IMAGE.copy(), ROIS.copy()
+    expected = squeezenet.features(image, rois, 500)
+    assert (image == IMAGE).all() and (rois == ROIS).all()
+    # whatever numbers the ROIs are given in; negative strides are no obstacle
+    for same in (rois.astype(np.float64), rois.tolist(), rois[::-1][::-1]):
+        assert (squeezenet.features(image[::-1][::-1], same, 500) == expected).all()
+
+
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x.flatten(1) * self.factor
+
+
+def with_large_features(network, factor):
+    network = copy.deepcopy(network)
+    network.head = Times(factor)
+    return network.features(IMAGE, ROIS, 500)
+
+
+def test_values_beyond_float16_are_clamped(squeezenet):
+    found = with_large_features(squeezenet, 1e9)
+    assert np.isfinite(found).all() and found.max() == 65504  # the greatest float16
+
+
+def test_negative_values_beyond_float16_are_clamped(squeezenet):
+    assert with_large_features(squeezenet, -1e9).min() == -65504
+
+
+# --- pooling, by hand ---
+
+
+def pool(feature_map, rois, name, **changes):
+    """`RoiNetwork.pool` of an imaginary network: `name` with another stride and pool size."""
+    backbone = replace(BACKBONES[name], **changes)
+    map_of_one = torch.as_tensor(feature_map, dtype=torch.float32)[None, None]
+    pooled = RoiNetwork.pool(SimpleNamespace(backbone=backbone), map_of_one, torch.tensor(rois, dtype=torch.float32))
+    return pooled[:, 0].numpy()
+
+
+def max_of_cells(feature_map, roi, scale, side):
+    """ROI max pooling with loops: whole cells, ends included, each bin the maximum of the cells it touches."""
+    x1, y1, x2, y2 = (math.floor(value * scale + 0.5) for value in roi)
+    height, width = max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)
+    result = np.zeros((side, side))
+    for row in range(side):
+        for column in range(side):
+            top, bottom = y1 + math.floor(row * height / side), y1 + math.ceil((row + 1) * height / side)
+            left, right = x1 + math.floor(column * width / side), x1 + math.ceil((column + 1) * width / side)
+            cells = feature_map[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+            result[row, column] = cells.max() if cells.size else 0
+    return result
+
+
+def mean_of_samples(feature_map, roi, scale, side):
+    """RoIAlign with loops: 2 x 2 bilinear samples a bin, cell k's centre at pixel (k + 0.5) / scale, mean of them."""
+    x1, y1, x2, y2 = (value * scale - 0.5 for value in roi)
+    result = np.zeros((side, side))
+    for row in range(side):
+        for column in range(side):
+            samples = [
+                bilinear(
+                    feature_map,
+                    y1 + (row + (i + 0.5) / 2) * (y2 - y1) / side,
+                    x1 + (column + (j + 0.5) / 2) * (x2 - x1) / side,
+                )
+                for i in range(2)
+                for j in range(2)
+            ]
+            result[row, column] = np.mean(samples)
+    return result
+
+
+def bilinear(feature_map, y, x):
+    """The map's value between cells; up to one cell outside the map it is that of the border, further away 0."""
+    height, width = feature_map.shape
+    if not (-1 <= y <= height and -1 <= x <= width):
+        return 0
+    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    top, left = int(y), int(x)
+    bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
+    upper = feature_map[top, left] * (left + 1 - x) + feature_map[top, right] * (x - left)
+    lower = feature_map[bottom, left] * (left + 1 - x) + feature_map[bottom, right] * (x - left)
+    return upper * (top + 1 - y) + lower * (y - top)
+
+
+def test_max_pooling_of_sixteen_cells():
+    cells = np.arange(16).reshape(4, 4)  # 0 1 2 3 / 4 5 6 7 / ...
+    # stride 2: pixels 0 to 6 are cells 0 to 3, each bin 2 x 2 cells; a ROI of one cell gives that cell in every bin
+    pooled = pool(cells, [[0, 0, 6, 6], [4, 2, 4, 2]], "alexnet", stride=2, pool_size=2)
+    assert pooled.tolist() == [[[5, 7], [13, 15]], [[6, 6], [6, 6]]]
+
+
+def test_align_of_a_ramp():
+    # the value of a cell is its column; stride 4: cell k's centre is at pixel 4 k + 2, so pixel x has value x / 4 - 0.5
+    ramp = np.tile(np.arange(8.0), (8, 1))
+    # bins of [4, 4, 20, 20] are 8 wide, centred at x = 8 and 16: 1.5 and 3.5
+    assert pool(ramp, [[4, 4, 20, 20]], "resnet18", stride=4, pool_size=2)[0] == pytest.approx(
+        np.array([[1.5, 3.5], [1.5, 3.5]])
+    )
+
+
+@pytest.mark.parametrize("name, reference", [("alexnet", max_of_cells), ("squeezenet1_1", mean_of_samples)])
+def test_pooling_against_loops(name, reference):
+    random = np.random.default_rng(0)
+    cells = random.normal(size=(7, 9))
+    corners = random.uniform(-5, 100, (60, 2))
+    rois = np.hstack([corners, corners + random.uniform(0, 60, (60, 2))]).astype(np.float32)
+    rois[0], rois[1], rois[2] = [0, 0, 144, 112], [5, 5, 5, 5], [500, 500, 600, 600]  # whole, a point, outside
+    pooled = pool(cells, rois, name, pool_size=3)
+    for roi, found in zip(rois.astype(np.float64), pooled, strict=True):
+        assert found == pytest.approx(reference(cells, roi, 1 / 16, 3), abs=1e-5), roi
+
+
+# --- weights ---
+
+
+def test_loading_uses_the_given_weights(squeezenet):
+    model = models.squeezenet1_1()
+    state = {name: tensor.half() for name, tensor in model.state_dict().items()}
+    network = RoiNetwork("squeezenet1_1", state)
+    assert all((tensor == state["features." + name]).all() for name, tensor in network.trunk.state_dict().items())
+    assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
+    expected = RoiNetwork("squeezenet1_1", {name: tensor.float() for name, tensor in state.items()})
+    assert (network.features(IMAGE, ROIS, 500) == expected.features(IMAGE, ROIS, 500)).all()
+    assert not np.allclose(network.features(IMAGE, ROIS, 500), squeezenet.features(IMAGE, ROIS, 500), atol=1e-2)
+
+
+def test_batch_norm_statistics_are_loaded():
+    state = models.resnet18().state_dict()
+    state["layer4.1.bn2.running_mean"] += 2
+    network = RoiNetwork("resnet18", state)
+    assert (dict(network.named_buffers())["head.0.1.bn2.running_mean"] == 2).all()
+
+
+def test_the_classifier_does_not_matter():
+    state = models.squeezenet1_1(num_classes=7).state_dict()
+    RoiNetwork("squeezenet1_1", state)
+    RoiNetwork("squeezenet1_1", {name: value for name, value in state.items() if not name.startswith("classifier")})
+    state = models.resnet18(num_classes=3).state_dict()
+    RoiNetwork("resnet18", {**state, "something.else": torch.zeros(1)})
+
+
+def test_weights_of_another_network():
+    state = models.squeezenet1_1().state_dict()
+    first = next(iter(state))
+    without = {name: value for name, value in state.items() if name != "features.12.expand3x3.bias"}
+    wrong = {**state, first: torch.zeros(64, 3, 5, 5)}
+    for broken, words in (
+        (without, ("features.12.expand3x3.bias", "squeezenet1_1")),
+        (wrong, (first, "(64, 3, 5, 5)", "(64, 3, 3, 3)", "squeezenet1_1")),
+        ({}, (first, "squeezenet1_1")),
+        (models.squeezenet1_0().state_dict(), (first, "(96, 3, 7, 7)")),
+    ):
+        with pytest.raises(ValueError) as caught:
+            RoiNetwork("squeezenet1_1", broken)
+        for word in words:
+            assert word in str(caught.value)
+
+
+def test_old_files_without_batch_counters():
+    # torchvision's IMAGENET1K_V1 files of the ResNets are older than BatchNorm's counter of batches
+    model = models.resnet18()
+    state = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
+    model.load_state_dict(dict(state))  # torch itself takes them
+    RoiNetwork("resnet18", state)
