@@ -1,0 +1,164 @@
+"""The network's speed against the machine's own, and where step 3 spends its time.
+
+    python3 benchmarks/network_speed.py --set network=squeezenet1_1
+
+A large matrix product shows what this machine can do. The operations of the network's trunk are counted on a photo of
+the data set at its real size; their number by the measured seconds is the speed that the trunk reaches, in each memory
+format. Contenders take turns. The second table divides the time of step 3 among its parts, each done after the other;
+step 3 itself decodes and scales the next photo while it works on this one.
+"""
+
+import copy
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.timing import Measured, announce, finish, interleaved, spread
+from fastRCNN.network import FLOAT16_MAX, to_input
+from helpers.dataset import list_images
+from helpers.errors import UserError, run_script
+from helpers.files import write_arrays
+from helpers.images import read_image
+from helpers.parameters import argument_parser, load_parameters
+from helpers.tables import format_table, number
+from stages import build_network, prepare_image, propose_rois
+
+
+@torch.inference_mode()
+def count_operations(module, example):
+    """Floating-point operations of a forward pass, a multiplication and an addition counted as two."""
+    with FlopCounterMode(display=False) as counter:
+        module(example)
+    return counter.get_total_flops()
+
+
+def trunk_contenders(network):
+    """Name -> function of a contiguous float32 image (1, 3, H, W): the trunk in several formats, as it is in step 3
+    ("channels_last") and otherwise; conversion of the image to the format is part of the time."""
+    plain = copy.deepcopy(network.trunk).to(memory_format=torch.contiguous_format)
+
+    def channels_last(image):
+        return network.trunk(image.contiguous(memory_format=torch.channels_last))
+
+    def bfloat16(image):
+        with torch.autocast(network.device.type, dtype=torch.bfloat16):
+            return channels_last(image)
+
+    return {"plain eager": plain, "channels_last": channels_last, "channels_last, bf16": bfloat16}
+
+
+def compare_trunk(network, image, side, repeats):
+    """The table of speeds: matrix product of `side` x `side` and trunk on an image (1, 3, H, W), medians of turns."""
+    device = network.device
+    image = image.to(device).contiguous()
+    left, right = torch.randn(2, side, side, device=device)
+    operations = {"matrix product": 2 * side**3}
+    contenders = {"matrix product": lambda _: left @ right, **trunk_contenders(network)}
+    operations |= {name: count_operations(network.trunk, image) for name in contenders if name not in operations}
+
+    def timed(run):
+        @torch.inference_mode()
+        def turn(argument):
+            run(argument)
+            finish(device)
+
+        return turn
+
+    turns = tqdm([image] * repeats, desc="trunk", unit="turn")
+    measured = interleaved({name: timed(run) for name, run in contenders.items()}, turns)
+    speeds = {name: operations[name] / 1e9 / times.median for name, times in measured.items()}
+    table = [["", "GFLOP", "ms (fastest-slowest)", "GFLOP/s", "of the product", "of plain eager"]]
+    for name, times in measured.items():
+        against = speeds["plain eager"] if name != "matrix product" else None
+        table.append([
+            name, number(operations[name] / 1e9, 1), times.text(1000, 0), number(speeds[name], 0),
+            f"{speeds[name] / speeds['matrix product']:.0%}",
+            "-" if against is None else f"{speeds[name] / against:.2f}x",
+        ])  # fmt: skip
+    return table
+
+
+@torch.inference_mode()
+def describe_in_parts(network, image_path, rois, params, output):
+    """Step 3 for one image, part by part: returns (part -> seconds, features (R, D) float16 as in `describe_rois`)."""
+    seconds, last = {}, time.perf_counter()
+
+    def done(part):
+        nonlocal last
+        finish(network.device)
+        now = time.perf_counter()
+        seconds[part] = seconds.get(part, 0.0) + now - last
+        last = now
+
+    image = read_image(image_path)
+    done("decode")
+    scaled_image, factors = prepare_image(image, params)
+    done("scale")
+    batch = to_input(scaled_image).to(network.device, memory_format=torch.channels_last)
+    done("normalise")
+    feature_map = network.trunk(batch)
+    done("trunk")
+    rois = torch.as_tensor(np.asarray(rois * (factors * 2), dtype=np.float32)).to(network.device)
+    blocks = []
+    for block in rois.split(params.network_roiBatchSize):
+        pooled = network.pool(feature_map, block)
+        done("pooling")
+        blocks.append(network.head(pooled))
+        done("head")
+    features = torch.cat(blocks).clamp(max=FLOAT16_MAX).to("cpu", torch.float16).numpy()
+    done("to float16")
+    write_arrays(output, arr_0=features)
+    done("file write")
+    return seconds, features
+
+
+def split_step(network, files, params, repeats):
+    """The table of step 3's parts: medians over turns on all files, in ms an image."""
+    rois = [propose_rois(read_image(file.path), params)[: params.cntk_nrRois] for file in tqdm(files, desc="ROIs")]
+    parts = {}
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "features.npz"
+        describe_in_parts(network, files[0].path, rois[0], params, output)
+        for _ in range(repeats):
+            for file, boxes in zip(files, rois, strict=True):
+                seconds, _ = describe_in_parts(network, file.path, boxes, params, output)
+                for part, value in {**seconds, "sum": sum(seconds.values())}.items():
+                    parts.setdefault(part, Measured()).seconds.append(value)
+    table = [["part of step 3", "ms an image (fastest-slowest)", "share"]]
+    for part, times in parts.items():
+        table.append([part, times.text(1000, 0), f"{times.median / parts['sum'].median:.0%}"])
+    return table
+
+
+def main(arguments):
+    params = load_parameters(arguments.settings)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    announce()
+    network = build_network(params)
+    files = spread(list_images(params.image_dir), arguments.images)
+    if not files:
+        raise UserError(f"{params.image_dir}: no image; nothing to measure")
+    image, _ = prepare_image(read_image(files[0].path), params)
+    print(f"\n{params.network}, image of {image.shape[1]} x {image.shape[0]} pixels; float32 unless it says bf16")
+    print(format_table(compare_trunk(network, to_input(image), arguments.matrix, arguments.repeats)), end="\n\n")
+    print(f"{len(files)} photos, {params.cntk_nrRois} ROIs an image at most")
+    print(format_table(split_step(network, files, params, arguments.repeats)))
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("--matrix", type=int, default=3072, help="side of the square matrices (default 3072)")
+    parser.add_argument("--images", type=int, default=5, help="photos, evenly spread (default 5)")
+    parser.add_argument("--repeats", type=int, default=7, help="turns of every contender (default 7)")
+    parser.add_argument("--threads", type=int, help="threads of torch, for product and network alike (default: all)")
+    options = parser.parse_args()
+    run_script(lambda: main(options))
