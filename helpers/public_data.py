@@ -38,16 +38,19 @@ VOC_ARCHIVES = {  # file name: bytes, SHA-256
 
 
 def grocery_archives(folder, source):
+    """The archive to unpack: `source`, or the original repository's, downloaded into `folder`."""
     path = Path(folder, "ObjectDetectionUsingCntk-master.zip")
     return [source or download(GROCERY_URL, path, describe="the original tutorial with its photos")]
 
 
 def grocery_member(name):
+    """Where an archive's member belongs in the data set's folder, or None for what is not wanted."""
     name = re.sub(r"^(.*/)?grocery/", "", name)
     return name if name in GROCERY_FILES else None
 
 
 def grocery_trouble(folder):
+    """What is wrong with an unpacked data set, as a sentence; None where it is the original's to the byte."""
     missing = [name for name in GROCERY_FILES if not (folder / name).is_file()]
     if missing:
         return f"{len(missing)} of {len(GROCERY_FILES)} files are missing, such as {missing[0]}"
@@ -64,6 +67,7 @@ def grocery_trouble(folder):
 
 
 def voc_archives(folder, source):
+    """The archives to unpack: those in `source` (or that folder itself), or downloads into `folder`."""
     if source is None:
         for name, (size, sha256) in VOC_ARCHIVES.items():
             download(VOC_URL + name, Path(folder, name), sha256=sha256, size=size, describe="PASCAL VOC 2007")
@@ -76,12 +80,14 @@ def voc_archives(folder, source):
 
 
 def voc_member(name):
+    """Where an archive's member belongs below VOC2007, or None for what is not wanted."""
     name = re.sub(r"^(.*/)?VOC2007/", "", name)
     kinds = r"Annotations/[\w-]+\.xml|ImageSets/Main/[\w-]+\.txt|JPEGImages/[\w-]+\.jpg"  # no masks of segmentation
     return name if re.fullmatch(kinds, name) else None
 
 
 def voc_trouble(folder):
+    """What is missing in an unpacked VOC2007, as a sentence; None where images and annotations are complete."""
     for part in ("trainval", "test"):
         path = folder / "ImageSets" / "Main" / f"{part}.txt"
         names = path.read_text(encoding="utf-8", errors="replace").split() if path.is_file() else ()
@@ -98,6 +104,8 @@ def voc_trouble(folder):
 
 @dataclass(frozen=True)
 class PublicData:
+    """A data set that `getData.py` fetches: where it goes, and the functions that find, sort and check its files."""
+
     folder: str  # below dataRootDir
     archives: Callable
     member: Callable
