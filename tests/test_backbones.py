@@ -1,0 +1,234 @@
+"""Protects where each network is cut: that trunk, pooling and head together are torchvision's network, that nothing of
+training (dropout, batch statistics) is left in them, and that a ROI is pooled from the cells that see its pixels.
+
+A cut one layer too early raises no error, it only makes every later number worse. Each network is therefore compared
+with torchvision's own layers called one by one. Weights are random: nothing here depends on what a network learned.
+"""
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import relu
+from torchvision import models, transforms
+from torchvision.ops import misc, roi_align, roi_pool
+
+from fastRCNN.backbones import BACKBONES
+from fastRCNN.network import RoiNetwork
+
+# channels of the trunk, numbers a ROI, smallest side of an image that the trunk's own layers accept
+SIZES = {
+    "alexnet": (256, 4096, 31),
+    "vgg16": (512, 4096, 16),
+    "squeezenet1_1": (512, 4608, 17),
+    "resnet18": (256, 512, 1),
+    "resnet50": (1024, 2048, 1),
+    "mobilenet_v3_large": (112, 2800, 1),
+}
+HEIGHT, WIDTH = 101, 133  # neither is a multiple of any stride
+IMAGE = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+ROIS = np.array(
+    [
+        [0, 0, WIDTH, HEIGHT], [0, 0, 16, 16], [20.5, 30.25, 90, 77], [7, 50, 100, 60], [60, 3, 66, 90],
+        [WIDTH - 9, HEIGHT - 9, WIDTH, HEIGHT], [40, 40, 40, 40], [64, 48, 128, 96],
+    ],
+    np.float32,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, and what torchvision's model computed with the same weights: see `plain_features`."""
+
+    name: str
+    network: RoiNetwork
+    expected: torch.Tensor
+    feature_map: torch.Tensor
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def case(request):
+    name, backbone = request.param, BACKBONES[request.param]
+    torch.manual_seed(0)
+    model = calibrated(backbone.build())
+    with torch.inference_mode():
+        plain = plain_features(name, model, normalised(IMAGE), torch.tensor(ROIS))
+    with pytest.MonkeyPatch.context() as patch:  # the very same layers, since those of VGG take half a gigabyte
+        patch.setitem(BACKBONES, name, replace(backbone, build=model.train))
+        network = RoiNetwork(name)
+    return Case(name, network, *plain)
+
+
+def normalised(image):
+    """torchvision's own preparation of an image (1, 3, H, W), in plain memory layout."""
+    preset = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.transforms()  # all of torchvision's have these means
+    return transforms.Compose([transforms.ToTensor(), transforms.Normalize(preset.mean, preset.std)])(image)[None]
+
+
+def calibrated(model):
+    """Give batch norm real statistics, those of one batch of noise: so that forgetting them shows."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
+    if norms:
+        model.train()(torch.randn(2, 3, 64, 64))
+    return model.eval()
+
+
+def plain_features(name, model, image, rois):
+    """Features (R, D) and feature map (1, C, H', W') by torchvision's layers, called one after the other."""
+    if name.startswith("resnet"):
+        x = model.maxpool(relu(model.bn1(model.conv1(image))))
+        x = model.layer3(model.layer2(model.layer1(x)))
+        return model.layer4(align(x, rois, 14)).mean(dim=(2, 3)), x
+    x = image
+    for index in range({"alexnet": 12, "vgg16": 30, "squeezenet1_1": 13, "mobilenet_v3_large": 13}[name]):
+        x = model.features[index](x)
+    if name in ("squeezenet1_1", "mobilenet_v3_large"):
+        return align(x, rois, 3 if name == "squeezenet1_1" else 5).reshape(len(rois), -1), x
+    side = {"alexnet": 6, "vgg16": 7}[name]
+    first, second = [layer for layer in model.classifier if isinstance(layer, nn.Linear)][:2]
+    pooled = roi_pool(x, [rois], (side, side), 1 / 16).reshape(len(rois), -1)
+    return relu(second(relu(first(pooled)))), x
+
+
+def align(feature_map, rois, side):
+    return roi_align(feature_map, [rois], (side, side), 1 / 16, sampling_ratio=2, aligned=True)
+
+
+def test_every_backbone_is_tested():
+    assert set(SIZES) == set(BACKBONES)
+
+
+@torch.inference_mode()
+def test_features_equal_the_plain_network(case):
+    channels, numbers, _ = SIZES[case.name]
+    assert case.feature_map.shape[:2] == (1, channels) and case.expected.shape == (len(ROIS), numbers)
+    scale = float(case.expected.abs().max())
+    assert (case.expected[0] - case.expected[2]).abs().max() > 0.1 * scale > 1e-3  # there is something to compare
+    found = case.network.features(IMAGE, ROIS, 500)
+    assert found.shape == (len(ROIS), numbers) and found.dtype == np.float16
+    assert np.abs(found - case.expected.numpy()).max() < 1e-3 * scale  # float16 rounds to 5e-4 of a value
+    # training calls the same function
+    assert (case.network(normalised(IMAGE), torch.tensor(ROIS)) - case.expected).abs().max() < 1e-4 * scale
+
+
+@torch.inference_mode()
+def test_stride_and_shapes(case):
+    channels, numbers, _ = SIZES[case.name]
+    stride, side = case.network.backbone.stride, case.network.backbone.pool_size
+    maps = [
+        case.network.trunk(torch.zeros(1, 3, *size)) for size in ((9 * stride, 12 * stride), (10 * stride, 15 * stride))
+    ]
+    (height, width), (height_2, width_2) = (feature_map.shape[2:] for feature_map in maps)
+    assert maps[0].shape[:2] == (1, channels)
+    assert (height_2 - height, width_2 - width) == (1, 3)  # a cell for each stride
+    assert 7 <= height <= 9 and 10 <= width <= 12  # layers without padding cost at most two cells
+    pooled = case.network.pool(maps[0], torch.tensor([[0.0, 0, 99, 88]] * 3))
+    assert pooled.shape == (3, channels, side, side)
+    assert case.network.head(pooled).shape == (3, numbers)
+
+
+def test_batches_of_rois_change_nothing(case):
+    whole = case.network.features(IMAGE, ROIS, 500)
+    scale = float(np.abs(whole).max())
+    for batch_size in (1, 7):
+        parts = case.network.features(IMAGE, ROIS, batch_size)
+        assert parts.dtype == np.float16 and np.abs(parts - whole).max() < 1e-3 * scale, batch_size
+    assert np.abs(whole[0] - whole[1]).max() > 0.1 * scale  # the ROIs do differ
+
+
+def test_no_roi(case):
+    found = case.network.features(IMAGE, np.zeros((0, 4)), 500)
+    assert found.shape == (0, SIZES[case.name][1]) and found.dtype == np.float16
+
+
+def test_small_images(case):
+    smallest = SIZES[case.name][2]
+    for height, width in ((smallest, 3 * smallest), (smallest + 16, smallest)):
+        found = case.network.features(IMAGE[:height, :width], [[0, 0, width, height], [0, 0, 1, 1]], 500)
+        assert found.shape == (2, SIZES[case.name][1]) and np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("name", ["alexnet", "squeezenet1_1"])
+def test_a_strip_narrower_than_the_layers(name):
+    # a panorama of 4000 x 40 pixels is 1000 x 10 when it is scaled to fit into the network's input
+    found = RoiNetwork(name).features(IMAGE[:10], [[0, 0, 100, 10]], 500)
+    assert found.shape == (1, SIZES[name][1]) and np.isfinite(found).all()
+
+
+def test_evaluation_mode(case):
+    assert not any(module.training for module in case.network.modules())
+    assert not any(isinstance(module, nn.Dropout) for module in case.network.modules())
+    before = {name: tensor.clone() for name, tensor in case.network.named_buffers()}
+    assert bool(before) == (case.name not in ("alexnet", "vgg16", "squeezenet1_1"))  # the others have batch norm
+    first = case.network.features(IMAGE, ROIS[:2], 500)
+    assert (case.network.features(IMAGE, ROIS[:2], 500) == first).all()
+    assert all((tensor == before[name]).all() for name, tensor in case.network.named_buffers())
+    assert case.network.device.type == "cpu"
+
+
+# --- do ROIs get the cells that see their pixels? ---
+
+
+def smooth(module):
+    """Make a trunk a chain of means with the same geometry, so that every pixel that a cell sees counts."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.MaxPool2d):
+            pooling = nn.AvgPool2d(child.kernel_size, child.stride, child.padding, ceil_mode=child.ceil_mode)
+            setattr(module, name, pooling)
+        elif isinstance(child, (nn.BatchNorm2d, nn.Hardswish, misc.SqueezeExcitation)):
+            setattr(module, name, nn.Identity())  # squeeze and excitation looks at the whole image
+        elif isinstance(child, nn.Conv2d):
+            nn.init.constant_(child.weight, 1 / child.weight[0].numel())
+            if child.bias is not None:
+                nn.init.zeros_(child.bias)
+        smooth(child)
+    return module
+
+
+def seen_by(trunk, column):
+    """The pixel x that the receptive fields of a column of cells are centred on; pixel 0 reaches from 0 to 1."""
+    image = torch.ones(1, 3, 48, 496, requires_grad=True)
+    trunk(image)[..., column].sum().backward()
+    weights = image.grad.sum(dim=(0, 1, 2)).double()
+    assert weights[0] == 0 and weights[-1] == 0 and (weights >= 0).all()  # the whole field lies in the image
+    return float((weights * (torch.arange(len(weights)) + 0.5)).sum() / weights.sum())
+
+
+def pooled_from(backbone, left, right):
+    """The column, a fraction, that pooling takes as the middle of a ROI from `left` to `right`."""
+    ramp, roi = torch.arange(31.0).expand(1, 1, 3, 31), torch.tensor([[left, 16.0, right, 32.0]])
+    highest, lowest = (
+        float((sign * RoiNetwork.pool(SimpleNamespace(backbone=backbone), sign * ramp, roi)).flatten()[index])
+        for sign, index in ((1, -1), (-1, 0))
+    )
+    return (lowest + highest) / 2
+
+
+# Pixels from the middle of a ROI to the middle of what its features are computed from, in x as in y. Layers without
+# padding (AlexNet, SqueezeNet) see further right with each cell; ROI max pooling takes cell k to be at 16 k, RoIAlign
+# at 16 k + 8. A network with another cut or pooling must say here what that does to its ROIs.
+OFFSETS = {
+    "alexnet": 15.5,
+    "vgg16": 8,
+    "squeezenet1_1": 7.5,
+    "resnet18": -7.5,
+    "resnet50": -7.5,
+    "mobilenet_v3_large": -7.5,
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_distance_of_rois_from_the_cells_that_see_them(name):
+    backbone = BACKBONES[name]
+    with torch.device("meta"):  # the layers that are cut off, VGG's large ones among them, take no memory
+        trunk = backbone.trunk(backbone.build())
+    trunk = smooth(trunk.to_empty(device="cpu")).eval()
+    first, second = seen_by(trunk, 14), seen_by(trunk, 15)
+    assert second - first == pytest.approx(backbone.stride, abs=1e-3)
+    column = pooled_from(backbone, 208.0, 272.0)  # both ends are multiples of 16, the middle is 240
+    assert first + (column - 14) * backbone.stride - 240 == pytest.approx(OFFSETS[name], abs=0.1)
