@@ -10,6 +10,7 @@ out. The files of an image are read when needed, so memory does not grow with th
 import numpy as np
 
 from fastRCNN.box_regression import train_box_regressor
+from fastRCNN.boxes import mirror
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.annotations import load_truth
@@ -24,14 +25,17 @@ from stages import Classifier, padded_square, svm_settings
 
 
 class TrainingSet:
-    """The training images' ROIs, read from disk one image at a time: a sequence of `TrainingImage`."""
+    """The training images' ROIs, read from disk one image at a time: a sequence of `TrainingImage`.
+
+    With `train_mirrored` it has twice the length: every image, then every mirror image.
+    """
 
     def __init__(self, params):
         self.params = params
         self.entries = list(read_inputs(params.cntk_files_dir, "train"))
 
     def __len__(self):
-        return len(self.entries)
+        return len(self.entries) * (2 if self.params.train_mirrored else 1)
 
     def __iter__(self):
         return (self[index] for index in range(len(self)))
@@ -47,15 +51,20 @@ class TrainingSet:
 
     def features(self, index):
         """(R, D) float16."""
-        path = feature_path(self.params.cntk_files_dir, "train", "svm", index)
-        return read_features(path, len(self.entries[index].rois))
+        mirrored, row = divmod(index, len(self.entries))
+        path = feature_path(self.params.cntk_files_dir, "train", "svm", row)
+        return read_features(path, len(self.entries[row].rois), "mirrored" if mirrored else "arr_0")
 
     def rois_and_truth(self, index):
-        """ROIs (R, 4) in pixels of the image, and its true boxes, class ids and excluded flags."""
-        image = ImageFile(self.params.image_dir, self.entries[index].key)
+        """ROIs (R, 4) in pixels of the image or mirror image, and its true boxes, class ids and excluded flags."""
+        mirrored, row = divmod(index, len(self.entries))
+        image = ImageFile(self.params.image_dir, self.entries[row].key)
         size, _ = image_size(image.path)
-        rois = self.entries[index].pixel_rois(padded_square(size, self.params))
-        return rois, load_truth(image, size, self.params)
+        rois = self.entries[row].pixel_rois(padded_square(size, self.params))
+        boxes, class_ids, excluded = load_truth(image, size, self.params)
+        if mirrored:
+            rois, boxes = mirror(rois, size[0]), mirror(boxes, size[0])
+        return rois, (boxes, class_ids, excluded)
 
 
 def train_regressor(images, scale, params):

@@ -19,6 +19,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fastRCNN.box_regression import train_box_regressor
+from fastRCNN.boxes import mirror
 from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
@@ -28,19 +29,41 @@ from helpers.errors import run_script
 from helpers.images import image_size, read_image
 from helpers.parameters import argument_parser, load_parameters
 from helpers.tables import format_table, number
-from stages import Classifier, build_network, describe_rois, detect, prepare_image, propose_rois, svm_settings
+from stages import (
+    Classifier,
+    build_network,
+    describe_mirrored,
+    describe_rois,
+    detect,
+    prepare_image,
+    propose_rois,
+    svm_settings,
+)
 
 
 @dataclass(frozen=True)
 class Described:
-    """One image: ROIs (R, 4), the first `nr_truth` of them its true boxes, features (R, D) and its true objects."""
+    """One image: ROIs (R, 4), the first `nr_truth` of them its true boxes, features (R, D) of it and of its mirror
+    image (None unless `train_mirrored`), and its true objects."""
 
     key: str
     size: tuple
     rois: np.ndarray
     features: np.ndarray
+    mirrored: np.ndarray | None
     nr_truth: int
     truth: tuple
+
+    def for_training(self, params):
+        """The image, and its mirror image, with at most `cntk_nrRois` ROIs, true boxes among them."""
+        rows = slice(params.cntk_nrRois)
+        cut = replace(self, rois=self.rois[rows], features=self.features[rows])
+        if not params.train_mirrored:
+            return [cut]
+        boxes, class_ids, excluded = self.truth
+        width = self.size[0]
+        truth = mirror(boxes, width), class_ids, excluded
+        return [cut, replace(cut, rois=mirror(cut.rois, width), features=self.mirrored[rows], truth=truth)]
 
 
 def propose(image, params):
@@ -58,17 +81,17 @@ def describe(params):
         truth = load_truth(image, size, params)
         added = truth[0][~truth[2]]
         rois = np.concatenate([added, proposed[: params.cntk_nrRois]]).astype(np.float32)
-        features = describe_rois(network, prepare_image(read_image(image.path), params), rois, params)
-        described.append(Described(image.key, size, rois, features, len(added), truth))
+        prepared = prepare_image(read_image(image.path), params)
+        features, mirrored = describe_rois(network, prepared, rois, params), None
+        if params.train_mirrored:
+            mirrored = describe_mirrored(network, prepared, rois, size[0], params)
+        described.append(Described(image.key, size, rois, features, mirrored, len(added), truth))
     return described
 
 
 def train(images, params):
-    """Step 4 in memory, on images that hold at most `cntk_nrRois` ROIs, true boxes among them."""
-    images = [
-        replace(image, rois=image.rois[: params.cntk_nrRois], features=image.features[: params.cntk_nrRois])
-        for image in images
-    ]
+    """Step 4 in memory."""
+    images = [view for image in images for view in image.for_training(params)]
     overlaps = params.train_posOverlapThres, params.train_negOverlapThres
     targets = [svm_targets(image.rois, *image.truth, len(params.classes), *overlaps) for image in images]
     svms = train_svms(

@@ -5,6 +5,7 @@ To add a network, add one entry to `BACKBONES`.
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from torchvision import models
 
@@ -16,7 +17,8 @@ class Backbone:
     build: its constructor, called without arguments for random weights;
     trunk(model): images (1, 3, H, W) -> features (1, C, H / stride, W / stride); head(model): pooled features
     (R, C, P, P) -> (R, D); stride: pixels from one feature to the next; pool_size: P; pooling: "max" as in the Fast
-    R-CNN paper, or "align" (RoIAlign, Mask R-CNN, section 3).
+    R-CNN paper, or "align" (RoIAlign, Mask R-CNN, section 3); layers: torchvision's names of the trunk's layers, at
+    which it can be cut, see `cut`; train_from: the first of them that fine-tuning changes, or "head".
     """
 
     build: object
@@ -25,10 +27,48 @@ class Backbone:
     stride: int
     pool_size: int
     pooling: str
+    layers: tuple
+    train_from: str
 
 
-def _without_dropout(layers):
-    return [layer for layer in layers if not isinstance(layer, nn.Dropout)]
+class UnitScale(nn.Module):
+    """A map divided by the root mean square of all its values."""
+
+    def forward(self, x):
+        return x / x.square().mean().sqrt().clamp(min=1e-6)
+
+
+class TwoLevels(nn.Module):
+    """A trunk whose map has the channels of two depths: those of `shallow`, and of `deep`, which goes on from there.
+
+    Deep features name an object, those before still know its colours, textures and borders, which tell the objects of
+    one refrigerator apart, and frame them (Inside-Outside Net, Bell et al. 2016, section 3). Depths differ in
+    magnitude, so each is brought to unit scale. `deep` must keep the resolution.
+    """
+
+    def __init__(self, shallow, deep):
+        super().__init__()
+        self.shallow, self.deep = shallow, deep
+        self.unit_scale = UnitScale()
+
+    def forward(self, x):
+        """Images (1, 3, H, W) -> features (1, C1 + C2, H / stride, W / stride)."""
+        shallow = self.shallow(x)
+        return torch.cat([self.unit_scale(shallow), self.unit_scale(self.deep(shallow))], dim=1)
+
+
+def cut(trunk, index):
+    """A trunk as two: its first `index` layers, and the rest. They share their weights with it."""
+    if isinstance(trunk, TwoLevels):
+        return trunk.shallow[:index], TwoLevels(trunk.shallow[index:], trunk.deep)
+    return trunk[:index], trunk[index:]
+
+
+def _features(count):
+    return tuple(f"features.{index}" for index in range(count))
+
+
+RESNET_LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
 
 
 def _resnet_trunk(model):
@@ -47,28 +87,34 @@ BACKBONES = {
     "alexnet": Backbone(
         build=models.alexnet,
         trunk=lambda model: model.features[:-1],
-        head=lambda model: nn.Sequential(nn.Flatten(), *_without_dropout(model.classifier[:-1])),
+        head=lambda model: nn.Sequential(nn.Flatten(), *model.classifier[:-1]),
         stride=16,
         pool_size=6,
         pooling="max",
+        layers=_features(12),
+        train_from="features.6",
     ),
     # conv5_3, 7x7 max pooling, fc6 and fc7: model L of the Fast R-CNN paper
     "vgg16": Backbone(
         build=models.vgg16,
         trunk=lambda model: model.features[:-1],
-        head=lambda model: nn.Sequential(nn.Flatten(), *_without_dropout(model.classifier[:-1])),
+        head=lambda model: nn.Sequential(nn.Flatten(), *model.classifier[:-1]),
         stride=16,
         pool_size=7,
         pooling="max",
+        layers=_features(30),
+        train_from="features.10",
     ),
-    # all convolutions; the pooled features themselves, 512 x 3 x 3 = 4608 numbers a ROI, are the description
+    # all convolutions; the pooled features themselves, (256 + 512) x 3 x 3 = 6912 numbers a ROI, are the description
     "squeezenet1_1": Backbone(
         build=models.squeezenet1_1,
-        trunk=lambda model: model.features,
+        trunk=lambda model: TwoLevels(model.features[:9], model.features[9:]),
         head=lambda model: nn.Flatten(),
         stride=16,
         pool_size=3,
         pooling="align",
+        layers=_features(10),
+        train_from="features.9",
     ),
     "resnet18": Backbone(
         build=models.resnet18,
@@ -77,6 +123,8 @@ BACKBONES = {
         stride=16,
         pool_size=14,
         pooling="align",
+        layers=RESNET_LAYERS,
+        train_from="layer3",
     ),
     "resnet50": Backbone(
         build=models.resnet50,
@@ -85,6 +133,8 @@ BACKBONES = {
         stride=16,
         pool_size=14,
         pooling="align",
+        layers=RESNET_LAYERS,
+        train_from="layer3",
     ),
     # up to the last block at stride 16; 112 x 5 x 5 = 2800 numbers a ROI
     "mobilenet_v3_large": Backbone(
@@ -94,5 +144,7 @@ BACKBONES = {
         stride=16,
         pool_size=5,
         pooling="align",
+        layers=_features(13),
+        train_from="features.7",
     ),
 }

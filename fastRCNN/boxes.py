@@ -54,6 +54,12 @@ def clip(boxes, width, height):
     return np.clip(as_boxes(boxes), 0, limits)
 
 
+def mirror(boxes, width):
+    """The same boxes in the mirrored image, `width` pixels wide: (N, 4) -> (N, 4) float32."""
+    x1, y1, x2, y2 = as_boxes(boxes).T
+    return np.stack([width - x2, y1, width - x1, y2], axis=1)
+
+
 def _centers_and_sizes(boxes):
     boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     sizes = boxes[:, 2:] - boxes[:, :2]

@@ -4,12 +4,15 @@ Sharing the convolutions is what makes Fast R-CNN fast (Fast R-CNN, section 2): 
 network on it, as R-CNN does, computes the same pixels over and over.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 import torchvision
 from torch import nn
 
 from fastRCNN.backbones import BACKBONES
+from fastRCNN.roi_align import roi_align
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB in [0, 1]; torchvision's weights expect (image - mean) / std
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -20,12 +23,15 @@ class RoiNetwork(nn.Module):
     """Trunk, ROI pooling and head of one entry of `BACKBONES`.
 
     state: tensors by torchvision's names, of which those of trunk and head are used; None for random weights from
-    torch's generator. Raises ValueError naming the first tensor that is missing or has another shape.
+    torch's generator; pooling: "max", "align" or "auto", the entry's own. Raises ValueError naming the first tensor
+    that is missing or has another shape.
     """
 
-    def __init__(self, network, state=None):
+    def __init__(self, network, state=None, pooling="auto"):
         super().__init__()
         self.backbone = BACKBONES[network]
+        if pooling != "auto":
+            self.backbone = replace(self.backbone, pooling=pooling)
         model = self.backbone.build()
         trunk, head = self.backbone.trunk(model), self.backbone.head(model)
         if state is not None:
@@ -44,7 +50,7 @@ class RoiNetwork(nn.Module):
         scale, size = 1 / self.backbone.stride, self.backbone.pool_size
         if self.backbone.pooling == "max":
             return torchvision.ops.roi_pool(feature_map, [rois], size, scale)
-        return torchvision.ops.roi_align(feature_map, [rois], size, scale, sampling_ratio=2, aligned=True)
+        return roi_align(feature_map, rois, size, scale)
 
     def forward(self, image, rois):
         """Normalised image (1, 3, H, W) and rois (R, 4) in its pixels -> features (R, D)."""
@@ -57,13 +63,24 @@ class RoiNetwork(nn.Module):
         image: uint8 RGB (H, W, 3), scaled to the network's input; rois: (R, 4) in its pixels; batch_size: ROIs that go
         through the head at once. Returns (R, D) float16: half the disk space, and more than enough digits.
         """
-        # layers without padding need some pixels: a strip narrower than two cells gets grey ones, right and below
+        blocks = list(self.describe(image, rois, batch_size))
+        return torch.cat(blocks).clamp(-FLOAT16_MAX, FLOAT16_MAX).to("cpu", torch.float16).numpy()
+
+    def describe(self, image, rois, batch_size):
+        """As `features`, but yields (B, D) float32 on the network's device for one batch of ROIs after the other."""
+        feature_map = self.trunk(self.prepare(image))
+        rois = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)
+        for block in rois.split(batch_size):
+            yield self.head(self.pool(feature_map, block))
+
+    def prepare(self, image):
+        """uint8 RGB (H, W, 3) -> what the trunk takes (1, 3, H', W') on its device.
+
+        Layers without padding need some pixels: a strip narrower than two cells gets grey ones, right and below.
+        """
         down, right = (max(0, 2 * self.backbone.stride - side) for side in image.shape[:2])
         pixels = nn.functional.pad(to_input(image), (0, right, 0, down))
-        feature_map = self.trunk(pixels.to(self.device, memory_format=torch.channels_last))
-        rois = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)
-        blocks = [self.head(self.pool(feature_map, block)) for block in rois.split(batch_size)]
-        return torch.cat(blocks).clamp(-FLOAT16_MAX, FLOAT16_MAX).to("cpu", torch.float16).numpy()
+        return pixels.to(self.device, memory_format=torch.channels_last)
 
 
 def to_input(image):
