@@ -1,28 +1,57 @@
-"""Step 3: describe every ROI by the features of a pre-trained network.
+"""Step 3: describe every ROI by the features of a pre-trained network, or train the network and let it score them.
 
-    cntkFiles/, images  ->  proc/<dataset>/cntkFiles/{train,test}_svm_parsed/<imgIndex>.dat.npz
+    cntkFiles/, images  ->  proc/<dataset>/cntkFiles/{train,test}_{svm,nn}_parsed/<imgIndex>.dat.npz
+                            proc/<dataset>/models/<experiment>.safetensors, with classifier "nn"
 
-`arr_0` of each file has shape (ROIs of the image, features), float16, rows in the order of the input files. The
-convolutions run once over the whole image. While one image is convolved, the next is decoded and scaled.
+With "svm", `arr_0` of each file has shape (ROIs of the image, features), float16, rows in the order of the input files;
+`mirrored`, for training images, is the same of the mirror image. With "nn", `arr_0` holds K + 1 probabilities a ROI,
+background first, and `offsets` 4 K numbers that move it. The convolutions run once over the whole image. While one
+image is convolved, the next is decoded and scaled.
+
+    torchrun --nproc-per-node 2 3_runNetwork.py     trains with, and shares the images among, several processes
 """
 
 from concurrent.futures import ThreadPoolExecutor
 
+import torch
 from tqdm import tqdm
 
+from fastRCNN.ranks import join_ranks, leave_ranks
 from helpers.cntk_files import feature_path, read_inputs
 from helpers.files import write_arrays
 from helpers.images import read_image
+from helpers.model_files import model_path
 from helpers.parameters import run_step
-from helpers.steps import FEATURES, INPUTS, StepRun, require
+from helpers.steps import FEATURES, INPUTS, TRAINING, StepRun, require
 from helpers.weights import get_weights
-from stages import build_network, describe_rois, padded_square, prepare_image
+from stages import (
+    build_network,
+    describe_mirrored,
+    describe_rois,
+    load_model,
+    padded_square,
+    predict,
+    prepare_image,
+)
+from training_stage import train_network
 
 
 def read_entry(entry, params):
-    """An entry's ROIs (R, 4) in pixels of the image, and the image at the network's size."""
+    """An entry's ROIs (R, 4) in pixels of the image, the image at the network's size, and its own width in pixels."""
     image = read_image(params.image_dir / entry.key)
-    return entry.pixel_rois(padded_square(image.shape[1::-1], params)), prepare_image(image, params)
+    width, height = image.shape[1::-1]
+    return entry.pixel_rois(padded_square((width, height), params)), prepare_image(image, params), width
+
+
+def describe(network, image_set, rois, prepared, width, params):
+    """The arrays of an image's file."""
+    if params.classifier == "nn":
+        probabilities, offsets = predict(network, prepared, rois, params)
+        return {"arr_0": probabilities, "offsets": offsets.reshape(len(rois), -1)}
+    arrays = {"arr_0": describe_rois(network, prepared, rois, params)}
+    if image_set == "train" and params.train_mirrored:
+        arrays["mirrored"] = describe_mirrored(network, prepared, rois, width, params)
+    return arrays
 
 
 def read_ahead(entries, params):
@@ -38,29 +67,50 @@ def read_ahead(entries, params):
             yield waiting.result()
 
 
+def train(params, ranks):
+    """Train the network, unless that is done."""
+    run, path = StepRun(params, TRAINING), model_path(params)
+    todo = ranks.from_first(run.start({"model": path}, path.name) if ranks.is_first else None)
+    if todo:
+        train_network(params, run.record["id"], ranks)
+    if ranks.is_first:
+        run.finish()
+    ranks.wait()
+
+
 def main(params):
-    """Write the features of all images that have none yet; returns how many were written."""
+    """Write the files of all images that have none yet; returns how many were written."""
+    ranks = join_ranks(params.network_device != "cpu" and torch.cuda.is_available())
     require(params, INPUTS)
-    get_weights(params)  # downloaded now if need be, since the record holds their fingerprint
+    if ranks.is_first:
+        get_weights(params)  # downloaded now if need be, since the record holds their fingerprint
+    ranks.wait()
+    if params.classifier == "nn":
+        train(params, ranks)
     entries, outputs = {}, {}
     for image_set in ("train", "test"):
         for index, entry in enumerate(read_inputs(params.cntk_files_dir, image_set)):
             entries[image_set, index] = entry
             outputs[image_set, index] = feature_path(params.cntk_files_dir, image_set, params.classifier, index)
     run = StepRun(params, FEATURES)
-    todo = run.start(outputs, f"*_{params.classifier}_parsed/*.dat.npz")
-    if todo:
-        network = build_network(params)
-        bar = tqdm(total=len(todo), desc="3 features", unit="image")
-        jobs = (entries[name] for name in todo)
-        for name, (rois, prepared) in zip(todo, read_ahead(jobs, params), strict=True):
-            write_arrays(outputs[name], arr_0=describe_rois(network, prepared, rois, params))
+    pattern = f"*_{params.classifier}_parsed/*.dat.npz"
+    todo = ranks.from_first(run.start(outputs, pattern) if ranks.is_first else None)
+    share = ranks.share(todo)
+    if share:
+        network = load_model(model_path(params), params) if params.classifier == "nn" else build_network(params)
+        bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
+        jobs = (entries[name] for name in share)
+        for name, job in zip(share, read_ahead(jobs, params), strict=True):
+            write_arrays(outputs[name], **describe(network, name[0], *job, params))
             bar.update()
         bar.close()
-    run.finish()
-    print(f"{len(todo)} images described, {len(outputs) - len(todo)} were already done: {params.cntk_files_dir}")
+    ranks.wait()
+    if ranks.is_first:
+        run.finish()
+        print(f"{len(todo)} images described, {len(outputs) - len(todo)} were already done: {params.cntk_files_dir}")
     return len(todo)
 
 
 if __name__ == "__main__":
     run_step(main, __doc__)
+    leave_ranks()

@@ -1,6 +1,6 @@
 """Step 5: measure the detector on images with known boxes.
 
-    {test,train}_svm_parsed/, trainedSVMs/  ->  proc/<dataset>/detections/<imageSet>_<classifier>.tsv
+    {test,train}_{svm,nn}_parsed/, trainedSVMs/  ->  proc/<dataset>/detections/<imageSet>_<classifier>.tsv
                                                 results/<dataset>/evaluation_<imageSet>_<classifier>{.json,.tsv,...png}
 
 Average precision (AP) of each class and its mean (mAP), PASCAL VOC's way, and COCO's AP over IoU 0.5 to 0.95. True
@@ -12,30 +12,38 @@ from tqdm import tqdm
 from fastRCNN.confusion import confusion_matrix
 from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
 from helpers.annotations import load_truth
-from helpers.cntk_files import feature_path, read_features, read_inputs
+from helpers.cntk_files import feature_path, read_features, read_inputs, read_predictions
 from helpers.dataset import ImageFile
 from helpers.detection_files import detection_path, detection_rows, write_detections
 from helpers.files import write_json
 from helpers.images import image_size
 from helpers.parameters import run_step
 from helpers.plots import plot_confusion, plot_precision_recall, write_figure
-from helpers.steps import DETECTIONS, SVMS, StepRun, require
+from helpers.steps import DETECTIONS, STEPS, StepRun, require
 from helpers.tables import evaluation_table, format_table, write_table
-from stages import detect, load_classifier, padded_square
+from stages import class_scores, detect, load_classifier, padded_square
+
+
+def reader_of_scores(params):
+    """A function of the path of an image's file of step 3 and its number of ROIs: scores (R, K), offsets or None."""
+    if params.classifier == "nn":
+        return lambda path, count: class_scores(*read_predictions(path, count, len(params.classes)), params)
+    classifier = load_classifier(params)
+    return lambda path, count: classifier(read_features(path, count))
 
 
 def detect_all(params):
     """Yield (image, detections before suppression, mask of those kept, truth) of each image of the image set."""
-    classifier = load_classifier(params)
+    read_scores = reader_of_scores(params)
     for index, entry in enumerate(read_inputs(params.cntk_files_dir, params.imageSet)):
         image = ImageFile(params.image_dir, entry.key)
         size, _ = image_size(image.path)
-        features = read_features(
-            feature_path(params.cntk_files_dir, params.imageSet, params.classifier, index), len(entry.rois)
-        )
+        path = feature_path(params.cntk_files_dir, params.imageSet, params.classifier, index)
+        scores, offsets = read_scores(path, len(entry.rois))
         proposed = slice(entry.nr_truth, None)  # the true boxes come first
         rois = entry.pixel_rois(padded_square(size, params))[proposed]
-        found, kept = detect(rois, *classifier(features[proposed]), size, params)
+        offsets = None if offsets is None else offsets[proposed]
+        found, kept = detect(rois, scores[proposed], offsets, size, params)
         yield image, found, kept, Truth(*load_truth(image, size, params))
 
 
@@ -67,7 +75,7 @@ def measure(detections, truths, params):
 
 def main(params):
     """Evaluate `imageSet`; writes detections, table and plots and returns the content of the JSON file."""
-    require(params, SVMS)
+    require(params, STEPS[DETECTIONS].before(params))
     run = StepRun(params, DETECTIONS)
     run.start({}, f"{params.imageSet}_{params.classifier}.tsv")
     drawn_from = params.vis_decisionThresholds[params.classifier]

@@ -1,6 +1,7 @@
 """Step 6: find the objects in images, every stage in memory.
 
     python3 6_scoreImage.py PATH [PATH ...]     images, folders or patterns such as 'photos/*.jpg'
+    python3 6_scoreImage.py --model FILE PATH   with a network trained by step 3, which needs no other file
 
 Prints one line of JSON an image (label, score and box of each detection, seconds of each stage) and writes the
 annotated pictures to results/<dataset>/scored/. The classifier is the one that steps 1 to 4 trained with the same
@@ -18,9 +19,10 @@ from helpers.detection_files import detection_rows, write_detections
 from helpers.drawing import draw_detections
 from helpers.errors import UserError, run_script
 from helpers.images import read_image, write_image
+from helpers.model_files import model_path, read_description, stored_settings
 from helpers.parameters import argument_parser, load_parameters
-from helpers.steps import SVMS, require_parameters
-from stages import build_network, describe_rois, detect, load_classifier, prepare_image, propose_rois
+from helpers.steps import require_parameters, trained_by
+from stages import NnDetector, SvmDetector, detect, prepare_image, propose_rois
 
 
 def find_images(patterns):
@@ -41,16 +43,16 @@ def find_images(patterns):
     return list(found)
 
 
-def score_image(image, network, classifier, params):
+def score_image(image, detector, params):
     """All stages for one image, uint8 RGB (H, W, 3): detections, the mask of those kept, seconds of each stage."""
     clock = [time.perf_counter()]
     rois = propose_rois(image, params)[: params.cntk_nrRois]
     clock.append(time.perf_counter())
-    features = describe_rois(network, prepare_image(image, params), rois, params)
+    scores = detector.score(prepare_image(image, params), rois)
     clock.append(time.perf_counter())
-    found, kept = detect(rois, *classifier(features), image.shape[1::-1], params)
+    found, kept = detect(rois, *scores, image.shape[1::-1], params)
     clock.append(time.perf_counter())
-    stages = ("rois", "network", "classifier")
+    stages = ("rois", "network", "detections")
     return found, kept, {name: clock[i + 1] - clock[i] for i, name in enumerate(stages)}
 
 
@@ -87,11 +89,18 @@ def picture_paths(paths, folder):
     return result
 
 
-def main(params, patterns, threshold=None, out=None, detections_tsv=None):
+def load_detector(params, model_file=None):
+    """The detector that steps 1 to 4 trained with these parameters, or the one in a file of step 3."""
+    if model_file:
+        return NnDetector(model_file, params)
+    require_parameters(params, trained_by(params))
+    return NnDetector(model_path(params), params) if params.classifier == "nn" else SvmDetector(params)
+
+
+def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_file=None):
     """Score images; returns the exit code: 1 if one of several images could not be read, else 0."""
     paths = find_images(patterns)
-    require_parameters(params, SVMS)
-    network, classifier = build_network(params), load_classifier(params)
+    detector = load_detector(params, model_file)
     threshold = params.vis_decisionThresholds[params.classifier] if threshold is None else threshold
     failed, rows = 0, []
     for path, picture in zip(paths, picture_paths(paths, Path(out or params.results_dir / "scored")), strict=True):
@@ -103,7 +112,7 @@ def main(params, patterns, threshold=None, out=None, detections_tsv=None):
             failed += 1
             continue
         seconds = {"read": time.perf_counter() - start}
-        found, kept, stages = score_image(image, network, classifier, params)
+        found, kept, stages = score_image(image, detector, params)
         seconds = {**seconds, **stages, "all": time.perf_counter() - start}
         shown = found.take(kept & (found.scores >= threshold))
         print(as_json(path, image, shown, seconds, params), flush=True)
@@ -121,9 +130,12 @@ if __name__ == "__main__":
     parser.add_argument("--threshold", type=float, help="least score shown (default: vis_decisionThresholds)")
     parser.add_argument("--out", metavar="FOLDER", help="where the pictures go (default: results/<dataset>/scored)")
     parser.add_argument("--detectionsTsv", metavar="FILE", help="write all detections in the format of 5_evaluate.py")
+    parser.add_argument("--model", metavar="FILE", help="a model that step 3 trained; its own parameters hold")
     options = parser.parse_args()
-    run_script(
-        lambda: main(
-            load_parameters(options.settings), options.paths, options.threshold, options.out, options.detectionsTsv
-        )
-    )
+
+    def run():
+        stored = stored_settings(read_description(options.model), options.model) if options.model else None
+        params = load_parameters(options.settings, stored=stored)
+        return main(params, options.paths, options.threshold, options.out, options.detectionsTsv, options.model)
+
+    run_script(run)

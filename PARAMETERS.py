@@ -59,6 +59,7 @@ network = "squeezenet1_1"       # "alexnet", "vgg16", "squeezenet1_1", "resnet18
 networkWeights = "auto"         # "auto": resources/, then torch's cache, then a download of torchvision's ImageNet
                                 # weights; "bundled": the small network in resources/; "random": none (for
                                 # tests); or the path of a state dict (.pth, .safetensors)
+network_roiPooling = "auto"     # "max" [Fast R-CNN], "align" [Mask R-CNN], "auto": which suits the network
 network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
 network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
 cntk_nrRois = 200               # ROIs of an image; further ones are cut off, text files padded with zeros [original]
@@ -70,6 +71,8 @@ cntk_padHeight = 1000           # [original]
 # ---------------------------------------------------------------------------------------------------------------------
 train_posOverlapThres = 0.6     # a ROI with this IoU or more with an object is an example [measured; original 0.5]
 train_negOverlapThres = 0.3     # a ROI with less IoU with all objects of a class is a counterexample [R-CNN]
+
+train_mirrored = True           # train on the mirror images as well [measured; Fast R-CNN]
 
 svm_C = 0.003                   # weight of the margin errors, > 0 [measured; original and R-CNN 0.001]
 svm_B = 10.0                    # intercept scaling, > 0 [original]
@@ -84,6 +87,29 @@ svm_loss = "l1"                 # "l1": hinge, "l2": squared hinge [original]
 boxRegression = True            # learn to shift and stretch ROIs onto the object [R-CNN, appendix C]
 boxRegression_minOverlap = 0.5  # ROIs with this IoU or more with an object are learned from [measured; R-CNN 0.6]
 boxRegression_ridge = 300.0     # weight of the squared norm, lambda [measured; R-CNN 1000]
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Training of the network itself, step 3 with classifier = "nn"
+# ---------------------------------------------------------------------------------------------------------------------
+nn_trainFromLayer = "auto"      # the first layer that learns: torchvision's name of one of the trunk's ("features.9"),
+                                # "head": the trunk stays as it is; "auto": the last blocks of convolutions
+nn_imagesPerBatch = 2           # images of a step, of all processes together [Fast R-CNN]
+nn_roisPerImage = 64            # ROIs of each of them [Fast R-CNN]
+nn_foregroundFraction = 0.25    # share of them that are objects, at most [Fast R-CNN]
+nn_posOverlapThres = 0.5        # a ROI with this IoU or more with an object is one [Fast R-CNN]
+nn_negOverlapMin = 0.1          # background with this IoU or more is preferred [Fast R-CNN]
+nn_locationWeight = 1.0         # weight of the box offsets' loss, lambda; boxRegression = False: none [Fast R-CNN]
+nn_optimizer = "sgd"            # "sgd" with momentum [Fast R-CNN], or "adamw"
+nn_learningRates = ((60, 0.001), (20, 0.0001))  # pairs (epochs, learning rate), one after the other
+nn_momentum = 0.9               # of SGD, and AdamW's first beta [Fast R-CNN]
+nn_weightDecay = 0.0005         # [Fast R-CNN]
+nn_warmupIterations = 100       # the learning rate grows linearly over the first so many steps
+nn_clipNorm = 10.0              # greatest L2 norm of a step's gradient
+nn_validationFraction = 0.0     # share of the annotated training images that is held out to measure on; 0: none
+nn_validationEvery = 5          # epochs from one measurement to the next
+nn_patience = 6                 # measurements without a better mAP after which training stops
+nn_cacheTrunk = True            # keep the frozen layers' maps of all images on disk while training
+svd_rank = ()                   # ranks of the fully connected layers after training, (1024, 256) [Fast R-CNN]; (): all
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Post-processing, steps 5 and 6

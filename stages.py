@@ -10,15 +10,19 @@ import numpy as np
 import torch
 
 from fastRCNN.box_regression import BoxRegressor
+from fastRCNN.boxes import mirror
 from fastRCNN.detection import candidates, suppress, vote
+from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
 from fastRCNN.proposals import GridSettings, RoiLimits, compute_rois
 from fastRCNN.selective_search import SearchSettings
+from fastRCNN.svd import compress
 from fastRCNN.svm import LinearSvms, SvmSettings, scaled
 from helpers.classifier_files import read_classifier
 from helpers.cntk_files import PaddedSquare
 from helpers.errors import UserError
 from helpers.images import scale_to_fit
+from helpers.model_files import read_description, read_tensors
 from helpers.weights import get_weights, read_state_dict
 
 VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear counterexample: the margin, and no probability
@@ -76,16 +80,21 @@ def choose_device(params):
     return torch.device(params.network_device)
 
 
+def describe_device(device):
+    """What computes, in words."""
+    return torch.cuda.get_device_name() if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
+
+
 def build_network(params):
     """Step 3: the network with its weights on its device, in evaluation mode; says on stderr which they are."""
     device, path = choose_device(params), get_weights(params)
     torch.manual_seed(params.seed)  # for random weights
     try:
-        network = RoiNetwork(params.network, None if path is None else read_state_dict(path)).to(device)
+        state = None if path is None else read_state_dict(path)
+        network = RoiNetwork(params.network, state, params.network_roiPooling).to(device)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
-    where = torch.cuda.get_device_name() if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
-    print(f"network {params.network}, weights {path or 'random'}, on {where}", file=sys.stderr)
+    print(f"network {params.network}, weights {path or 'random'}, on {describe_device(device)}", file=sys.stderr)
     return network
 
 
@@ -118,6 +127,47 @@ def svm_settings(params):
     )
 
 
+def describe_mirrored(network, prepared, rois, width, params):
+    """Step 3 for the mirror image of a training image: features of the mirrored ROIs (R, D), in the order of `rois`.
+
+    width: of the original image in pixels. What is learned from 20 photos is learned from 40 (Fast R-CNN, section 2.3).
+    """
+    image, factors = prepared
+    mirrored = np.ascontiguousarray(image[:, ::-1]), factors
+    return describe_rois(network, mirrored, mirror(rois, width), params)
+
+
+def predict(model, prepared, rois, params):
+    """Step 3 with a trained network, for one image: probabilities (R, K + 1) and offsets (R, K, 4), float32."""
+    image, factors = prepared
+    return model.predict(image, np.asarray(rois) * (factors * 2), params.network_roiBatchSize)
+
+
+def class_scores(probabilities, offsets, params):
+    """What `detect` takes, of what `predict` gives."""
+    return probabilities[:, 1:], offsets if params.boxRegression else None
+
+
+def load_model(path, params):
+    """The network that step 3 trained, on its device, in evaluation mode; says on stderr which it is."""
+    description, tensors = read_description(path), read_tensors(path)
+    made_for = tuple(description["parameters"].get("classes", ()))
+    if made_for != params.classes:
+        raise UserError(f"{path}: trained for {', '.join(made_for)}; the classes here are {', '.join(params.classes)}")
+    device = choose_device(params)
+    network = RoiNetwork(params.network, None, params.network_roiPooling)
+    try:
+        if params.svd_rank:
+            compress(network.head, params.svd_rank, exact=False)
+        model = FastRcnn(network, len(params.classes))
+        model.load_state_dict(tensors)
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{path}: its tensors do not make a {params.network} detector: {reason}") from error
+    print(f"network {params.network}, trained: {path}, on {describe_device(device)}", file=sys.stderr)
+    return model.to(device)
+
+
 @dataclass(frozen=True)
 class Classifier:
     """Step 5: the trained SVMs and, unless `boxRegression` is off, the box regressor on the same scaled features."""
@@ -148,3 +198,25 @@ def load_classifier(params):
     """Step 5: the classifier that step 4 trained."""
     svms, regression = read_classifier(params.svm_dir, params.experimentName, len(params.classes), params.boxRegression)
     return Classifier(LinearSvms(*svms), BoxRegressor(*regression) if regression else None)
+
+
+class SvmDetector:
+    """Steps 3 and 5 for one image after the other, with the SVMs of step 4."""
+
+    def __init__(self, params):
+        self.params, self.network, self.classifier = params, build_network(params), load_classifier(params)
+
+    def score(self, prepared, rois):
+        """`prepare_image` and ROIs (R, 4) in its original pixels -> what `detect` takes."""
+        return self.classifier(describe_rois(self.network, prepared, rois, self.params))
+
+
+class NnDetector:
+    """The same with the network that step 3 trained. path: its file."""
+
+    def __init__(self, path, params):
+        self.params, self.model = params, load_model(path, params)
+
+    def score(self, prepared, rois):
+        """`prepare_image` and ROIs (R, 4) in its original pixels -> what `detect` takes."""
+        return class_scores(*predict(self.model, prepared, rois, self.params), self.params)

@@ -4,6 +4,8 @@ True boxes: boxes (G, 4), class_ids (G,) in 1..K, and excluded (G,) bool for box
 counterexamples; K is the number of classes without the background.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fastRCNN import boxes as box_ops
@@ -42,6 +44,28 @@ def svm_targets(rois, boxes, class_ids, excluded, nr_classes, positive_overlap, 
         if len(of_class):
             column[overlap >= positive_overlap] = 1
     return targets
+
+
+@dataclass(frozen=True)
+class RoiTargets:
+    """What Fast R-CNN learns from an image's ROIs: labels (R,) int64, a class id, 0 for background or -1 for neither;
+    overlaps (R,), the greatest IoU with a true object; offsets (R, 4) to that object, meaningless where label < 1."""
+
+    labels: np.ndarray
+    overlaps: np.ndarray
+    offsets: np.ndarray
+
+
+def fast_rcnn_targets(rois, boxes, class_ids, excluded, positive_overlap):
+    """`RoiTargets` of one image (Fast R-CNN, section 2.3). A ROI on an excluded box is never background."""
+    index, overlaps = best_truth(rois, boxes, excluded)
+    labels = roi_class_ids(rois, boxes, class_ids, excluded, positive_overlap).astype(np.int64)
+    touches_excluded = box_ops.intersections(rois, boxes[excluded]).max(axis=1, initial=0) > 0
+    labels[(labels == 0) & touches_excluded] = -1
+    offsets = np.zeros((len(rois), 4))
+    objects = np.flatnonzero(labels > 0)
+    offsets[objects] = box_ops.encode(rois[objects], boxes[index[objects]])
+    return RoiTargets(labels, overlaps, offsets)
 
 
 def regression_targets(rois, boxes, class_ids, excluded, min_overlap):

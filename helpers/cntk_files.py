@@ -8,6 +8,7 @@ cntkFiles/train.nrRois.txt      imgIndex TAB real ROIs TAB true boxes among them
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 
 import numpy as np
@@ -174,12 +175,30 @@ def feature_path(folder, image_set, classifier, index):
     return folder / f"{image_set}_{classifier}_parsed" / f"{index}.dat.npz"
 
 
-def read_features(path, nr_rois):
-    """Features (R, D) float16 of an image with `nr_rois` ROIs; raises `UserError` for another number of rows."""
-    features = _read(read_arrays, path, "3_runNetwork.py").get("arr_0")
+def read_features(path, nr_rois, name="arr_0"):
+    """Features (R, D) float16 of an image with `nr_rois` ROIs; name: "arr_0", or "mirrored" for its mirror image.
+
+    Raises `UserError` for another number of rows.
+    """
+    features = _read(partial(read_arrays, names=(name,)), path, "3_runNetwork.py").get(name)
     if features is None or features.ndim != 2 or len(features) != nr_rois:
-        shape = "no arr_0" if features is None else features.shape
+        shape = f"no {name}" if features is None else features.shape
         raise UserError(
             f"{path}: holds {shape}, wanted {nr_rois} rows of features; delete it and run 3_runNetwork.py again"
         )
     return features
+
+
+def read_predictions(path, nr_rois, nr_classes):
+    """Probabilities (R, K + 1) and offsets (R, K, 4) of an image, which a trained network gave its ROIs.
+
+    Raises `UserError` where they are not there in these shapes.
+    """
+    arrays = _read(read_arrays, path, "3_runNetwork.py")
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if shapes != {"arr_0": (nr_rois, nr_classes + 1), "offsets": (nr_rois, 4 * nr_classes)}:
+        raise UserError(
+            f"{path}: holds {shapes}, wanted {nr_rois} rows for {nr_classes} classes; delete it and run "
+            "3_runNetwork.py again"
+        )
+    return arrays["arr_0"], arrays["offsets"].reshape(nr_rois, nr_classes, 4)

@@ -53,11 +53,14 @@ def write_arrays(path, **arrays):
         np.savez(file, **arrays)
 
 
-def read_arrays(path):
-    """Read all arrays of an npz file into a dict; objects are refused, so no file can run code."""
+def read_arrays(path, names=None):
+    """Read arrays of an npz file into a dict: those of `names` that are there, or all.
+
+    Objects are refused, so no file can run code.
+    """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
+            return {name: arrays[name] for name in arrays.files if names is None or name in names}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a readable npz file ({error})") from error
 

@@ -64,16 +64,21 @@ def image_size(path):
     return (size[::-1] if orientation in (5, 6, 7, 8) else size), orientation
 
 
-def scale_to_fit(image, width, height):
-    """Scale an image to the greatest size that fits into width x height and keeps its aspect ratio.
+def fitted_size(size, width, height):
+    """The greatest (width, height) in whole pixels that fits into width x height and keeps the aspect ratio of `size`.
 
-    Returns the scaled image and the factors (x, y) from old to new pixels; sides are rounded to whole pixels.
+    Returns it and the factors (x, y) from old to new pixels.
     """
-    old_height, old_width = image.shape[:2]
-    factor = min(width / old_width, height / old_height)
-    size = max(1, round(old_width * factor)), max(1, round(old_height * factor))
-    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return cv2.resize(image, size, interpolation=method), (size[0] / old_width, size[1] / old_height)
+    factor = min(width / size[0], height / size[1])
+    new = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    return new, (new[0] / size[0], new[1] / size[1])
+
+
+def scale_to_fit(image, width, height):
+    """Scale an image to its `fitted_size`; returns the scaled image and the factors."""
+    size, factors = fitted_size(image.shape[1::-1], width, height)
+    method = cv2.INTER_AREA if factors[0] < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=method), factors
 
 
 def write_image(path, image, quality=90):

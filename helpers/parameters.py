@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from helpers.errors import UserError, run_script
-from helpers.rules import Choice, Either, Entries, Flag, Number, Several, Text, whole
+from helpers.rules import Choice, Either, Entries, Flag, Number, Pair, Several, Text, whole
 
 BACKGROUND = "__background__"  # class 0
 EXCLUDED_LABELS = ("EXCLUDE", "UNDECIDED")  # boxes that are neither positive nor negative
@@ -49,6 +49,7 @@ RULES = {
     "grid_stepRel": Number(0.05, 1),
     "network": Choice(("alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large")),
     "networkWeights": Text(r".+", '"auto", "bundled", "random" or the path of a file'),
+    "network_roiPooling": Choice(("auto", "align", "max")),
     "network_device": Choice(("auto", "cpu", "cuda", "mps")),
     "network_roiBatchSize": whole(1),
     "cntk_nrRois": whole(1, 100_000),
@@ -56,6 +57,7 @@ RULES = {
     "cntk_padHeight": whole(32, 10_000),
     "train_posOverlapThres": _FRACTION,
     "train_negOverlapThres": _FRACTION,
+    "train_mirrored": Flag(),
     "svm_C": Number(0, above=True),
     "svm_B": Number(0, above=True),
     "svm_nrEpochs": whole(1),
@@ -68,6 +70,24 @@ RULES = {
     "boxRegression": Flag(),
     "boxRegression_minOverlap": Number(0, 1, above=True),
     "boxRegression_ridge": Number(0, above=True),
+    "nn_trainFromLayer": Text(r"[\w.]+", '"auto", "head" or the name of a layer of the trunk'),
+    "nn_imagesPerBatch": whole(1),
+    "nn_roisPerImage": whole(1),
+    "nn_foregroundFraction": _FRACTION,
+    "nn_posOverlapThres": Number(0, 1, above=True),
+    "nn_negOverlapMin": _FRACTION,
+    "nn_locationWeight": Number(0),
+    "nn_optimizer": Choice(("sgd", "adamw")),
+    "nn_learningRates": Several(Pair(whole(1), Number(0, above=True))),
+    "nn_momentum": Number(0, 0.9999),
+    "nn_weightDecay": Number(0),
+    "nn_warmupIterations": whole(0),
+    "nn_clipNorm": Number(0, above=True),
+    "nn_validationFraction": Number(0, 0.9),
+    "nn_validationEvery": whole(1),
+    "nn_patience": whole(1),
+    "nn_cacheTrunk": Flag(),
+    "svd_rank": Several(whole(1)),
     "nmsThreshold": _FRACTION,
     "nms_boxVoting": Flag(),
     "nms_votingOverlap": Number(0, 1, above=True),
@@ -81,6 +101,7 @@ NOT_LESS = (  # pairs (a, b) with a <= b
     ("roi_minDimRel", "roi_maxDimRel"),
     ("roi_minNrPixelsRel", "roi_maxNrPixelsRel"),
     ("train_negOverlapThres", "train_posOverlapThres"),
+    ("nn_negOverlapMin", "nn_posOverlapThres"),
 )
 
 
@@ -133,18 +154,23 @@ class Parameters:
         return self.proc_dir / "trainedSVMs"
 
     @property
+    def model_dir(self):
+        return self.proc_dir / "models"
+
+    @property
     def detections_dir(self):
         return self.proc_dir / "detections"
 
 
 def _plain(value):
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def load_parameters(settings=(), source=None):
+def load_parameters(settings=(), source=None, stored=None):
     """Build the parameters of one run.
 
-    settings: texts "name=value", as after --set; source: the module PARAMETERS or anything with the same attributes.
+    settings: texts "name=value", as after --set; source: the module PARAMETERS or anything with the same attributes;
+    stored: values by name that count more than PARAMETERS and less than `settings`, those of a trained model.
     Raises `UserError` for an unknown name, a wrong type and a value out of range, naming it, what is allowed and the
     nearest known name.
     """
@@ -152,16 +178,17 @@ def load_parameters(settings=(), source=None):
         import PARAMETERS as source
     chosen = dict(_split(setting) for setting in settings)
     defaults = {name: getattr(source, name) for name in RULES if hasattr(source, name)}
-    dataset = chosen.get("datasetName", defaults["datasetName"])
+    stored = stored or {}
+    dataset = {**defaults, **stored, **chosen}["datasetName"]
     block = source.datasets.get(dataset)
-    if block is None and "classes" not in chosen:
+    if block is None and "classes" not in {**stored, **chosen}:
         raise UserError(
             f'datasetName = "{dataset}": PARAMETERS.py has no block of this name'
             f"{_nearest(dataset, source.datasets)}; known: {', '.join(source.datasets)}"
         )
     for name in block or ():
         _known(name)
-    return Parameters(_checked({"classes": (), **defaults, **(block or {}), **chosen}))
+    return Parameters(_checked({"classes": (), **defaults, **(block or {}), **stored, **chosen}))
 
 
 def _split(setting):

@@ -119,6 +119,23 @@ class Several:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two values, each with a rule of its own."""
+
+    first: object
+    second: object
+
+    def describe(self):
+        return f"a pair of {self.first.describe()} and {self.second.describe()}"
+
+    def check(self, value):
+        value = _literal(value)
+        if not isinstance(value, (list, tuple)) or len(value) != 2:
+            raise ValueError
+        return self.first.check(value[0]), self.second.check(value[1])
+
+
+@dataclass(frozen=True)
 class Entries:
     """A dict with exactly these keys whose values each follow a rule."""
 

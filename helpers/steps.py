@@ -16,6 +16,7 @@ from helpers.files import fingerprint, read_json, write_json
 from helpers.weights import weights_fingerprint
 
 ROIS, INPUTS, FEATURES = "1_computeRois.py", "2_computeCntkInputs.py", "3_runNetwork.py"
+TRAINING = "3_runNetwork.py (training)"  # with classifier "nn": the network's own training, before its features
 SVMS, DETECTIONS = "4_trainSvm.py", "5_evaluate.py"
 
 ENGINE_PARAMETERS = {
@@ -29,10 +30,11 @@ ENGINE_PARAMETERS = {
 
 @dataclass(frozen=True)
 class Step:
-    """before: the step whose files it reads; record(params): where its own record lies; parameters(params): names of
-    those it depends on; inputs(params): name -> fingerprint of what it reads besides the files of `before`."""
+    """before(params): the step whose files it reads, or None; record(params): where its own record lies;
+    parameters(params): names of those it depends on; inputs(params): name -> fingerprint of what it reads besides the
+    files of `before`."""
 
-    before: str | None
+    before: object
     record: object
     parameters: object
     inputs: object
@@ -59,22 +61,52 @@ def _always(*names):
     return lambda params: names
 
 
+def _after(step, with_nn=None):
+    """The step before, which may be another one with classifier "nn"."""
+    return lambda params: with_nn if with_nn and params.classifier == "nn" else step
+
+
+def _network_weights(params):
+    return {"weights": weights_fingerprint(params)}
+
+
+def trained_by(params):
+    """The step that ends with a classifier."""
+    return TRAINING if params.classifier == "nn" else SVMS
+
+
+def _feature_parameters(params):
+    return ("experimentName",) if params.classifier == "nn" else ("network", "network_roiPooling", "train_mirrored")
+
+
 STEPS = {
-    ROIS: Step(None, lambda params: params.roi_dir / "record.json", _roi_parameters, _image_fingerprints),
+    ROIS: Step(_after(None), lambda params: params.roi_dir / "record.json", _roi_parameters, _image_fingerprints),
     INPUTS: Step(
-        ROIS,
+        _after(ROIS),
         lambda params: params.cntk_files_dir / "record.json",
         _always("classes", "cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "train_posOverlapThres"),
         _annotation_fingerprints,
     ),
+    TRAINING: Step(
+        _after(INPUTS),
+        lambda params: params.model_dir / f"record_{params.experimentName}.json",
+        _always(
+            "network", "network_roiPooling", "seed", "train_mirrored", "boxRegression", "svd_rank",
+            "nn_trainFromLayer", "nn_imagesPerBatch", "nn_roisPerImage", "nn_foregroundFraction",
+            "nn_posOverlapThres", "nn_negOverlapMin", "nn_locationWeight", "nn_optimizer", "nn_learningRates",
+            "nn_momentum", "nn_weightDecay", "nn_warmupIterations", "nn_clipNorm", "nn_validationFraction",
+            "nn_validationEvery", "nn_patience",
+        ),
+        _network_weights,
+    ),
     FEATURES: Step(
-        INPUTS,
+        _after(INPUTS, with_nn=TRAINING),
         lambda params: params.cntk_files_dir / f"record_{params.classifier}_parsed.json",
-        _always("network"),
-        lambda params: {"weights": weights_fingerprint(params)},
+        _feature_parameters,
+        lambda params: {} if params.classifier == "nn" else _network_weights(params),
     ),
     SVMS: Step(
-        FEATURES,
+        _after(FEATURES),
         lambda params: params.svm_dir / f"record_{params.experimentName}.json",
         _always(
             "seed", "train_negOverlapThres", "svm_C", "svm_B", "svm_nrEpochs",
@@ -84,7 +116,7 @@ STEPS = {
         lambda params: {},
     ),
     DETECTIONS: Step(
-        SVMS,
+        _after(SVMS, with_nn=FEATURES),
         lambda params: params.detections_dir / f"record_{params.imageSet}_{params.classifier}.json",
         _always(
             "experimentName", "nmsThreshold", "nms_boxVoting", "nms_votingOverlap", "nms_maxDetections",
@@ -95,9 +127,10 @@ STEPS = {
 }  # fmt: skip
 
 
-def _chain(name):
+def _chain(name, params):
     """A step's name and those of all before it, first to last."""
-    return [*(_chain(STEPS[name].before) if STEPS[name].before else []), name]
+    before = STEPS[name].before(params)
+    return [*(_chain(before, params) if before else []), name]
 
 
 def expected_records(params, name):
@@ -106,7 +139,7 @@ def expected_records(params, name):
     `id` of a record stands for the step and for all before it.
     """
     records, before = {}, None
-    for step in _chain(name):
+    for step in _chain(name, params):
         record = {
             "step": step,
             "before": before,
@@ -161,17 +194,17 @@ def require(params, name):
         found, again = _record_with_parameters(params, step)
         _same_inputs(found, expected, step, again)
         if found["before"] != expected["before"]:
-            raise UserError(f"{STEPS[step].before} ran again after {step}: {again}")
+            raise UserError(f"{STEPS[step].before(params)} ran again after {step}: {again}")
 
 
 def require_parameters(params, name):
     """The same for using what was trained on other images: the data set's own files need not be there any more."""
     before = None
-    for step in _chain(name):
+    for step in _chain(name, params):
         found, again = _record_with_parameters(params, step)
         if found["before"] != before:
-            raise UserError(f"{STEPS[step].before} ran again after {step}: {again}")
-        if step == FEATURES:
+            raise UserError(f"{STEPS[step].before(params)} ran again after {step}: {again}")
+        if step in (TRAINING, FEATURES):
             _same_inputs(found, {"inputs": STEPS[step].inputs(params)}, step, again)
         before = found["id"]
 

@@ -1,0 +1,118 @@
+"""Fast R-CNN: the network of network.py with two outputs of its own, one that names a ROI and one that moves it."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fastRCNN.backbones import cut
+
+
+class FastRcnn(nn.Module):
+    """Trunk, ROI pooling, head and two sibling outputs (Fast R-CNN, section 2.1).
+
+    network: a `RoiNetwork`; nr_classes: K, without the background. The outputs' weights come from torch's generator.
+    `offset_mean` and `offset_std` (4,) are those of the offsets that it was trained on; see `predict`.
+    """
+
+    def __init__(self, network, nr_classes):
+        super().__init__()
+        self.network = network
+        with torch.inference_mode():
+            side = 4 * network.backbone.stride
+            pixels = torch.zeros(1, 3, side, side, device=network.device)
+            nr_features = network(pixels, torch.zeros(1, 4, device=network.device)).shape[1]
+        self.class_scores = nn.Linear(nr_features, nr_classes + 1)
+        self.box_offsets = nn.Linear(nr_features, 4 * nr_classes)
+        nn.init.normal_(self.class_scores.weight, std=0.01)  # section 2.3
+        nn.init.normal_(self.box_offsets.weight, std=0.001)
+        nn.init.zeros_(self.class_scores.bias)
+        nn.init.zeros_(self.box_offsets.bias)
+        self.register_buffer("offset_mean", torch.zeros(4))
+        self.register_buffer("offset_std", torch.ones(4))
+        self.to(network.device)
+        self.eval()
+
+    @property
+    def device(self):
+        return self.network.device
+
+    def outputs(self, features):
+        """Features (R, D) -> logits (R, K + 1), background first, and normalised offsets (R, K, 4)."""
+        offsets = self.box_offsets(features)
+        return self.class_scores(features), offsets.view(len(features), -1, 4)
+
+    def forward(self, image, rois):
+        """Normalised image (1, 3, H, W) and rois (R, 4) in its pixels -> as `outputs`."""
+        return self.outputs(self.network(image, rois))
+
+    @torch.inference_mode()
+    def predict(self, image, rois, batch_size):
+        """Score the ROIs of one image: probabilities (R, K + 1) and offsets (R, K, 4), float32 arrays.
+
+        image: uint8 RGB (H, W, 3), scaled to the network's input; rois: (R, 4) in its pixels; batch_size: ROIs that go
+        through the head at once. The offsets are those of `boxes.decode`.
+        """
+        probabilities, offsets = [], []
+        for features in self.network.describe(image, rois, batch_size):
+            logits, normalised = self.outputs(features)
+            probabilities.append(logits.softmax(dim=1))
+            offsets.append(normalised * self.offset_std + self.offset_mean)
+        return torch.cat(probabilities).cpu().numpy(), torch.cat(offsets).cpu().numpy()
+
+
+class TrainedLayers(nn.Module):
+    """The layers of a `FastRcnn` from one on: what training runs, again and again, and what gradients reach.
+
+    first: a name of `Backbone.layers`, or "head" for a frozen trunk. `frozen` holds the layers before. Batch norm keeps
+    its statistics and weights: a batch of two images is too small to learn them from.
+    """
+
+    def __init__(self, model, first):
+        super().__init__()
+        layers = model.network.backbone.layers
+        index = len(layers) if first == "head" else layers.index(first)
+        frozen, self.trunk = cut(model.network.trunk, index)
+        self._outside = model, frozen  # in a tuple, so that torch does not take them for parts of this module
+        self.head = model.network.head
+        self.class_scores, self.box_offsets = model.class_scores, model.box_offsets
+        if first == "head":
+            self.trunk = nn.Identity()
+            self._outside = model, model.network.trunk
+        model.requires_grad_(False)
+        self.requires_grad_(True)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.requires_grad_(False)
+
+    @property
+    def frozen(self):
+        return self._outside[1]
+
+    def train(self, mode=True):
+        """Only dropout has a training mode here."""
+        for module in self.modules():
+            module.training = mode and isinstance(module, nn.Dropout)
+        return self
+
+    def forward(self, maps, rois):
+        """For each image a map of the frozen layers (1, C, H, W) and rois (R, 4) -> as `FastRcnn.outputs`, joined."""
+        model = self._outside[0]
+        pooled = [
+            model.network.pool(self.trunk(feature_map).float(), boxes)
+            for feature_map, boxes in zip(maps, rois, strict=True)
+        ]
+        return model.outputs(self.head(torch.cat(pooled)))
+
+
+def multi_task_loss(logits, offsets, labels, targets, location_weight, beta=1.0):
+    """Naming loss and moving loss of N ROIs (Fast R-CNN, section 2.3, equations 1 to 3).
+
+    logits (N, K + 1); offsets (N, K, 4), normalised; labels (N,) int64, 0 for background; targets (N, 4), normalised
+    offsets, of which only rows of objects count; location_weight: lambda; beta: where smooth L1 turns from a parabola
+    into a line. Returns (cross-entropy, location_weight * smooth L1), both averages over all N.
+    """
+    naming = functional.cross_entropy(logits, labels)
+    objects = torch.nonzero(labels > 0).squeeze(1)
+    moved = offsets[objects, labels[objects] - 1]  # (F, 4)
+    moving = functional.smooth_l1_loss(moved, targets[objects], beta=beta, reduction="sum") / max(1, len(labels))
+    return naming, location_weight * moving

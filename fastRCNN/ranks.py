@@ -1,0 +1,66 @@
+"""Several processes that train together: who this one is, and how they meet. With one process everything is a no-op."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process is number `rank` of `count`."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_first(self):
+        return self.rank == 0
+
+    def share(self, items):
+        """This process's part of a list, every `count`-th item."""
+        return items[self.rank :: self.count]
+
+    def wait(self):
+        """Wait until all processes are here."""
+        if self.count > 1:
+            distributed.barrier()
+
+    def from_first(self, value):
+        """The value that the first process has, on all of them; it must survive pickling."""
+        if self.count == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def mean(self, values):
+        """The mean over all processes of a list of floats."""
+        if self.count == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64)
+        parts = [None] * self.count
+        distributed.all_gather_object(parts, total)
+        return (sum(parts) / self.count).tolist()
+
+
+def join_ranks(use_gpu):
+    """Join the other processes that torchrun started; alone where the script was started by itself.
+
+    Processes talk through nccl on GPUs, one GPU each, and through gloo on CPUs.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        return Ranks()
+    if use_gpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if not distributed.is_initialized():
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if use_gpu else "gloo")
+    return Ranks(distributed.get_rank(), count)
+
+
+def leave_ranks():
+    """Say goodbye to the other processes, if there are any."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -1,0 +1,34 @@
+"""Which ROIs of an image a training step looks at: few of the many, a quarter of them objects."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """ROIs of an image, the share of them that are objects at most, and the least IoU of preferred background."""
+
+    rois_per_image: int = 64
+    foreground_fraction: float = 0.25
+    background_low: float = 0.1
+
+
+def sample_rois(targets, settings, random):
+    """Rows (n,) of a `RoiTargets`, objects first (Fast R-CNN, section 2.3, "Mini-batch sampling").
+
+    Background is taken from ROIs that overlap an object a little, which are the hard ones; where they are too few, from
+    the others as well. random: numpy generator. Fewer than `rois_per_image` where the image has no more.
+    """
+    background = targets.labels == 0
+    near = targets.overlaps >= settings.background_low
+    objects = np.flatnonzero(targets.labels > 0)
+    objects = _some(objects, round(settings.foreground_fraction * settings.rois_per_image), random)
+    wanted = settings.rois_per_image - len(objects)
+    hard = _some(np.flatnonzero(background & near), wanted, random)
+    easy = _some(np.flatnonzero(background & ~near), wanted - len(hard), random)
+    return np.concatenate([objects, hard, easy])
+
+
+def _some(rows, count, random):
+    return rows if len(rows) <= count else random.choice(rows, count, replace=False)

@@ -1,0 +1,45 @@
+"""How fast to learn: the optimiser's groups of weights, and its rate at each iteration."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """optimizer: "sgd" or "adamw"; learning_rates: pairs (epochs, rate), one after the other; momentum and weight_decay
+    of the optimiser; warmup_iterations: the rate grows linearly up to its value over the first so many."""
+
+    optimizer: str = "sgd"
+    learning_rates: tuple = ((30, 0.001), (10, 0.0001))
+    momentum: float = 0.9
+    weight_decay: float = 0.0005
+    warmup_iterations: int = 100
+
+    @property
+    def nr_epochs(self):
+        return sum(epochs for epochs, _ in self.learning_rates)
+
+
+def make_optimizer(module, settings):
+    """An optimiser of the module's trained weights: biases learn twice as fast and do not decay (section 2.3)."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay, "factor": 1.0},
+        {"params": [p for p in trained if p.ndim == 1], "weight_decay": 0.0, "factor": 2.0},
+    ]
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=1.0, betas=(settings.momentum, 0.999))
+    return torch.optim.SGD(groups, lr=1.0, momentum=settings.momentum)
+
+
+def learning_rate(iteration, iterations_per_epoch, settings):
+    """The rate of an iteration, both counted from 0."""
+    rates = [rate for epochs, rate in settings.learning_rates for _ in range(epochs)]
+    return rates[iteration // iterations_per_epoch] * min(1.0, (iteration + 1) / (settings.warmup_iterations + 1))
+
+
+def set_learning_rate(optimizer, rate):
+    """Set the rate of every group, times its factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]

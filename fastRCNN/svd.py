@@ -1,0 +1,38 @@
+"""Smaller fully connected layers by truncated SVD, for scoring (Fast R-CNN, section 3.1)."""
+
+import torch
+from torch import nn
+
+
+def compress(head, ranks, exact=True):
+    """Replace the head's fully connected layers, first to last, by two thin ones of these ranks each, in place.
+
+    exact: False leaves the new layers' weights random, for a model that loads its weights afterwards.
+
+    W (v, u) becomes U (v, t) with the bias after diag(S) V^T (t, u): t (u + v) products in place of u v. Raises
+    ValueError where there are not as many layers as ranks, or where a rank is not smaller than its layer.
+    """
+    places = [(parent, name) for parent in head.modules() for name, child in parent.named_children() if _is_full(child)]
+    if len(places) != len(ranks):
+        raise ValueError(f"{len(ranks)} ranks, but the head has {len(places)} fully connected layers")
+    for (parent, name), rank in zip(places, ranks, strict=True):
+        setattr(parent, name, truncated(getattr(parent, name), rank, exact))
+
+
+def _is_full(module):
+    return isinstance(module, nn.Linear)
+
+
+@torch.no_grad()
+def truncated(layer, rank, exact=True):
+    """Two layers that compute what one does, but for the singular values beyond the first `rank`."""
+    if rank >= min(layer.weight.shape):
+        raise ValueError(f"rank {rank}: must be less than {min(layer.weight.shape)}")
+    thin = nn.Linear(layer.in_features, rank, bias=False, device=layer.weight.device)
+    wide = nn.Linear(rank, layer.out_features, device=layer.weight.device)
+    if exact:
+        u, s, vt = torch.linalg.svd(layer.weight, full_matrices=False)
+        thin.weight.copy_(s[:rank, None] * vt[:rank])
+        wide.weight.copy_(u[:, :rank])
+        wide.bias.copy_(layer.bias)
+    return nn.Sequential(thin, wide)

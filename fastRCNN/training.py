@@ -1,0 +1,162 @@
+"""Stochastic training of a Fast R-CNN (Fast R-CNN, section 2.3): two images a step, a few ROIs of each.
+
+Every random choice follows from the seed, the epoch and the place in it, never from what was drawn before. So a run
+that was broken off and taken up again ends with the same weights as one that was not.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fastRCNN.fast_rcnn import TrainedLayers, multi_task_loss
+from fastRCNN.ranks import Ranks
+from fastRCNN.sampling import SamplingSettings, sample_rois
+from fastRCNN.schedule import ScheduleSettings, learning_rate, make_optimizer, set_learning_rate
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """images_per_batch: of all processes together; mirrored: learn from mirror images as well; location_weight: lambda
+    of the loss; clip_norm: greatest L2 norm of the gradient."""
+
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    images_per_batch: int = 2
+    mirrored: bool = True
+    location_weight: float = 1.0
+    clip_norm: float = 10.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image to learn from: map (1, C, H, W) of the frozen layers, ROIs (R, 4) in pixels of the network's input and
+    their `RoiTargets`."""
+
+    feature_map: torch.Tensor
+    rois: np.ndarray
+    targets: object
+
+
+MEASURES = ("loss", "naming", "moving", "accuracy", "foreground recall")
+
+
+class Trainer:
+    """Trains the layers of a `FastRcnn` from `first_layer` on.
+
+    images: `len(images)`, `images.name(index)` and `images.example(index, mirrored)`, an `Example` whose map comes from
+    `frozen`. Call `measure_offsets` on the model before.
+    """
+
+    def __init__(self, model, first_layer, settings, ranks=Ranks()):
+        if settings.images_per_batch % ranks.count:
+            raise ValueError(f"{settings.images_per_batch} images a batch cannot be shared by {ranks.count} processes")
+        self.model, self.settings, self.ranks = model, settings, ranks
+        self.layers = TrainedLayers(model, first_layer)
+        self.frozen = self.layers.frozen
+        self.optimizer = make_optimizer(self.layers, settings.schedule)
+        self.parallel = DistributedDataParallel(self.layers) if ranks.count > 1 else self.layers
+
+    def batches(self, epoch, nr_images):
+        """Lists of (image, mirrored) of an epoch: every image once, the last batch filled up from the start."""
+        random = np.random.default_rng([self.settings.seed, epoch])
+        size = self.settings.images_per_batch
+        order = random.permutation(nr_images)
+        order = np.resize(order, -(-nr_images // size) * size)
+        mirrored = random.random(len(order)) < (0.5 if self.settings.mirrored else 0.0)
+        visits = list(zip(order.tolist(), mirrored.tolist(), strict=True))
+        return [visits[i : i + size] for i in range(0, len(visits), size)]
+
+    def train_epoch(self, epoch, images, progress=None):
+        """One pass over the images; returns the means of `MEASURES`, equal in all processes.
+
+        progress: called with the measures of each iteration. Raises FloatingPointError, naming the images, when the
+        loss is not finite.
+        """
+        self.layers.train()
+        batches, history = self.batches(epoch, len(images)), []
+        for number, batch in enumerate(batches):
+            iteration = epoch * len(batches) + number
+            set_learning_rate(self.optimizer, learning_rate(iteration, len(batches), self.settings.schedule))
+            share = self.ranks.share(list(enumerate(batch)))
+            self._seed_dropout(iteration)
+            examples = [self._choose(images.example(*visit), iteration, place) for place, visit in share]
+            measures = self._step(examples, ", ".join(images.name(index) for index, _ in batch))
+            history.append(measures)
+            if progress:
+                progress(measures)
+        self.layers.eval()
+        return dict(zip(MEASURES, self.ranks.mean(_mean_of(history)), strict=True))
+
+    def _seed_dropout(self, iteration):
+        """Dropout draws from torch's generator."""
+        sequence = np.random.SeedSequence([self.settings.seed, iteration, self.ranks.rank])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
+
+    def _choose(self, example, iteration, place):
+        """An `Example` of the ROIs that this iteration looks at."""
+        random = np.random.default_rng([self.settings.seed, iteration, place])
+        rows = sample_rois(example.targets, self.settings.sampling, random)
+        targets = example.targets
+        chosen = type(targets)(targets.labels[rows], targets.overlaps[rows], targets.offsets[rows])
+        return Example(example.feature_map, example.rois[rows], chosen)
+
+    def _step(self, examples, names):
+        device, model = self.model.device, self.model
+        maps = [example.feature_map.to(device, torch.float32) for example in examples]
+        rois = [torch.as_tensor(example.rois, dtype=torch.float32, device=device) for example in examples]
+        labels = torch.as_tensor(np.concatenate([e.targets.labels for e in examples]), device=device)
+        offsets = np.concatenate([e.targets.offsets for e in examples])
+        targets = (torch.as_tensor(offsets, dtype=torch.float32, device=device) - model.offset_mean) / model.offset_std
+        with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda" and torch.cuda.is_bf16_supported()):
+            logits, moved = self.parallel(maps, rois)
+        logits, moved = logits.float(), moved.float()
+        naming, moving = multi_task_loss(logits, moved, labels, targets, self.settings.location_weight)
+        loss = naming + moving
+        if not self._finite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss.item()} at images {names}: "
+                "try lower learning rates, a longer warm-up, or look at these images' boxes"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.layers.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        return _measures(loss.detach(), naming.detach(), moving.detach(), logits.detach(), labels)
+
+    def _finite(self, loss):
+        """Is it, in every process? All must stop together, or the others would wait for ever."""
+        return bool(self.ranks.mean([float(torch.isfinite(loss))])[0] == 1)
+
+    def state(self):
+        """What `load_state` needs to go on from here: tensors and numbers."""
+        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state(self, state):
+        """Go on from a `state`; raises RuntimeError or ValueError for one of another network."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def measure_offsets(model, offsets):
+    """Set mean and deviation of the model's offsets from those of all training objects (N, 4) (section 2.3)."""
+    if len(offsets):
+        model.offset_mean.copy_(torch.as_tensor(offsets.mean(axis=0)))
+        # of one object, or of ROIs that fit perfectly, there is no deviation
+        model.offset_std.copy_(torch.as_tensor(offsets.std(axis=0)).clamp(min=1e-2))
+
+
+def _measures(loss, naming, moving, logits, labels):
+    """The numbers of `MEASURES`; foreground recall is NaN without foreground."""
+    right = (logits.argmax(dim=1) == labels).float()
+    values = (loss, naming, moving, right.mean(), right[labels > 0].mean())
+    return dict(zip(MEASURES, (float(value) for value in values), strict=True))
+
+
+def _mean_of(history):
+    columns = ([measures[name] for measures in history] for name in MEASURES)
+    return [float(np.nanmean(column)) if not np.isnan(column).all() else math.nan for column in columns]
