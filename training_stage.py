@@ -20,7 +20,7 @@ from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
 from fastRCNN.sampling import SamplingSettings
 from fastRCNN.schedule import ScheduleSettings
-from fastRCNN.svd import compress
+from fastRCNN.svd import compress, full_layers
 from fastRCNN.targets import fast_rcnn_targets
 from fastRCNN.training import Example, Trainer, TrainingSettings, measure_offsets
 from helpers.annotations import load_truth
@@ -128,7 +128,7 @@ class TrainingImages:
         ranks.wait()
 
     def _map_path(self, index, mirrored):
-        return self.map_dir / f"{index}{'m' if mirrored else ''}.npy"
+        return self.map_dir / f"{self.entries[index].key}{'.mirrored' if mirrored else ''}.npy"
 
     @torch.inference_mode()
     def _compute_map(self, index, mirrored):
@@ -226,6 +226,11 @@ def train_network(params, key, ranks=Ranks()):
         trainer = Trainer(model, layer, settings, ranks)
     except ValueError as error:
         raise UserError(f"nn_imagesPerBatch = {params.nn_imagesPerBatch}: {error}") from error
+    try:
+        if params.svd_rank:
+            full_layers(model.network.head, params.svd_rank)
+    except ValueError as error:
+        raise UserError(f"svd_rank = {params.svd_rank}: {error}") from error
     map_dir = params.model_dir / f"maps_{key}"
     entries, held_out = split_validation(list(read_inputs(params.cntk_files_dir, "train")), params)
     images = TrainingImages(entries, model.network, trainer.frozen, params, map_dir)
@@ -291,8 +296,5 @@ def write_trained(model, progress, params):
         write_model(path.with_name(f"{path.stem}.last.safetensors"), model.state_dict(), params, versions, **more)
         model.load_state_dict(progress.best_state)
     if params.svd_rank:
-        try:
-            compress(model.network.head, params.svd_rank)
-        except ValueError as error:
-            raise UserError(f"svd_rank = {params.svd_rank}: {error}") from error
+        compress(model.network.head, params.svd_rank)
     write_model(path, model.state_dict(), params, versions, **more)

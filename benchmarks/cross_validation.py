@@ -123,16 +123,24 @@ def measure(detections, images, params):
     return [*maps, mean_ap([coco_ap(detections, truths, k) for k in ids])]
 
 
-def cross_validate(described, params, folds, seed):
-    """Returns the measures over all images pooled, and the mean of the folds' own mAP."""
+def divide(described, folds, seed):
+    """Yield (images to train on, images to test on) of each fold; negative images are always trained on."""
     annotated = [image for image in described if len(image.truth[0])]
     others = [image for image in described if not len(image.truth[0])]
     order = np.random.default_rng(seed).permutation(len(annotated))
-    detections, images, fold_maps = [], [], []
     for fold in range(folds):
         held_out = set(order[fold::folds].tolist())
-        classifier = train([image for i, image in enumerate(annotated) if i not in held_out] + others, params)
-        tested = [annotated[i] for i in sorted(held_out)]
+        yield (
+            [image for i, image in enumerate(annotated) if i not in held_out] + others,
+            [annotated[i] for i in sorted(held_out)],
+        )
+
+
+def cross_validate(described, params, folds, seed):
+    """Returns the measures over all images pooled, and the mean of the folds' own mAP."""
+    detections, images, fold_maps = [], [], []
+    for trained_on, tested in divide(described, folds, seed):
+        classifier = train(trained_on, params)
         found = [score(classifier, image, params) for image in tested]
         fold_maps.append(measure(found, tested, params)[0])
         detections += found

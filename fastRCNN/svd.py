@@ -12,22 +12,30 @@ def compress(head, ranks, exact=True):
     W (v, u) becomes U (v, t) with the bias after diag(S) V^T (t, u): t (u + v) products in place of u v. Raises
     ValueError where there are not as many layers as ranks, or where a rank is not smaller than its layer.
     """
-    places = [(parent, name) for parent in head.modules() for name, child in parent.named_children() if _is_full(child)]
-    if len(places) != len(ranks):
-        raise ValueError(f"{len(ranks)} ranks, but the head has {len(places)} fully connected layers")
-    for (parent, name), rank in zip(places, ranks, strict=True):
+    for (parent, name), rank in zip(full_layers(head, ranks), ranks, strict=True):
         setattr(parent, name, truncated(getattr(parent, name), rank, exact))
 
 
-def _is_full(module):
-    return isinstance(module, nn.Linear)
+def full_layers(head, ranks):
+    """(parent, name) of each fully connected layer; raises ValueError where the ranks do not fit them."""
+    places = [
+        (parent, name)
+        for parent in head.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.Linear)
+    ]
+    if len(places) != len(ranks):
+        raise ValueError(f"{len(ranks)} ranks, but the head has {len(places)} fully connected layers")
+    for (parent, name), rank in zip(places, ranks, strict=True):
+        least = min(getattr(parent, name).weight.shape)
+        if rank >= least:
+            raise ValueError(f"rank {rank}: must be less than {least}")
+    return places
 
 
 @torch.no_grad()
 def truncated(layer, rank, exact=True):
     """Two layers that compute what one does, but for the singular values beyond the first `rank`."""
-    if rank >= min(layer.weight.shape):
-        raise ValueError(f"rank {rank}: must be less than {min(layer.weight.shape)}")
     thin = nn.Linear(layer.in_features, rank, bias=False, device=layer.weight.device)
     wide = nn.Linear(rank, layer.out_features, device=layer.weight.device)
     if exact:

@@ -1,0 +1,322 @@
+"""Protects step 3 with classifier "nn" and what reads its files: the model is one file that scores by itself exactly
+what step 5 evaluates, a broken-off training ends like an undisturbed one, two processes do what one does, and no broken
+or foreign model file gets through.
+"""
+
+import importlib
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import run_steps, tiny_params
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import training_stage
+from fastRCNN.training import Trainer
+from helpers.cntk_files import feature_path, read_features, read_inputs, read_predictions
+from helpers.errors import UserError
+from helpers.model_files import model_path, read_description, stored_settings
+from helpers.parameters import load_parameters
+from stages import load_model
+
+ROOT = Path(__file__).resolve().parent.parent
+step6 = importlib.import_module("6_scoreImage")
+RATES = "((3, 0.001), (1, 0.0001))"
+
+
+def nn_params(folder, **overrides):
+    return tiny_params(folder, **{"classifier": "nn", "nn_learningRates": RATES, **overrides})
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_data, tmp_path_factory):
+    """A folder with the tiny data set, a network trained on it, and its evaluation. Read only."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(tiny_data / "data", folder / "data")
+    run_steps(nn_params(folder), 1, 2, 3, 5)
+    return folder
+
+
+@pytest.fixture
+def prepared(trained, tmp_path):
+    """This test's own folder with the files of steps 1 and 2."""
+    shutil.copytree(trained / "data", tmp_path / "data")
+    for name in ("rois", "cntkFiles"):
+        shutil.copytree(
+            trained / "proc" / "tiny" / name, tmp_path / "proc" / "tiny" / name,
+            ignore=shutil.ignore_patterns("*parsed*"),
+        )  # fmt: skip
+    return tmp_path
+
+
+def test_what_the_step_leaves(trained):
+    params = nn_params(trained)
+    left = {path.name for path in params.model_dir.iterdir()}
+    assert left == {"exp1.safetensors", "record_exp1.json"}  # no checkpoint, no maps
+    for image_set in ("train", "test"):
+        for index, entry in enumerate(read_inputs(params.cntk_files_dir, image_set)):
+            path = feature_path(params.cntk_files_dir, image_set, "nn", index)
+            probabilities, offsets = read_predictions(path, len(entry.rois), 2)
+            assert probabilities.sum(axis=1) == pytest.approx(np.ones(len(entry.rois)), abs=1e-5)
+            assert offsets.shape == (len(entry.rois), 2, 4) and np.isfinite(offsets).all()
+    rows = (params.results_dir / "training_exp1.tsv").read_text().splitlines()
+    assert rows[0].split("\t") == ["epoch", "loss", "naming", "moving", "accuracy", "foreground recall"]
+    losses = [float(row.split("\t")[1]) for row in rows[1:]]
+    assert len(losses) == 4 and losses[-1] < losses[0]
+    assert (params.results_dir / "training_exp1.png").stat().st_size > 5000
+    assert list((params.proc_dir / "tensorboard" / "exp1").glob("events*"))
+    assert 0 <= json.loads((params.results_dir / "evaluation_test_nn.json").read_text())["mAP"] <= 1
+
+
+def score(params, capsys, tmp_path, **options):
+    folder, table = params.image_dir / "testImages", tmp_path / "found.tsv"
+    assert step6.main(params, [str(folder)], out=tmp_path, detections_tsv=table, **options) == 0
+    capsys.readouterr()
+    return table.read_text().replace(f"{folder}/", "testImages/")
+
+
+def test_step_6_finds_what_step_5_found(trained, tmp_path, capsys):
+    params = nn_params(trained)
+    evaluated = (params.detections_dir / "test_nn.tsv").read_text()
+    assert len(evaluated.splitlines()) > 2
+    assert score(params, capsys, tmp_path) == evaluated
+
+
+def test_the_model_alone_scores_the_same(trained, tmp_path, capsys):
+    model = shutil.copy(model_path(nn_params(trained)), tmp_path / "model.safetensors")
+    stored = stored_settings(read_description(model), model)
+    folders = [f"{name}={trained / 'data'}" for name in ("dataRootDir",)]
+    params = load_parameters([*folders, f"procRootDir={tmp_path}", f"resultsRootDir={tmp_path}"], stored=stored)
+    assert params.classes == ("circle", "square") and params.classifier == "nn" and params.cntk_padWidth == 160
+    evaluated = (nn_params(trained).detections_dir / "test_nn.tsv").read_text()
+    assert score(params, capsys, tmp_path, model_file=model) == evaluated
+
+
+def test_the_model_alone_from_the_command_line(trained, tmp_path):
+    image = trained / "data" / "tiny" / "testImages" / "1.jpg"
+    command = [sys.executable, ROOT / "6_scoreImage.py", "--model", model_path(nn_params(trained)), "--out", tmp_path]
+    done = subprocess.run([*command, image], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["image"] == str(image)
+    other = subprocess.run(
+        [*command, image, "--set", "classes=cat,dog"], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert other.returncode == 1
+    assert "trained for circle, square; the classes here are cat, dog" in other.stderr
+
+
+def test_the_header_says_what_the_model_is(trained):
+    path = model_path(nn_params(trained))
+    description = read_description(path)
+    assert description["network"] == "squeezenet1_1" and description["epochs"] == 4
+    assert description["versions"]["torch"] == torch.__version__
+    assert str(trained) not in json.dumps(description)  # no path of the machine that it was made on
+
+
+class Interrupted(Exception):
+    pass
+
+
+def break_off(monkeypatch, epoch):
+    train_epoch = Trainer.train_epoch
+
+    def one_more(self, number, *arguments):
+        if number == epoch:
+            raise Interrupted
+        return train_epoch(self, number, *arguments)
+
+    monkeypatch.setattr(Trainer, "train_epoch", one_more)
+    monkeypatch.setattr(training_stage, "CHECKPOINT_SECONDS", 0)
+
+
+def test_a_broken_off_training_ends_like_an_undisturbed_one(trained, prepared, monkeypatch, capsys):
+    params = nn_params(prepared)
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        break_off(patch, 2)
+        run_steps(params, 3)
+    assert (params.model_dir / "exp1.checkpoint.pt").exists() and not model_path(params).exists()
+    run_steps(params, 3)
+    assert "going on after epoch 2" in capsys.readouterr().err
+    assert model_path(params).read_bytes() == model_path(nn_params(trained)).read_bytes()
+    old, new = (p.results_dir / "training_exp1.tsv" for p in (nn_params(trained), params))
+    assert old.read_text() == new.read_text()
+
+
+def test_a_checkpoint_of_other_parameters_is_not_used(prepared, monkeypatch, capsys):
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        break_off(patch, 2)
+        run_steps(nn_params(prepared), 3)
+    run_steps(nn_params(prepared, nn_learningRates="((2, 0.002),)"), 3)
+    assert "going on" not in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_named(prepared, monkeypatch):
+    params = nn_params(prepared)
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        break_off(patch, 1)
+        run_steps(params, 3)
+    path = params.model_dir / "exp1.checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"exp1\.checkpoint\.pt: not a readable checkpoint .* delete it"):
+        run_steps(params, 3)
+
+
+def test_without_cached_maps_it_trains_as_well(trained, prepared):
+    params = nn_params(prepared, nn_cacheTrunk=False)
+    run_steps(params, 3)
+    assert model_path(params).stat().st_size == model_path(nn_params(trained)).stat().st_size
+    old, new = load_file(model_path(nn_params(trained))), load_file(model_path(params))
+    assert all(torch.allclose(old[name], new[name], atol=1e-5) for name in old)
+
+
+def test_held_out_images_are_measured_and_training_stops_early(prepared, capsys):
+    params = nn_params(
+        prepared, nn_validationFraction=0.5, nn_validationEvery=1, nn_patience=1, nn_learningRates="((30, 0.00001),)"
+    )
+    run_steps(params, 3)
+    header, *rows = (params.results_dir / "training_exp1.tsv").read_text().splitlines()
+    assert header.endswith("mAP") and all(row.split("\t")[-1] for row in rows)
+    assert 2 <= len(rows) < 30  # a rate this small learns nothing: the second or third measurement is no better
+    assert "on 2 images held out" in capsys.readouterr().out
+    assert (params.model_dir / "exp1.last.safetensors").exists()
+
+
+def test_a_loss_that_is_not_finite_names_the_images(prepared):
+    params = nn_params(prepared, nn_learningRates="((3, 1e30),)", nn_warmupIterations=0)
+    with pytest.raises(UserError, match=r"the loss is (nan|inf) at images (positive|negative)/\S+, \S+: try lower"):
+        run_steps(params, 3)
+
+
+def test_an_unknown_layer_is_named(prepared):
+    with pytest.raises(UserError, match=r'nn_trainFromLayer = "features.12": squeezenet1_1 can learn from "head" or'):
+        run_steps(nn_params(prepared, nn_trainFromLayer="features.12"), 3)
+
+
+def test_a_changed_schedule_is_noticed(trained):
+    with pytest.raises(UserError, match="nn_learningRates is .* now but was .* when 3_runNetwork.py"):
+        run_steps(nn_params(trained, nn_learningRates="((1, 0.5),)"), 5)
+
+
+def test_ranks_without_fully_connected_layers(prepared):
+    with pytest.raises(UserError, match=r"svd_rank = \(16,\): 1 ranks, but the head has 0"):
+        run_steps(nn_params(prepared, svd_rank="(16,)", nn_learningRates="((1, 0.001),)"), 3)
+
+
+# --- model files that are none ---
+
+
+def description_of(path):
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["description"])
+
+
+def changed(path, target, tensors=lambda state: state, description=lambda content: content):
+    """A copy of a model with changes in its tensors or its description."""
+    content = description(description_of(path))
+    save_file(tensors(load_file(path)), target, {"description": json.dumps(content)})
+    return target
+
+
+def without(state, name):
+    return {key: value for key, value in state.items() if key != name}
+
+
+BROKEN = {
+    "cut": (lambda old, new: new.write_bytes(old.read_bytes()[:5000]), "not a model that step 3 wrote, or damaged"),
+    "empty": (lambda old, new: new.write_bytes(b""), "not a model that step 3 wrote, or damaged"),
+    "pickle": (lambda old, new: new.write_bytes(pickle.dumps({"a": 1}) * 9), "not a model that step 3 wrote"),
+    "weights": (lambda old, new: save_file({"a": torch.zeros(1)}, new), "not a model that step 3 wrote"),
+    "format": (lambda old, new: changed(old, new, description=lambda c: {**c, "format": "x 2"}), "format 'x 2'"),
+    "list": (lambda old, new: changed(old, new, description=lambda c: [1]), r"format \[1\]"),
+    "no parameters": (lambda old, new: changed(old, new, description=lambda c: without(c, "parameters")), "no param"),
+    "unknown parameter": (
+        lambda old, new: changed(old, new, description=lambda c: {**c, "parameters": {"what": 1}}),
+        "parameter what is unknown here",
+    ),
+    "value": (
+        lambda old, new: changed(
+            old, new, description=lambda c: {**c, "parameters": {**c["parameters"], "cntk_nrRois": -5}}
+        ),
+        "cntk_nrRois = -5: must be",
+    ),
+    "missing tensor": (lambda old, new: changed(old, new, lambda s: without(s, "class_scores.bias")), "class_scores.b"),
+    "shape": (
+        lambda old, new: changed(old, new, lambda s: {**s, "offset_std": torch.ones(5)}),
+        "size mismatch for off",
+    ),
+    "nan": (lambda old, new: changed(old, new, lambda s: {**s, "offset_std": s["offset_std"] * np.nan}), "not finite"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_models_are_refused(trained, tmp_path, kind):
+    damage, message = BROKEN[kind]
+    path = tmp_path / "model.safetensors"
+    damage(model_path(nn_params(trained)), path)
+    with pytest.raises(UserError, match=message) as caught:
+        stored = stored_settings(read_description(path), path)
+        load_model(path, load_parameters(stored=stored))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"none\.safetensors: cannot be read"):
+        read_description(tmp_path / "none.safetensors")
+
+
+# --- two processes ---
+
+
+def torchrun(params, count):
+    """Run step 3 in several processes on this machine."""
+    names = ("datasetName", "dataRootDir", "procRootDir", "resultsRootDir", "classifier", "network", "networkWeights",
+             "network_device", "cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "roi_maxImgDim", "roi_minDimRel",
+             "roi_maxDimRel", "nn_learningRates")  # fmt: skip
+    settings = [f"{name}={getattr(params, name)}" for name in names] + ["classes=circle,square"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, ROOT / "3_runNetwork.py", "--set", *settings], capture_output=True, text=True, check=False,
+        env=environment,
+    )  # fmt: skip
+
+
+def test_two_processes_train_the_same_network(trained, prepared):
+    params = nn_params(prepared)
+    done = torchrun(params, 2)
+    assert done.returncode == 0, done.stderr[-2000:]
+    old, new = load_file(model_path(nn_params(trained))), load_file(model_path(params))
+    assert max(float((old[name] - new[name]).abs().max()) for name in old) < 1e-3
+    for index, entry in enumerate(read_inputs(params.cntk_files_dir, "test")):
+        one, two = (
+            read_predictions(feature_path(p.cntk_files_dir, "test", "nn", index), len(entry.rois), 2)[0]
+            for p in (nn_params(trained), params)
+        )
+        assert np.abs(one - two).max() < 1e-2
+
+
+def test_two_processes_share_the_features(tiny_finished, prepared):
+    params = tiny_params(prepared, classifier="svm")
+    done = torchrun(params, 2)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for image_set in ("train", "test"):
+        for index, entry in enumerate(read_inputs(params.cntk_files_dir, image_set)):
+            one, two = (
+                read_features(feature_path(p.cntk_files_dir, image_set, "svm", index), len(entry.rois))
+                for p in (tiny_params(tiny_finished), params)
+            )
+            assert np.abs(one.astype(float) - two.astype(float)).max() <= 2e-3 * np.abs(one).max()
+
+
+def test_more_processes_than_images_a_batch(prepared):
+    done = torchrun(nn_params(prepared), 3)
+    assert done.returncode != 0
+    assert "nn_imagesPerBatch = 2: 2 images a batch cannot be shared by 3 processes" in done.stderr
