@@ -115,6 +115,11 @@ def run_steps(params, *numbers):
     return result
 
 
+def nn_params(folder, **overrides):
+    """The same for training the network itself, a little."""
+    return tiny_params(folder, **{"classifier": "nn", "nn_learningRates": "((3, 0.001), (1, 0.0001))", **overrides})
+
+
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory):
     """A folder with `data/tiny`, drawn once. Read only."""
@@ -146,3 +151,24 @@ def tiny(tiny_data, tmp_path):
 def finished(tiny_finished, tmp_path):
     """This test's own folder with `data/tiny` and what steps 1 to 5 made of it, free to be written to."""
     return _copy(tiny_finished, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_data, tmp_path_factory):
+    """A folder with the tiny data set, a network trained on it, and its evaluation. Read only."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(tiny_data / "data", folder / "data")
+    run_steps(nn_params(folder), 1, 2, 3, 5)
+    return folder
+
+
+@pytest.fixture
+def prepared(trained, tmp_path):
+    """This test's own folder with the files of steps 1 and 2."""
+    shutil.copytree(trained / "data", tmp_path / "data")
+    for name in ("rois", "cntkFiles"):
+        shutil.copytree(
+            trained / "proc" / "tiny" / name, tmp_path / "proc" / "tiny" / name,
+            ignore=shutil.ignore_patterns("*parsed*"),
+        )  # fmt: skip
+    return tmp_path

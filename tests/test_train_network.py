@@ -1,12 +1,10 @@
 """Protects step 3 with classifier "nn" and what reads its files: the model is one file that scores by itself exactly
-what step 5 evaluates, a broken-off training ends like an undisturbed one, two processes do what one does, and no broken
-or foreign model file gets through.
+what step 5 evaluates, and a broken-off training ends like an undisturbed one. The same of several processes is in
+test_train_in_processes.py, broken model files are in test_model_files.py.
 """
 
 import importlib
 import json
-import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -15,46 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import run_steps, tiny_params
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from conftest import nn_params, run_steps
+from safetensors.torch import load_file
 
 import training_stage
 from fastRCNN.training import Trainer
-from helpers.cntk_files import feature_path, read_features, read_inputs, read_predictions
+from helpers.cntk_files import feature_path, read_inputs, read_predictions
 from helpers.errors import UserError
 from helpers.model_files import model_path, read_description, stored_settings
 from helpers.parameters import load_parameters
-from stages import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 step6 = importlib.import_module("6_scoreImage")
-RATES = "((3, 0.001), (1, 0.0001))"
-
-
-def nn_params(folder, **overrides):
-    return tiny_params(folder, **{"classifier": "nn", "nn_learningRates": RATES, **overrides})
-
-
-@pytest.fixture(scope="module")
-def trained(tiny_data, tmp_path_factory):
-    """A folder with the tiny data set, a network trained on it, and its evaluation. Read only."""
-    folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(tiny_data / "data", folder / "data")
-    run_steps(nn_params(folder), 1, 2, 3, 5)
-    return folder
-
-
-@pytest.fixture
-def prepared(trained, tmp_path):
-    """This test's own folder with the files of steps 1 and 2."""
-    shutil.copytree(trained / "data", tmp_path / "data")
-    for name in ("rois", "cntkFiles"):
-        shutil.copytree(
-            trained / "proc" / "tiny" / name, tmp_path / "proc" / "tiny" / name,
-            ignore=shutil.ignore_patterns("*parsed*"),
-        )  # fmt: skip
-    return tmp_path
 
 
 def test_what_the_step_leaves(trained):
@@ -208,115 +178,3 @@ def test_a_changed_schedule_is_noticed(trained):
 def test_ranks_without_fully_connected_layers(prepared):
     with pytest.raises(UserError, match=r"svd_rank = \(16,\): 1 ranks, but the head has 0"):
         run_steps(nn_params(prepared, svd_rank="(16,)", nn_learningRates="((1, 0.001),)"), 3)
-
-
-# --- model files that are none ---
-
-
-def description_of(path):
-    with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()["description"])
-
-
-def changed(path, target, tensors=lambda state: state, description=lambda content: content):
-    """A copy of a model with changes in its tensors or its description."""
-    content = description(description_of(path))
-    save_file(tensors(load_file(path)), target, {"description": json.dumps(content)})
-    return target
-
-
-def without(state, name):
-    return {key: value for key, value in state.items() if key != name}
-
-
-BROKEN = {
-    "cut": (lambda old, new: new.write_bytes(old.read_bytes()[:5000]), "not a model that step 3 wrote, or damaged"),
-    "empty": (lambda old, new: new.write_bytes(b""), "not a model that step 3 wrote, or damaged"),
-    "pickle": (lambda old, new: new.write_bytes(pickle.dumps({"a": 1}) * 9), "not a model that step 3 wrote"),
-    "weights": (lambda old, new: save_file({"a": torch.zeros(1)}, new), "not a model that step 3 wrote"),
-    "format": (lambda old, new: changed(old, new, description=lambda c: {**c, "format": "x 2"}), "format 'x 2'"),
-    "list": (lambda old, new: changed(old, new, description=lambda c: [1]), r"format \[1\]"),
-    "no parameters": (lambda old, new: changed(old, new, description=lambda c: without(c, "parameters")), "no param"),
-    "unknown parameter": (
-        lambda old, new: changed(old, new, description=lambda c: {**c, "parameters": {"what": 1}}),
-        "parameter what is unknown here",
-    ),
-    "value": (
-        lambda old, new: changed(
-            old, new, description=lambda c: {**c, "parameters": {**c["parameters"], "cntk_nrRois": -5}}
-        ),
-        "cntk_nrRois = -5: must be",
-    ),
-    "missing tensor": (lambda old, new: changed(old, new, lambda s: without(s, "class_scores.bias")), "class_scores.b"),
-    "shape": (
-        lambda old, new: changed(old, new, lambda s: {**s, "offset_std": torch.ones(5)}),
-        "size mismatch for off",
-    ),
-    "nan": (lambda old, new: changed(old, new, lambda s: {**s, "offset_std": s["offset_std"] * np.nan}), "not finite"),
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_broken_models_are_refused(trained, tmp_path, kind):
-    damage, message = BROKEN[kind]
-    path = tmp_path / "model.safetensors"
-    damage(model_path(nn_params(trained)), path)
-    with pytest.raises(UserError, match=message) as caught:
-        stored = stored_settings(read_description(path), path)
-        load_model(path, load_parameters(stored=stored))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_model_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"none\.safetensors: cannot be read"):
-        read_description(tmp_path / "none.safetensors")
-
-
-# --- two processes ---
-
-
-def torchrun(params, count):
-    """Run step 3 in several processes on this machine."""
-    names = ("datasetName", "dataRootDir", "procRootDir", "resultsRootDir", "classifier", "network", "networkWeights",
-             "network_device", "cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "roi_maxImgDim", "roi_minDimRel",
-             "roi_maxDimRel", "nn_learningRates")  # fmt: skip
-    settings = [f"{name}={getattr(params, name)}" for name in names] + ["classes=circle,square"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [*command, ROOT / "3_runNetwork.py", "--set", *settings], capture_output=True, text=True, check=False,
-        env=environment,
-    )  # fmt: skip
-
-
-def test_two_processes_train_the_same_network(trained, prepared):
-    params = nn_params(prepared)
-    done = torchrun(params, 2)
-    assert done.returncode == 0, done.stderr[-2000:]
-    old, new = load_file(model_path(nn_params(trained))), load_file(model_path(params))
-    assert max(float((old[name] - new[name]).abs().max()) for name in old) < 1e-3
-    for index, entry in enumerate(read_inputs(params.cntk_files_dir, "test")):
-        one, two = (
-            read_predictions(feature_path(p.cntk_files_dir, "test", "nn", index), len(entry.rois), 2)[0]
-            for p in (nn_params(trained), params)
-        )
-        assert np.abs(one - two).max() < 1e-2
-
-
-def test_two_processes_share_the_features(tiny_finished, prepared):
-    params = tiny_params(prepared, classifier="svm")
-    done = torchrun(params, 2)
-    assert done.returncode == 0, done.stderr[-2000:]
-    for image_set in ("train", "test"):
-        for index, entry in enumerate(read_inputs(params.cntk_files_dir, image_set)):
-            one, two = (
-                read_features(feature_path(p.cntk_files_dir, image_set, "svm", index), len(entry.rois))
-                for p in (tiny_params(tiny_finished), params)
-            )
-            assert np.abs(one.astype(float) - two.astype(float)).max() <= 2e-3 * np.abs(one).max()
-
-
-def test_more_processes_than_images_a_batch(prepared):
-    done = torchrun(nn_params(prepared), 3)
-    assert done.returncode != 0
-    assert "nn_imagesPerBatch = 2: 2 images a batch cannot be shared by 3 processes" in done.stderr
