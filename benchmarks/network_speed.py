@@ -4,8 +4,9 @@
 
 A large matrix product shows what this machine can do. The operations of the network's trunk are counted on a photo of
 the data set at its real size; their number by the measured seconds is the speed that the trunk reaches, in each memory
-format. Contenders take turns. The second table divides the time of step 3 among its parts, each done after the other;
-step 3 itself decodes and scales the next photo while it works on this one.
+format. Contenders take turns. The second table has RoIAlign on that photo, by torchvision's kernel and by
+fastRCNN/roi_align.py. The third divides the time of step 3 among its parts, each done after the other; step 3 itself
+decodes and scales the next photo while it works on this one.
 """
 
 import copy
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
@@ -23,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import Measured, announce, finish, interleaved, spread
 from fastRCNN.network import FLOAT16_MAX, to_input
+from fastRCNN.roi_align import roi_align
 from helpers.dataset import list_images
 from helpers.errors import UserError, run_script
 from helpers.files import write_arrays
@@ -55,6 +58,17 @@ def trunk_contenders(network):
     return {"plain eager": plain, "channels_last": channels_last, "channels_last, bf16": bfloat16}
 
 
+def timed(run, device):
+    """A contender that runs on the device, waits for it and returns nothing: results would take memory."""
+
+    @torch.inference_mode()
+    def turn(argument):
+        run(argument)
+        finish(device)
+
+    return turn
+
+
 def compare_trunk(network, image, side, repeats):
     """The table of speeds: matrix product of `side` x `side` and trunk on an image (1, 3, H, W), medians of turns."""
     device = network.device
@@ -64,16 +78,8 @@ def compare_trunk(network, image, side, repeats):
     contenders = {"matrix product": lambda _: left @ right, **trunk_contenders(network)}
     operations |= {name: count_operations(network.trunk, image) for name in contenders if name not in operations}
 
-    def timed(run):
-        @torch.inference_mode()
-        def turn(argument):
-            run(argument)
-            finish(device)
-
-        return turn
-
     turns = tqdm([image] * repeats, desc="trunk", unit="turn")
-    measured = interleaved({name: timed(run) for name, run in contenders.items()}, turns)
+    measured = interleaved({name: timed(run, device) for name, run in contenders.items()}, turns)
     speeds = {name: operations[name] / 1e9 / times.median for name, times in measured.items()}
     table = [["", "GFLOP", "ms (fastest-slowest)", "GFLOP/s", "of the product", "of plain eager"]]
     for name, times in measured.items():
@@ -83,6 +89,27 @@ def compare_trunk(network, image, side, repeats):
             f"{speeds[name] / speeds['matrix product']:.0%}",
             "-" if against is None else f"{speeds[name] / against:.2f}x",
         ])  # fmt: skip
+    return table
+
+
+@torch.inference_mode()
+def compare_pooling(network, image, rois, repeats):
+    """The table of RoIAlign in ms an image: on the trunk's map of an image (1, 3, H, W), rois (R, 4) in its pixels."""
+    feature_map = network.trunk(image.to(network.device, memory_format=torch.channels_last))
+    rois = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(network.device)
+    size, scale = network.backbone.pool_size, 1 / network.backbone.stride
+    contenders = {
+        "torchvision": lambda x: torchvision.ops.roi_align(x, [rois], size, scale, sampling_ratio=2, aligned=True),
+        "ours": lambda x: roi_align(x, rois, size, scale),
+    }
+    turns = tqdm([feature_map] * repeats, desc="RoIAlign", unit="turn")
+    measured = interleaved({name: timed(run, network.device) for name, run in contenders.items()}, turns)
+    expected, found = (run(feature_map) for run in contenders.values())
+    difference = float((found - expected).abs().max() / expected.abs().max())
+    table = [["RoIAlign", "ms an image (fastest-slowest)", "speed", "greatest difference, relative"]]
+    for name, times in measured.items():
+        speed = measured["torchvision"].median / times.median
+        table.append([name, times.text(1000, 1), f"{speed:.2f}x", f"{difference:.0e}" if name == "ours" else "-"])
     return table
 
 
@@ -147,9 +174,13 @@ def main(arguments):
     files = spread(list_images(params.image_dir), arguments.images)
     if not files:
         raise UserError(f"{params.image_dir}: no image; nothing to measure")
-    image, _ = prepare_image(read_image(files[0].path), params)
+    photo = read_image(files[0].path)
+    image, factors = prepare_image(photo, params)
+    rois = propose_rois(photo, params)[: params.cntk_nrRois] * (factors * 2)
     print(f"\n{params.network}, image of {image.shape[1]} x {image.shape[0]} pixels; float32 unless it says bf16")
     print(format_table(compare_trunk(network, to_input(image), arguments.matrix, arguments.repeats)), end="\n\n")
+    print(f"{len(rois)} ROIs, {network.backbone.pool_size} x {network.backbone.pool_size} cells each")
+    print(format_table(compare_pooling(network, to_input(image), rois, arguments.repeats)), end="\n\n")
     print(f"{len(files)} photos, {params.cntk_nrRois} ROIs an image at most")
     print(format_table(split_step(network, files, params, arguments.repeats)))
 

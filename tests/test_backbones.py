@@ -16,14 +16,14 @@ from torch.nn.functional import relu
 from torchvision import models, transforms
 from torchvision.ops import misc, roi_align, roi_pool
 
-from fastRCNN.backbones import BACKBONES
+from fastRCNN.backbones import BACKBONES, TwoLevels, UnitScale
 from fastRCNN.network import RoiNetwork
 
 # channels of the trunk, numbers a ROI, smallest side of an image that the trunk's own layers accept
 SIZES = {
     "alexnet": (256, 4096, 31),
     "vgg16": (512, 4096, 16),
-    "squeezenet1_1": (512, 4608, 17),
+    "squeezenet1_1": (768, 6912, 17),
     "resnet18": (256, 512, 1),
     "resnet50": (1024, 2048, 1),
     "mobilenet_v3_large": (112, 2800, 1),
@@ -69,7 +69,13 @@ def normalised(image):
 
 
 def calibrated(model):
-    """Give batch norm real statistics, those of one batch of noise: so that forgetting them shows."""
+    """Give batch norm real statistics, those of one batch of noise, and convolutions a bias: forgetting them shows.
+
+    Without a bias, layers of ReLUs do not mind if somebody scales what goes into them.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.normal_(module.bias, std=0.1)
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
@@ -84,9 +90,12 @@ def plain_features(name, model, image, rois):
         x = model.maxpool(relu(model.bn1(model.conv1(image))))
         x = model.layer3(model.layer2(model.layer1(x)))
         return model.layer4(align(x, rois, 14)).mean(dim=(2, 3)), x
-    x = image
+    x, maps = image, []
     for index in range({"alexnet": 12, "vgg16": 30, "squeezenet1_1": 13, "mobilenet_v3_large": 13}[name]):
         x = model.features[index](x)
+        maps.append(x)
+    if name == "squeezenet1_1":  # the last max pooling and the last fire module, each at a mean square of 1
+        x = torch.cat([level * (level.numel() ** 0.5 / level.norm()) for level in (maps[8], maps[12])], dim=1)
     if name in ("squeezenet1_1", "mobilenet_v3_large"):
         return align(x, rois, 3 if name == "squeezenet1_1" else 5).reshape(len(rois), -1), x
     side = {"alexnet": 6, "vgg16": 7}[name]
@@ -162,13 +171,43 @@ def test_a_strip_narrower_than_the_layers(name):
 
 def test_evaluation_mode(case):
     assert not any(module.training for module in case.network.modules())
-    assert not any(isinstance(module, nn.Dropout) for module in case.network.modules())
     before = {name: tensor.clone() for name, tensor in case.network.named_buffers()}
     assert bool(before) == (case.name not in ("alexnet", "vgg16", "squeezenet1_1"))  # the others have batch norm
     first = case.network.features(IMAGE, ROIS[:2], 500)
     assert (case.network.features(IMAGE, ROIS[:2], 500) == first).all()
     assert all((tensor == before[name]).all() for name, tensor in case.network.named_buffers())
     assert case.network.device.type == "cpu"
+
+
+# --- two depths in one map ---
+
+
+def test_unit_scale_by_hand():
+    # mean of the squares (9 + 16 + 0 + 0) / 4 = 6.25, its root 2.5; whatever the unit
+    x = torch.tensor([3.0, -4, 0, 0]).view(1, 1, 2, 2)
+    for unit in (1.0, 1e-3, 1e6):
+        assert UnitScale()(unit * x).flatten().tolist() == pytest.approx([1.2, -1.6, 0, 0])
+    assert (UnitScale()(torch.zeros(1, 2, 3, 3)) == 0).all()  # a map of nothing is divided by something
+
+
+def test_two_levels_by_hand():
+    # shallow: 4, 3, 0, 0 as above; deep goes on from there, before it is scaled: 2, 2, 0, 0, root mean square sqrt(2)
+    trunk = TwoLevels(nn.Identity(), nn.Hardtanh(0, 2))
+    found = trunk(torch.tensor([4.0, 3, 0, 0]).view(1, 1, 2, 2))
+    assert found.flatten().tolist() == pytest.approx([1.6, 1.2, 0, 0, 2**0.5, 2**0.5, 0, 0])
+    assert found.shape == (1, 2, 2, 2)
+
+
+def test_both_levels_weigh_the_same(case):
+    if case.name != "squeezenet1_1":
+        assert not any(isinstance(module, TwoLevels) for module in case.network.modules())
+        return
+    with torch.inference_mode():
+        feature_map = case.network.trunk(normalised(IMAGE))
+    for level in feature_map.split([256, 512], dim=1):
+        assert float(level.square().mean()) == pytest.approx(1, abs=1e-4)
+    # fire modules 9 to 12 keep the resolution, so a cell of both levels is the same place
+    assert list(case.network.trunk.shallow(normalised(IMAGE)).shape[2:]) == list(feature_map.shape[2:])
 
 
 # --- do ROIs get the cells that see their pixels? ---
@@ -180,8 +219,8 @@ def smooth(module):
         if isinstance(child, nn.MaxPool2d):
             pooling = nn.AvgPool2d(child.kernel_size, child.stride, child.padding, ceil_mode=child.ceil_mode)
             setattr(module, name, pooling)
-        elif isinstance(child, (nn.BatchNorm2d, nn.Hardswish, misc.SqueezeExcitation)):
-            setattr(module, name, nn.Identity())  # squeeze and excitation looks at the whole image
+        elif isinstance(child, (nn.BatchNorm2d, nn.Hardswish, misc.SqueezeExcitation, UnitScale)):
+            setattr(module, name, nn.Identity())  # the last two look at the whole image
         elif isinstance(child, nn.Conv2d):
             nn.init.constant_(child.weight, 1 / child.weight[0].numel())
             if child.bias is not None:
@@ -190,10 +229,10 @@ def smooth(module):
     return module
 
 
-def seen_by(trunk, column):
-    """The pixel x that the receptive fields of a column of cells are centred on; pixel 0 reaches from 0 to 1."""
+def seen_by(trunk, channel, column):
+    """The pixel x that a channel's receptive fields in a column of cells are centred on; pixel 0 is from 0 to 1."""
     image = torch.ones(1, 3, 48, 496, requires_grad=True)
-    trunk(image)[..., column].sum().backward()
+    trunk(image)[:, channel, :, column].sum().backward()
     weights = image.grad.sum(dim=(0, 1, 2)).double()
     assert weights[0] == 0 and weights[-1] == 0 and (weights >= 0).all()  # the whole field lies in the image
     return float((weights * (torch.arange(len(weights)) + 0.5)).sum() / weights.sum())
@@ -228,7 +267,8 @@ def test_distance_of_rois_from_the_cells_that_see_them(name):
     with torch.device("meta"):  # the layers that are cut off, VGG's large ones among them, take no memory
         trunk = backbone.trunk(backbone.build())
     trunk = smooth(trunk.to_empty(device="cpu")).eval()
-    first, second = seen_by(trunk, 14), seen_by(trunk, 15)
-    assert second - first == pytest.approx(backbone.stride, abs=1e-3)
     column = pooled_from(backbone, 208.0, 272.0)  # both ends are multiples of 16, the middle is 240
-    assert first + (column - 14) * backbone.stride - 240 == pytest.approx(OFFSETS[name], abs=0.1)
+    for channel in (0, -1):  # of the shallow and of the deep level, where there are two
+        first, second = seen_by(trunk, channel, 14), seen_by(trunk, channel, 15)
+        assert second - first == pytest.approx(backbone.stride, abs=1e-3)
+        assert first + (column - 14) * backbone.stride - 240 == pytest.approx(OFFSETS[name], abs=0.1)

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_params
+from conftest import run_steps, tiny_params
 from test_svm import image_set
 from torch import nn
 
-from benchmarks import network_speed, roi_engines, shared_convolutions, svm_training, timing
+from benchmarks import cross_validation, network_speed, roi_engines, shared_convolutions, svm_training, timing
 from benchmarks.cross_validation import Described
 from fastRCNN.evaluation import Truth
 from fastRCNN.svm import SvmSettings, train_svms
@@ -52,7 +52,8 @@ RUNS = [  # script, arguments, beginnings of lines that it must print
     (shared_convolutions, dict(rois=[3, 6], crops=2, batchSize=2, images=2, repeats=1),
      [r"2 ROIs an image were cropped", r"3, 3 .*\d\.\d$", r"6, 6 .*\d\.\d$"]),
     (network_speed, dict(matrix=32, images=1, repeats=1, threads=1),
-     [r"matrix product .* 100% ", r"plain eager .* 1\.00x$", r"pooling ", r"sum .* 100%$"]),
+     [r"matrix product .* 100% ", r"plain eager .* 1\.00x$", r"torchvision .* 1\.00x +-$", r"ours .*x +\de[-+]\d\d$",
+      r"pooling ", r"sum .* 100%$"]),
     (svm_training, dict(rois=[20, 40], plainRois=30, tolerance=0.01, repeats=1),
      [r"20 ROIs: LinearSVC on all ROIs  .* [01]\.\d{3}$", r"40 ROIs: LinearSVC on all ROIs, 30 of them .* [01]\.\d{3}$",
       r"20 ROIs: LinearSVC takes .* differ by at most 0\.0\d\d"]),  # on equal ROIs
@@ -165,6 +166,14 @@ def test_trunk_contenders_compute_the_same(network, photo):
     assert torch.allclose(bfloat16, reference, atol=0.05 * float(reference.abs().max()))
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_1", "alexnet"])
+def test_both_ways_to_pool_agree(params, name, photo):
+    image = network_speed.to_input(photo)
+    table = network_speed.compare_pooling(build_network(params.replace(network=name)), image, ROIS, repeats=1)
+    assert [row[0] for row in table] == ["RoIAlign", "torchvision", "ours"]
+    assert 0 <= float(table[2][3]) < 1e-5
+
+
 def test_parts_of_step_3_are_step_3(params, network, tmp_path, photo):
     path, batches = params.image_dir / "positive/1.jpg", params.replace(network_roiBatchSize=2)
     seconds, features = network_speed.describe_in_parts(network, path, ROIS, batches, tmp_path / "features.npz")
@@ -174,13 +183,68 @@ def test_parts_of_step_3_are_step_3(params, network, tmp_path, photo):
     assert list(seconds)[:4] == ["decode", "scale", "normalise", "trunk"] and list(seconds)[-1] == "file write"
 
 
+# --- cross-validation ---
+
+
+def test_images_and_mirror_images_are_trained_on(params):
+    truth = np.array([[0, 0, 20, 20], [100, 5, 160, 25]], np.float32), np.array([1, 2]), np.array([False, True])
+    rois = np.array([[0, 0, 20, 20], [0, 0, 18, 20], [50, 50, 70, 70]], np.float32)
+    features = np.arange(6, dtype=np.float16).reshape(3, 2)
+    image = Described("positive/1.jpg", (160, 120), rois, features, features + 10, 1, truth)
+    plain, mirrored = image.for_training(params.replace(cntk_nrRois=2, train_mirrored=True))
+    assert plain.features.tolist() == [[0, 1], [2, 3]] and mirrored.features.tolist() == [[10, 11], [12, 13]]
+    # 160 - 20 = 140, 160 - 18 = 142; of the truth 160 - 160 = 0 and 160 - 100 = 60
+    assert plain.rois.tolist() == rois[:2].tolist() and plain.truth is truth
+    assert mirrored.rois.tolist() == [[140, 0, 160, 20], [142, 0, 160, 20]]
+    assert mirrored.truth[0].tolist() == [[140, 0, 160, 20], [0, 5, 60, 25]]
+    assert mirrored.truth[1:] == truth[1:] and len(image.rois) == 3
+    assert len(replace(image, mirrored=None).for_training(params.replace(train_mirrored=False))) == 1
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_cross_validation_trains_what_step_4_trains(tiny, mirrored):
+    params = tiny_params(tiny, train_mirrored=mirrored)
+    step_4 = run_steps(params, 1, 2, 3, 4)
+    described = cross_validation.describe(params)
+    assert all((image.mirrored is not None) == mirrored for image in described)
+    training = [image for image in described if not image.key.startswith("testImages/")]
+    found = cross_validation.train(training, params)
+    for one, other in ((found.svms, step_4.svms), (found.regressor, step_4.regressor)):
+        assert np.allclose(one.weights, other.weights, atol=0.01 * np.abs(other.weights).max())
+        assert np.allclose(one.biases, other.biases, atol=0.01)
+
+
+def test_every_annotated_image_is_scored_by_a_detector_that_never_saw_it(params, monkeypatch):
+    described, train, score = cross_validation.describe(params), cross_validation.train, cross_validation.score
+    trained, seen = {}, []
+
+    def watched_train(images, params):
+        classifier = train(images, params)
+        trained[id(classifier)] = classifier, {image.key for image in images}
+        return classifier
+
+    def watched_score(classifier, image, params):
+        assert image.key not in trained[id(classifier)][1] and "negative/1.jpg" in trained[id(classifier)][1]
+        seen.append(image.key)
+        return score(classifier, image, params)
+
+    monkeypatch.setattr(cross_validation, "train", watched_train)
+    monkeypatch.setattr(cross_validation, "score", watched_score)
+    values = cross_validation.cross_validate(described, params, folds=2, seed=0)
+    assert len(values) == 4 and all(0 <= value <= 1 for value in values) and values[0] > 0
+    assert sorted(seen) == sorted(image.key for image in described if image.key != "negative/1.jpg")
+
+
+# --- SVMs ---
+
+
 def test_both_trainings_agree(monkeypatch):
     images, settings = image_set(), SvmSettings()
     for image in images:
         image.targets[:, 2] = -1  # a class without examples
     plain, converged = svm_training.train_plain(images, settings, tolerance=1e-4)
     mined = train_svms(images, settings)
-    described = [Described("", (1, 1), None, image.features, 0, None) for image in images]
+    described = [Described("", (1, 1), None, image.features, None, 0, None) for image in images]
     assert converged and plain.scale == mined.scale
     assert 0 < svm_training.greatest_difference(plain, mined, described, 99) < 0.05
     assert plain.biases[2] == mined.biases[2] == -np.inf
@@ -192,7 +256,7 @@ def test_stored_images_are_cut_like_those_of_step_2(params, tmp_path):
     truth = np.array([[0, 0, 20, 20]], np.float32), np.array([1]), np.array([False])
     rois = np.array([[0, 0, 20, 20], [0, 0, 18, 20], [50, 50, 70, 70], [60, 60, 80, 80]], np.float32)
     features = np.arange(8, dtype=np.float16).reshape(4, 2)
-    image = Described("positive/1.jpg", (160, 120), rois, features, 1, truth)
+    image = Described("positive/1.jpg", (160, 120), rois, features, None, 1, truth)
     svm_training.store([image, replace(image, features=features + 1)], tmp_path, params.replace(cntk_nrRois=3))
     stored = svm_training.StoredImages(tmp_path)
     assert len(stored) == 2 and stored[0].features.tolist() == [[0, 1], [2, 3], [4, 5]]

@@ -96,6 +96,30 @@ def test_clip():
     assert np.array_equal(box_ops.clip(random_boxes(50, 3), 120, 90), expected)
 
 
+def test_mirror():
+    # 30 wide: x1 = 30 - x2, x2 = 30 - x1, y as it was; the whole image, one at the left border, one beyond the right
+    boxes = np.array([[0, 0, 30, 20], [0, 1, 7, 8], [25.5, 15, 35, 25]], np.float32)
+    before = boxes.copy()
+    mirrored = box_ops.mirror(boxes, 30)
+    assert mirrored.tolist() == [[0, 0, 30, 20], [23, 1, 30, 8], [-5, 15, 4.5, 25]]
+    assert mirrored.dtype == np.float32 and np.array_equal(boxes, before)
+    assert box_ops.mirror([A], 10).tolist() == [A] and box_ops.mirror([], 30).shape == (0, 4)
+
+
+def test_mirror_of_pixels():
+    # the box covers the same pixels of the mirrored image
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30))
+    x1, y1, x2, y2 = box_ops.mirror([[4, 3, 11, 9]], 30)[0].astype(int)
+    assert np.array_equal(picture[:, ::-1][y1:y2, x1:x2][:, ::-1], picture[3:9, 4:11])
+
+
+def test_mirrored_twice_is_where_it_was():
+    left, right = random_boxes(60, 9), random_boxes(60, 10)
+    assert np.abs(box_ops.mirror(box_ops.mirror(left, 333), 333) - left).max() < 1e-4
+    mirrored = box_ops.iou(box_ops.mirror(left, 333), box_ops.mirror(right, 333))
+    assert np.abs(mirrored - box_ops.iou(left, right)).max() < 1e-5
+
+
 def test_encode():
     # proposal: centre (10, 20), 20 wide, 40 high; target: centre (15, 10), 40 wide, 20 high
     # dx = 5 / 20, dy = -10 / 40, dw = log(40 / 20), dh = log(20 / 40)

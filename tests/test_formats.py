@@ -75,6 +75,21 @@ def test_arrays_are_exact_and_cannot_run_code(tmp_path):
             read_arrays(tmp_path / name)
 
 
+def test_only_named_arrays_are_read(tmp_path):
+    write_arrays(tmp_path / "a.npz", a=np.arange(3), b=np.arange(4))
+    with np.load(tmp_path / "a.npz") as file:
+        other = file["a"]
+    # an object in an array that is not asked for does not matter
+    np.savez(tmp_path / "mixed.npz", a=other, b=np.array([{"any": "object"}], dtype=object))
+    for path in (tmp_path / "a.npz", tmp_path / "mixed.npz"):
+        read = read_arrays(path, names=("a", "missing"))
+        assert list(read) == ["a"] and read["a"].tolist() == [0, 1, 2]
+        assert read_arrays(path, names=()) == {}
+    assert list(read_arrays(tmp_path / "a.npz")) == ["a", "b"]
+    with pytest.raises(UserError, match="mixed.npz: not a readable npz file"):
+        read_arrays(tmp_path / "mixed.npz", names=("b",))
+
+
 def test_fingerprint_depends_on_content_only(tmp_path):
     for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2"), ("d", b"")):
         (tmp_path / name).write_bytes(content)
@@ -203,6 +218,18 @@ def test_features_must_have_a_row_for_each_roi(tmp_path):
         write_arrays(path, **content)
         with pytest.raises(UserError, match=f"7.dat.npz: holds {shape}, wanted 2 rows.*run 3_runNetwork.py again"):
             read_features(path, 2)
+
+
+def test_features_of_the_mirror_image_lie_beside_those_of_the_image(tmp_path):
+    path = feature_path(tmp_path, "train", "svm", 7)
+    write_arrays(path, arr_0=np.ones((3, 5), np.float16), mirrored=np.full((3, 5), 2, np.float16))
+    assert (read_features(path, 3) == 1).all() and (read_features(path, 3, "mirrored") == 2).all()
+    write_arrays(path, arr_0=np.ones((3, 5), np.float16))
+    with pytest.raises(UserError, match="7.dat.npz: holds no mirrored, wanted 3 rows.*run 3_runNetwork.py again"):
+        read_features(path, 3, "mirrored")
+    write_arrays(path, arr_0=np.ones((3, 5), np.float16), mirrored=np.ones((2, 5), np.float16))
+    with pytest.raises(UserError, match=r"7.dat.npz: holds \(2, 5\), wanted 3 rows"):
+        read_features(path, 3, "mirrored")
 
 
 # --- trained classifiers and detections ------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def contents(folder):
         ({"ss_nmsThreshold": 0.8}, ROIS), ({"ss_base_k": 151}, ROIS), ({"grid_aspectRatios": "1,2"}, ROIS),
         ({"cntk_nrRois": 59}, INPUTS), ({"cntk_padWidth": 150}, INPUTS), ({"classes": "square,circle"}, INPUTS),
         ({"train_posOverlapThres": 0.55}, INPUTS),
-        ({"network": "mobilenet_v3_large"}, FEATURES),
+        ({"network": "mobilenet_v3_large"}, FEATURES), ({"train_mirrored": "False"}, FEATURES),
         ({"svm_C": 0.5}, SVMS), ({"train_negOverlapThres": 0.2}, SVMS), ({"boxRegression": "False"}, SVMS),
         ({"nmsThreshold": 0.4}, DETECTIONS),
     ],

@@ -15,7 +15,9 @@ from helpers.annotations import load_truth, read_annotation, write_annotation
 from helpers.cntk_files import feature_path, read_features, read_inputs, read_rois, roi_path
 from helpers.dataset import ImageFile
 from helpers.detection_files import read_detections
-from stages import padded_square
+from helpers.files import read_arrays
+from helpers.images import read_image
+from stages import build_network, describe_mirrored, describe_rois, padded_square, prepare_image
 
 SIZE = (160, 120)
 TRAIN = ["positive/1.jpg", "positive/2.JPG", "positive/3.png", "positive/10.jpeg", "negative/1.jpg"]
@@ -75,7 +77,7 @@ def test_step_3_writes_a_row_of_features_a_roi(tiny_finished):
         assert len(list((params.cntk_files_dir / f"{image_set}_svm_parsed").iterdir())) == count
         for index in range(count):
             features = read_features(feature_path(params.cntk_files_dir, image_set, "svm", index), 60)
-            assert features.shape == (60, 4608) and features.dtype == np.float16
+            assert features.shape == (60, 6912) and features.dtype == np.float16
             assert np.isfinite(features).all() and len(np.unique(features, axis=0)) > 50
 
 
@@ -107,10 +109,72 @@ def test_main_returns_what_it_computed(tiny, capsys):
     assert run_steps(params, 2) == {"train": 5, "test": 2}
     assert (run_steps(params, 3), run_steps(params, 3)) == (7, 0)
     classifier = run_steps(params, 4)
-    assert classifier.svms.weights.shape == (2, 4608) and classifier.regressor.weights.shape == (2, 4608, 4)
+    assert classifier.svms.weights.shape == (2, 6912) and classifier.regressor.weights.shape == (2, 6912, 4)
     result = run_steps(params, 5)
     assert result == json.loads((params.results_dir / "evaluation_test_svm.json").read_text())
     assert "mean" in capsys.readouterr().out
+
+
+# --- mirrored training images ----------------------------------------------------------------------------------------
+
+
+def flipped(boxes):
+    """Boxes of an image that is 160 pixels wide, in its mirror image."""
+    return np.stack([160 - boxes[:, 2], boxes[:, 1], 160 - boxes[:, 0], boxes[:, 3]], axis=1)
+
+
+def test_step_3_describes_the_mirror_image_of_training_images_as_well(tiny_finished):
+    params = tiny_params(tiny_finished)
+    network = build_network(params)
+    for index, (key, (_, rois, *_)) in enumerate(inputs(params, "train").items()):
+        arrays = read_arrays(feature_path(params.cntk_files_dir, "train", "svm", index))
+        assert list(arrays) == ["arr_0", "mirrored"] and arrays["mirrored"].dtype == np.float16
+        prepared = prepare_image(read_image(params.image_dir / key)[:, ::-1], params)
+        assert np.array_equal(arrays["mirrored"], describe_rois(network, prepared, flipped(rois), params))
+        assert not np.allclose(arrays["mirrored"], arrays["arr_0"], atol=0.1), "the network can tell left from right"
+    for index in range(2):
+        assert list(read_arrays(feature_path(params.cntk_files_dir, "test", "svm", index))) == ["arr_0"]
+
+
+def test_the_mirror_image_of_a_scaled_image(tiny_data):
+    params = tiny_params(tiny_data, cntk_padWidth=130, cntk_padHeight=130)
+    network, image = build_network(params), read_image(params.image_dir / "positive/1.jpg")
+    rois = np.array([[0, 0, 160, 120], [20, 10, 61, 70], [100, 5, 159, 44]], np.float32)
+    found = describe_mirrored(network, prepare_image(image, params), rois, 160, params).astype(float)
+    expected = describe_rois(network, prepare_image(image[:, ::-1], params), flipped(rois), params).astype(float)
+    # scaling rounds a pixel here and there the other way
+    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+
+
+def test_step_4_trains_on_every_image_and_its_mirror_image(tiny_finished):
+    params = tiny_params(tiny_finished)
+    training_set = importlib.import_module("4_trainSvm").TrainingSet(params)
+    assert len(training_set) == len(list(training_set)) == 10
+    for index in range(5):
+        arrays = read_arrays(feature_path(params.cntk_files_dir, "train", "svm", index))
+        plain, mirrored = training_set[index], training_set[index + 5]
+        assert np.array_equal(plain.features, arrays["arr_0"])
+        assert np.array_equal(mirrored.features, arrays["mirrored"])
+        assert np.array_equal(plain.targets, mirrored.targets), "what overlaps is not changed by a mirror"
+        (rois, truth), (rois_2, truth_2) = (training_set.rois_and_truth(row) for row in (index, index + 5))
+        assert np.array_equal(rois_2, flipped(rois)) and np.array_equal(truth_2[0], flipped(truth[0]))
+        assert all(np.array_equal(one, other) for one, other in zip(truth[1:], truth_2[1:], strict=True))
+
+
+def test_without_mirrored_images(finished):
+    params = tiny_params(finished, train_mirrored="False")
+    paths = [feature_path(params.cntk_files_dir, "train", "svm", index) for index in range(5)]
+    plain, before = [read_features(path, 60) for path in paths], files(finished / "proc/tiny")
+    assert run_steps(params, 3) == 7, "every image is described again"
+    for path, features in zip(paths, plain, strict=True):
+        arrays = read_arrays(path)
+        assert list(arrays) == ["arr_0"] and np.array_equal(arrays["arr_0"], features)
+    training_set = importlib.import_module("4_trainSvm").TrainingSet(params)
+    assert len(training_set) == len(list(training_set)) == 5
+    run_steps(params, 4)
+    after = files(finished / "proc/tiny")
+    name = "trainedSVMs/svmweights_exp1.txt"
+    assert after[name] != before[name], "half the examples are another classifier"
 
 
 # --- the same again --------------------------------------------------------------------------------------------------
