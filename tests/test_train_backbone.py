@@ -1,6 +1,6 @@
-"""Protects resources/trainBackbone.py: that it learns, that its file fits torchvision's squeezenet1_1, that a run can
-be stopped, resumed and repeated to the byte, that unusable photos are named, and that the shipped weights are what
-their card says.
+"""Protects resources/trainBackbone.py and backboneTrainer.py: that they learn, that the file fits torchvision's
+squeezenet1_1, that a run can be stopped, resumed, given more classes and repeated to the byte, that unusable photos are
+named, and that the shipped weights are what their card says.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ from torchvision.models import squeezenet1_1
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 sys.path.insert(0, str(RESOURCES))
 
-import photoFolders  # noqa: E402, the line above makes it importable
+import backboneTrainer  # noqa: E402, the line above makes it importable
+import photoFolders  # noqa: E402
 import trainBackbone  # noqa: E402
 
 TINY = {"epochs": 2, "batchSize": 8, "minSize": 32, "maxSize": 32, "minArea": 0.8, "mosaic": 0.0}
@@ -49,12 +50,12 @@ def photos(tmp_path_factory):
 def trained(photos, tmp_path_factory):
     """(path of the weights, losses, top-1) of an undisturbed run."""
     out = tmp_path_factory.mktemp("trained") / "tiny.safetensors"
-    return out, *trainBackbone.train([photos], photos, out, trainBackbone.Recipe(**TINY))
+    return out, *trainBackbone.train([photos], photos, out, backboneTrainer.Recipe(**TINY))
 
 
 def test_loss_falls_and_the_checkpoint_goes(trained):
     out, losses, top1 = trained
-    assert losses[1] < losses[0] < 1.0   # ln 2 = 0.69 is chance
+    assert losses[1] < losses[0] < 1.0  # ln 2 = 0.69 is chance
     assert 0 <= top1 <= 1
     assert [path.name for path in out.parent.iterdir()] == ["tiny.safetensors"]
 
@@ -72,7 +73,8 @@ def test_file_is_torchvisions_squeezenet_in_float16_and_describes_itself(trained
 
 def test_same_seed_same_bytes_other_seed_other_bytes(photos, trained, tmp_path):
     for seed in (0, 1):
-        trainBackbone.train([photos], photos, tmp_path / f"{seed}.safetensors", trainBackbone.Recipe(**TINY, seed=seed))
+        recipe = backboneTrainer.Recipe(**TINY, seed=seed)
+        trainBackbone.train([photos], photos, tmp_path / f"{seed}.safetensors", recipe)
     assert (tmp_path / "0.safetensors").read_bytes() == trained[0].read_bytes()
     same, other = load_file(trained[0]), load_file(tmp_path / "1.safetensors")
     assert not torch.equal(same["features.0.weight"], other["features.0.weight"])
@@ -80,8 +82,8 @@ def test_same_seed_same_bytes_other_seed_other_bytes(photos, trained, tmp_path):
 
 def test_resumed_run_writes_what_an_undisturbed_run_writes(photos, trained, tmp_path, monkeypatch):
     monkeypatch.setattr(trainBackbone, "CHECKPOINT_EVERY", 1)
-    out, recipe = tmp_path / "tiny.safetensors", trainBackbone.Recipe(**TINY)
-    train_epoch = trainBackbone.Trainer.train_epoch
+    out, recipe = tmp_path / "tiny.safetensors", backboneTrainer.Recipe(**TINY)
+    train_epoch = backboneTrainer.Trainer.train_epoch
 
     def stopped(self, epoch, *data):
         if epoch == 1:
@@ -89,13 +91,13 @@ def test_resumed_run_writes_what_an_undisturbed_run_writes(photos, trained, tmp_
         return train_epoch(self, epoch, *data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainBackbone.Trainer, "train_epoch", stopped)
+        patch.setattr(backboneTrainer.Trainer, "train_epoch", stopped)
         with pytest.raises(KeyboardInterrupt):
             trainBackbone.train([photos], photos, out, recipe)
     assert not out.exists()
     torch.load(tmp_path / "tiny.checkpoint.pt", weights_only=True)
     with pytest.raises(ValueError, match="other options"):
-        trainBackbone.train([photos], photos, out, trainBackbone.Recipe(**TINY, seed=5), resume=True)
+        trainBackbone.train([photos], photos, out, backboneTrainer.Recipe(**TINY, seed=5), resume=True)
     losses, _ = trainBackbone.train([photos], photos, out, recipe, resume=True)
     assert len(losses) == 1
     assert out.read_bytes() == trained[0].read_bytes()
@@ -103,20 +105,68 @@ def test_resumed_run_writes_what_an_undisturbed_run_writes(photos, trained, tmp_
 
 def test_checkpoint_accepts_another_length_but_no_other_classes(tmp_path):
     path = tmp_path / "x.checkpoint.pt"
-    trainBackbone.Trainer(["disc", "stripes"], trainBackbone.Recipe(**TINY)).save_checkpoint(path, 1)
-    longer = trainBackbone.Recipe(**{**TINY, "epochs": 5})
-    assert trainBackbone.Trainer(["disc", "stripes"], longer).load_checkpoint(path) == 1
+    backboneTrainer.Trainer(["disc", "stripes"], backboneTrainer.Recipe(**TINY)).save_checkpoint(path, 1)
+    longer = backboneTrainer.Recipe(**{**TINY, "epochs": 5})
+    assert backboneTrainer.Trainer(["disc", "stripes"], longer).load_checkpoint(path) == 1
     with pytest.raises(ValueError, match="classes"):
-        trainBackbone.Trainer(["disc", "squares"], longer).load_checkpoint(path)
+        backboneTrainer.Trainer(["disc", "squares"], longer).load_checkpoint(path)
+
+
+def moments_of_the_classifier(trainer):
+    state = trainer.optimizer.state[trainer.network.classifier[1].weight]
+    return [state[name] for name in ("exp_avg", "exp_avg_sq")]
+
+
+def test_added_classes_get_fresh_rows_and_known_ones_keep_theirs(photos, tmp_path):
+    path, recipe, known = tmp_path / "x.checkpoint.pt", backboneTrainer.Recipe(**TINY), ["disc", "stripes"]
+    first = backboneTrainer.Trainer(known, recipe)
+    first.train_epoch(0, *photoFolders.load_photos([photos], known, 48))
+    first.save_checkpoint(path, 1)
+    second = backboneTrainer.Trainer(["arrows", "disc", "mugs", "stripes"], recipe)  # disc is row 1, stripes row 3
+    fresh = second.network.classifier[1].weight.detach().clone()
+    assert second.load_checkpoint(path) == 1
+    for name in ("network", "average"):
+        before, after = (getattr(trainer, name).state_dict() for trainer in (first, second))
+        weight, bias = after["classifier.1.weight"], after["classifier.1.bias"]
+        assert torch.equal(weight[[1, 3]], before["classifier.1.weight"]), name
+        assert torch.equal(weight[[0, 2]], fresh[[0, 2]]) and bias.tolist() == [0, 0, 0, 0], name
+        assert all(torch.equal(after[key], before[key]) for key in before if not key.startswith("classifier")), name
+    for before, after in zip(*map(moments_of_the_classifier, (first, second)), strict=True):
+        assert before.abs().amax((1, 2, 3)).min() > 0 and torch.equal(after[[1, 3]], before)
+        assert not after[[0, 2]].any()
+    states = [trainer.optimizer.state_dict()["state"].values() for trainer in (first, second)]
+    for before, after in zip(*states, strict=True):  # of every tensor in turn
+        assert before["step"] == after["step"]
+        assert before["exp_avg"].shape != after["exp_avg"].shape or torch.equal(before["exp_avg"], after["exp_avg"])
+
+
+def test_stopped_run_goes_on_with_an_added_class_folder(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainBackbone, "CHECKPOINT_EVERY", 1)
+    out, recipe = tmp_path / "x.safetensors", backboneTrainer.Recipe(**TINY)
+    checkpoint = tmp_path / "x.checkpoint.pt"
+    first = backboneTrainer.Trainer(["disc", "stripes"], recipe)
+    first.train_epoch(0, *photoFolders.load_photos([photos], ["disc", "stripes"], 48))
+    first.save_checkpoint(checkpoint, 1)
+    more = tmp_path / "more"
+    (draw_photos(more, 8, seed=1) / "disc").rename(more / "blobs")  # "blobs" comes first; "stripes" is known
+    losses, _ = trainBackbone.train([photos, more], None, out, recipe, resume=True)
+    assert len(losses) == 1 and np.isfinite(losses[0]) and not checkpoint.exists()
+    assert len(load_file(out)["classifier.1.weight"]) == 3
+    with safe_open(out, "pt") as file:
+        assert file.metadata()["classes"] == '["blobs", "disc", "stripes"]'
+    # the other way round: a class of the checkpoint has gone
+    backboneTrainer.Trainer(["blobs", "disc", "stripes"], recipe).save_checkpoint(checkpoint, 1)
+    with pytest.raises(ValueError, match=r"x\.checkpoint\.pt: made with other options or classes; resume with those"):
+        trainBackbone.train([photos], None, out, recipe, resume=True)
 
 
 def test_folded_network_computes_what_the_normalised_one_does():
     torch.manual_seed(0)
-    network = trainBackbone.make_network(3)
+    network = backboneTrainer.make_network(3)
     images = torch.randn(2, 3, 48, 48)
     with torch.no_grad():
         for _ in range(3):
-            network.features(images)          # gives the running statistics values that are not 0 and 1
+            network.features(images)  # gives the running statistics values that are not 0 and 1
         expected = network.eval().features(images)
         plain = squeezenet1_1(num_classes=3).eval()
         plain.load_state_dict(trainBackbone.folded_state(network), strict=True)
@@ -127,24 +177,24 @@ def test_folded_network_computes_what_the_normalised_one_does():
 
 
 def test_mosaic_scores_come_back_in_the_order_of_the_images():
-    images = torch.arange(8.0).reshape(8, 1, 1, 1).expand(8, 3, 4, 4)   # image k is filled with k
-    mosaics = trainBackbone.to_mosaic(images)
+    images = torch.arange(8.0).reshape(8, 1, 1, 1).expand(8, 3, 4, 4)  # image k is filled with k
+    mosaics = backboneTrainer.to_mosaic(images)
     # chunks of 8 / 4 = 2: mosaic 0 shows images 0, 2 above 4, 6, mosaic 1 shows 1, 3 above 5, 7
     assert mosaics[0, 0, ::4, ::4].tolist() == [[0, 2], [4, 6]]
     assert mosaics[1, 0, ::4, ::4].tolist() == [[1, 3], [5, 7]]
-    assert trainBackbone.region_scores(mosaics, 2).tolist() == [[k] * 3 for k in range(8)]
+    assert backboneTrainer.region_scores(mosaics, 2).tolist() == [[k] * 3 for k in range(8)]
 
 
 def test_mosaics_can_be_trained_on(photos, tmp_path):
-    recipe = trainBackbone.Recipe(**{**TINY, "epochs": 1, "mosaic": 1.0})
+    recipe = backboneTrainer.Recipe(**{**TINY, "epochs": 1, "mosaic": 1.0})
     losses, top1 = trainBackbone.train([photos], None, tmp_path / "x.safetensors", recipe)
     assert losses[0] < 1.0 and top1 is None
 
 
 def test_crops_grow_and_learning_rate_rises_then_falls_to_zero():
-    recipe = trainBackbone.Recipe(epochs=5, minSize=64, maxSize=128, learningRate=1.0)
-    assert [trainBackbone.crop_size(epoch, recipe) for epoch in range(5)] == [64, 80, 96, 112, 128]
-    rates = [trainBackbone.learning_rate(step, 100, recipe) for step in range(101)]
+    recipe = backboneTrainer.Recipe(epochs=5, minSize=64, maxSize=128, learningRate=1.0)
+    assert [backboneTrainer.crop_size(epoch, recipe) for epoch in range(5)] == [64, 80, 96, 112, 128]
+    rates = [backboneTrainer.learning_rate(step, 100, recipe) for step in range(101)]
     assert rates[0] == pytest.approx(0.2) and rates[4] == max(rates) == 1 and rates[100] == pytest.approx(0)
 
 
@@ -161,7 +211,7 @@ def test_random_crop_of_the_whole_photo_and_of_a_narrow_one():
 @pytest.mark.parametrize("setting", [{"epochs": 0}, {"batchSize": 4}, {"minSize": 16}, {"minArea": 0}, {"mosaic": 2}])
 def test_recipe_out_of_range_is_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
-        trainBackbone.Recipe(**setting)
+        backboneTrainer.Recipe(**setting)
 
 
 def test_unusable_folders_are_named(photos, tmp_path):
@@ -191,7 +241,7 @@ def test_broken_photo_is_named(content, tmp_path, capsys):
 def test_too_few_photos_are_refused(tmp_path):
     folder = draw_photos(tmp_path / "photos", 1)
     with pytest.raises(ValueError, match="2 photos are fewer than a batch of 8"):
-        trainBackbone.train([folder], None, tmp_path / "x.safetensors", trainBackbone.Recipe(**TINY))
+        trainBackbone.train([folder], None, tmp_path / "x.safetensors", backboneTrainer.Recipe(**TINY))
 
 
 def test_shipped_weights_are_small_fit_and_are_those_of_the_card():
