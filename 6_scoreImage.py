@@ -1,7 +1,8 @@
 """Step 6: find the objects in images, every stage in memory.
 
     python3 6_scoreImage.py PATH [PATH ...]     images, folders or patterns such as 'photos/*.jpg'
-    python3 6_scoreImage.py --model FILE PATH   with a network trained by step 3, which needs no other file
+    python3 6_scoreImage.py --model FILE PATH   with a network trained by step 3, which needs no other file,
+                                                or with the .onnx file that 7_exportModel.py made of it
 
 Prints one line of JSON an image (label, score and box of each detection, seconds of each stage) and writes the
 annotated pictures to results/<dataset>/scored/. The classifier is the one that steps 1 to 4 trained with the same
@@ -20,8 +21,10 @@ from helpers.drawing import draw_detections
 from helpers.errors import UserError, run_script
 from helpers.images import read_image, write_image
 from helpers.model_files import model_path, read_description, stored_settings
+from helpers.onnx_files import is_onnx, read_onnx
 from helpers.parameters import argument_parser, load_parameters
 from helpers.steps import require_parameters, trained_by
+from onnx_stage import OnnxDetector
 from stages import NnDetector, SvmDetector, detect, prepare_image, propose_rois
 
 
@@ -89,10 +92,16 @@ def picture_paths(paths, folder):
     return result
 
 
+def model_settings(path):
+    """The parameters that a model's file holds, of step 3 or 7: a dict for `load_parameters`."""
+    description = read_onnx(path)[0] if is_onnx(path) else read_description(path)
+    return stored_settings(description, path)
+
+
 def load_detector(params, model_file=None):
-    """The detector that steps 1 to 4 trained with these parameters, or the one in a file of step 3."""
+    """The detector that steps 1 to 4 trained with these parameters, or the one in a file of step 3 or 7."""
     if model_file:
-        return NnDetector(model_file, params)
+        return (OnnxDetector if is_onnx(model_file) else NnDetector)(model_file, params)
     require_parameters(params, trained_by(params))
     return NnDetector(model_path(params), params) if params.classifier == "nn" else SvmDetector(params)
 
@@ -130,11 +139,11 @@ if __name__ == "__main__":
     parser.add_argument("--threshold", type=float, help="least score shown (default: vis_decisionThresholds)")
     parser.add_argument("--out", metavar="FOLDER", help="where the pictures go (default: results/<dataset>/scored)")
     parser.add_argument("--detectionsTsv", metavar="FILE", help="write all detections in the format of 5_evaluate.py")
-    parser.add_argument("--model", metavar="FILE", help="a model that step 3 trained; its own parameters hold")
+    parser.add_argument("--model", metavar="FILE", help="a model of step 3 or 7; its own parameters hold")
     options = parser.parse_args()
 
     def run():
-        stored = stored_settings(read_description(options.model), options.model) if options.model else None
+        stored = model_settings(options.model) if options.model else None
         params = load_parameters(options.settings, stored=stored)
         return main(params, options.paths, options.threshold, options.out, options.detectionsTsv, options.model)
 

@@ -148,12 +148,18 @@ def class_scores(probabilities, offsets, params):
     return probabilities[:, 1:], offsets if params.boxRegression else None
 
 
+def require_classes(description, params, path):
+    """Raise `UserError` where a model was trained for other classes than those of the parameters."""
+    made_for = description["parameters"].get("classes")
+    if made_for != list(params.classes):
+        names = ", ".join(map(str, made_for)) if isinstance(made_for, list) else made_for
+        raise UserError(f"{path}: trained for {names}; the classes here are {', '.join(params.classes)}")
+
+
 def load_model(path, params):
     """The network that step 3 trained, on its device, in evaluation mode; says on stderr which it is."""
     description, tensors = read_description(path), read_tensors(path)
-    made_for = tuple(description["parameters"].get("classes", ()))
-    if made_for != params.classes:
-        raise UserError(f"{path}: trained for {', '.join(made_for)}; the classes here are {', '.join(params.classes)}")
+    require_classes(description, params, path)
     device = choose_device(params)
     network = RoiNetwork(params.network, None, params.network_roiPooling)
     try:

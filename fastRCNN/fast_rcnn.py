@@ -38,8 +38,7 @@ class FastRcnn(nn.Module):
 
     def outputs(self, features):
         """Features (R, D) -> logits (R, K + 1), background first, and normalised offsets (R, K, 4)."""
-        offsets = self.box_offsets(features)
-        return self.class_scores(features), offsets.view(len(features), -1, 4)
+        return self.class_scores(features), self.box_offsets(features).unflatten(1, (-1, 4))
 
     def forward(self, image, rois):
         """Normalised image (1, 3, H, W) and rois (R, 4) in its pixels -> as `outputs`."""
@@ -109,10 +108,11 @@ def multi_task_loss(logits, offsets, labels, targets, location_weight, beta=1.0)
 
     logits (N, K + 1); offsets (N, K, 4), normalised; labels (N,) int64, 0 for background; targets (N, 4), normalised
     offsets, of which only rows of objects count; location_weight: lambda; beta: where smooth L1 turns from a parabola
-    into a line. Returns (cross-entropy, location_weight * smooth L1), both averages over all N.
+    into a line. Returns (cross-entropy, location_weight * smooth L1), both averages over all N, and 0 where N is 0.
     """
-    naming = functional.cross_entropy(logits, labels)
+    count = max(1, len(labels))
+    naming = functional.cross_entropy(logits, labels, reduction="sum") / count
     objects = torch.nonzero(labels > 0).squeeze(1)
     moved = offsets[objects, labels[objects] - 1]  # (F, 4)
-    moving = functional.smooth_l1_loss(moved, targets[objects], beta=beta, reduction="sum") / max(1, len(labels))
+    moving = functional.smooth_l1_loss(moved, targets[objects], beta=beta, reduction="sum") / count
     return naming, location_weight * moving

@@ -262,3 +262,23 @@ def test_stored_images_are_cut_like_those_of_step_2(params, tmp_path):
     assert len(stored) == 2 and stored[0].features.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert stored[0].targets.tolist() == [[1, -1], [1, -1], [-1, -1]]  # two classes; IoU 1, 0.9 and 0 with the object
     assert [len(image.targets) for image in svm_training.StoredImages(tmp_path, nr_rois=2)] == [2, 2]
+
+
+# --- ONNX ---
+
+
+def test_torch_and_onnx_runtime_are_compared_on_the_same_images(params, tmp_path, capsys):
+    from benchmarks import onnx_speed
+    from fastRCNN.fast_rcnn import FastRcnn
+    from helpers.model_files import write_model
+
+    model = FastRcnn(build_network(params), len(params.classes))
+    write_model(tmp_path / "model.safetensors", model.state_dict(), params, {})
+    settings = [f"dataRootDir={params.dataRootDir}"]
+    arguments = dict(model=tmp_path / "model.safetensors", rois=[3, 9], images=2, repeats=2, threads=1)
+    onnx_speed.main(Namespace(settings=settings, **arguments))
+    lines = capsys.readouterr().out.splitlines()
+    for count in (3, 9):
+        assert any(re.match(rf"{count}, torch .* 1\.00x +- +-$", line) for line in lines), lines
+        (row,) = (line for line in lines if line.startswith(f"{count}, ONNX Runtime "))
+        assert all(0 <= float(value) < 1e-4 for value in row.split()[-2:])

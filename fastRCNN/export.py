@@ -1,0 +1,49 @@
+"""The trained network as one function of tensors that other programs can run: no Python, no loop over ROIs."""
+
+import torch
+import torchvision
+from torch import nn
+
+from fastRCNN.boxes import MAX_LOG_SCALE
+
+
+class ExportableDetector(nn.Module):
+    """What `FastRcnn.predict` computes, of operations that exist outside torch, and the decoded boxes.
+
+    model: a `FastRcnn`; moves_boxes: whether its offsets were trained; if not, each class's box is the ROI itself.
+    """
+
+    def __init__(self, model, moves_boxes=True):
+        super().__init__()
+        self.model, self.moves_boxes = model, moves_boxes
+        self.nr_classes = model.box_offsets.out_features // 4
+        self.eval()
+
+    def forward(self, image, rois):
+        """Normalised image (1, 3, H, W) and rois (R, 4) in its pixels -> scores, boxes and offsets.
+
+        scores (R, K + 1) are probabilities, background first; boxes (R, K, 4) are in the image's pixels, not clipped to
+        it; offsets (R, K, 4) are those that `boxes.decode` makes these boxes of. R may be 0.
+        """
+        model = self.model
+        features = model.network.head(self._pool(model.network.trunk(image), rois))  # (R, D)
+        scores = model.class_scores(features).softmax(dim=1)
+        offsets = model.box_offsets(features).reshape(-1, self.nr_classes, 4) * model.offset_std + model.offset_mean
+        return scores, decode(rois, offsets if self.moves_boxes else torch.zeros_like(offsets)), offsets
+
+    def _pool(self, feature_map, rois):
+        """`RoiNetwork.pool`, with RoiAlign as the one operation that it is elsewhere."""
+        backbone = self.model.network.backbone
+        if backbone.pooling == "max":
+            return self.model.network.pool(feature_map, rois)
+        return torchvision.ops.roi_align(
+            feature_map, [rois], backbone.pool_size, 1 / backbone.stride, sampling_ratio=2, aligned=True
+        )
+
+
+def decode(rois, offsets):
+    """As `boxes.decode`, for all classes at once and in torch: rois (R, 4), offsets (R, K, 4) -> boxes (R, K, 4)."""
+    sizes = (rois[:, 2:] - rois[:, :2])[:, None]  # (R, 1, 2)
+    centers = rois[:, None, :2] + sizes / 2 + offsets[..., :2] * sizes  # (R, K, 2)
+    sizes = sizes * offsets[..., 2:].clamp(max=MAX_LOG_SCALE).exp()
+    return torch.cat([centers - sizes / 2, centers + sizes / 2], dim=-1)

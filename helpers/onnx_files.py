@@ -1,0 +1,93 @@
+"""A trained network as an ONNX file, which programs without torch can run; it needs no other file.
+
+The file carries the same description as the model that step 3 wrote (helpers/model_files.py), as JSON in its metadata.
+The packages onnx and onnxruntime are optional, so they are imported where they are needed.
+"""
+
+import json
+from pathlib import Path
+
+from helpers.errors import UserError
+from helpers.files import atomic_path
+from helpers.model_files import FORMAT
+
+ADVICE = "give a file that 7_exportModel.py wrote"
+
+
+def is_onnx(path):
+    """Whether a model's file is ONNX, by its name."""
+    return Path(path).suffix.lower() == ".onnx"
+
+
+def import_onnx():
+    """The package onnx, which reads and writes files; `UserError` where it is not installed."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise _not_installed(error) from error
+    return onnx
+
+
+def import_onnxruntime():
+    """The package onnxruntime, which computes; `UserError` where it is not installed."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise _not_installed(error) from error
+    return onnxruntime
+
+
+def _not_installed(error):
+    return UserError(f"ONNX files need packages that are missing ({error}): pip install -r requirements-export.txt")
+
+
+def write_onnx(path, data, description):
+    """Write a serialised ONNX graph together with the description of the model. Never a half file."""
+    onnx = import_onnx()
+    model = onnx.load_model_from_string(data)
+    onnx.helper.set_model_props(model, {"description": json.dumps(description, sort_keys=True)})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+def read_onnx(path):
+    """The description in an ONNX file, and the serialised graph: nothing in it refers to another file.
+
+    Raises `UserError` for a file that is not readable, that keeps tensors in other files (a path in there could name
+    any file of this machine), or that is no model of this project.
+    """
+    onnx = import_onnx()
+    try:
+        model = onnx.load_model_from_string(Path(path).read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}); {ADVICE}") from None
+    except Exception as error:  # protobuf's kinds of errors differ among its versions
+        raise UserError(f"{path}: not an ONNX file, or damaged ({type(error).__name__}); {ADVICE}") from None
+    model.DiscardUnknownFields()  # what was not looked at is not run either
+    for message in _messages(model):
+        if isinstance(message, onnx.TensorProto) and (message.external_data or message.data_location):
+            raise UserError(f"{path}: keeps tensor {message.name!r} in another file, which is never read; {ADVICE}")
+    texts = [entry.value for entry in model.metadata_props if entry.key == "description"]
+    return _checked_description(texts[0] if texts else "", path), model.SerializeToString()
+
+
+def _messages(message):
+    """A protobuf message and all that it is made of."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for child in [value] if hasattr(value, "ListFields") else value:
+                yield from _messages(child)
+
+
+def _checked_description(text, path):
+    try:
+        description = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: its metadata do not describe a model of this project; {ADVICE}") from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else description
+        raise UserError(f'{path}: format {found!r}, this program reads "{FORMAT}"')
+    if not isinstance(description.get("parameters"), dict):
+        raise UserError(f"{path}: its metadata have no parameters; it is damaged")
+    return description
