@@ -11,6 +11,7 @@ image is convolved, the next is decoded and scaled.
     torchrun --nproc-per-node 2 3_runNetwork.py     trains with, and shares the images among, several processes
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -80,7 +81,7 @@ def train(params, ranks):
 
 def main(params):
     """Write the files of all images that have none yet; returns how many were written."""
-    ranks = join_ranks(params.network_device != "cpu" and torch.cuda.is_available())
+    ranks = join_ranks(os.environ, params.network_device != "cpu" and torch.cuda.is_available())
     require(params, INPUTS)
     if ranks.is_first:
         get_weights(params)  # downloaded now if need be, since the record holds their fingerprint

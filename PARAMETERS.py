@@ -100,7 +100,7 @@ nn_posOverlapThres = 0.5        # a ROI with this IoU or more with an object is 
 nn_negOverlapMin = 0.1          # background with this IoU or more is preferred [Fast R-CNN]
 nn_locationWeight = 1.0         # weight of the box offsets' loss, lambda; boxRegression = False: none [Fast R-CNN]
 nn_optimizer = "sgd"            # "sgd" with momentum [Fast R-CNN], or "adamw"
-nn_learningRates = ((60, 0.001), (20, 0.0001))  # pairs (epochs, learning rate), one after the other
+nn_learningRates = ((10, 0.001), (4, 0.0001))  # pairs (epochs, learning rate), one after the other [measured]
 nn_momentum = 0.9               # of SGD, and AdamW's first beta [Fast R-CNN]
 nn_weightDecay = 0.0005         # [Fast R-CNN]
 nn_warmupIterations = 100       # the learning rate grows linearly over the first so many steps

@@ -25,7 +25,7 @@ STEPS = {
     0: ("0_checkDataset.py", "check the data set"),
     1: ("1_computeRois.py", "propose regions"),
     2: ("2_computeCntkInputs.py", "write the network's inputs"),
-    3: ("3_runNetwork.py", "describe regions by network features"),
+    3: ("3_runNetwork.py", "describe regions by the network, or train it"),
     4: ("4_trainSvm.py", "train the classifier"),
     5: ("5_evaluate.py", "measure"),
     6: ("6_scoreImage.py", "score one test image from the command line"),
@@ -118,6 +118,8 @@ def report(params, seconds):
         print(f"  {results / 'visualizations' / name}    detections on each image")
         print(f"  {results / f'evaluation_{name}_precisionRecall.png'}    precision and recall of each class")
         print(f"  {results / f'evaluation_{name}_confusion.png'}    what is taken for what")
+        for curves in results.glob("training_*.png") if params["classifier"] == "nn" else ():
+            print(f"  {curves}    how the training went")
 
 
 def main():

@@ -1,6 +1,5 @@
 """Several processes that train together: who this one is, and how they meet. With one process everything is a no-op."""
 
-import os
 from dataclasses import dataclass
 
 import torch
@@ -36,25 +35,26 @@ class Ranks:
         return box[0]
 
     def mean(self, values):
-        """The mean over all processes of a list of floats."""
+        """The mean over all processes of a list of floats; those that have NaN at a place do not count there."""
         if self.count == 1:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64)
         parts = [None] * self.count
         distributed.all_gather_object(parts, total)
-        return (sum(parts) / self.count).tolist()
+        return torch.stack(parts).nanmean(dim=0).tolist()
 
 
-def join_ranks(use_gpu):
+def join_ranks(environment, use_gpu):
     """Join the other processes that torchrun started; alone where the script was started by itself.
 
-    Processes talk through nccl on GPUs, one GPU each, and through gloo on CPUs.
+    environment: the process's variables, in which torchrun says who is who. Processes talk through nccl on GPUs, one
+    GPU each, and through gloo on CPUs.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = int(environment.get("WORLD_SIZE", "1"))
     if count == 1:
         return Ranks()
     if use_gpu:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(int(environment.get("LOCAL_RANK", "0")))
     if not distributed.is_initialized():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if use_gpu else "gloo")
     return Ranks(distributed.get_rank(), count)

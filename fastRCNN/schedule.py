@@ -22,7 +22,12 @@ class ScheduleSettings:
 
 
 def make_optimizer(module, settings):
-    """An optimiser of the module's trained weights: biases learn twice as fast and do not decay (section 2.3)."""
+    """An optimiser of the module's trained weights: biases learn twice as fast and do not decay (section 2.3).
+
+    Raises ValueError for an unknown optimiser.
+    """
+    if settings.optimizer not in ("sgd", "adamw"):
+        raise ValueError(f'optimizer "{settings.optimizer}": must be "sgd" or "adamw"')
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay, "factor": 1.0},

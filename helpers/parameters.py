@@ -78,7 +78,7 @@ RULES = {
     "nn_negOverlapMin": _FRACTION,
     "nn_locationWeight": Number(0),
     "nn_optimizer": Choice(("sgd", "adamw")),
-    "nn_learningRates": Several(Pair(whole(1), Number(0, above=True))),
+    "nn_learningRates": Several(Pair(whole(1), Number(0, above=True)), least=1),
     "nn_momentum": Number(0, 0.9999),
     "nn_weightDecay": Number(0),
     "nn_warmupIterations": whole(0),
@@ -180,7 +180,7 @@ def load_parameters(settings=(), source=None, stored=None):
     defaults = {name: getattr(source, name) for name in RULES if hasattr(source, name)}
     stored = stored or {}
     dataset = {**defaults, **stored, **chosen}["datasetName"]
-    block = source.datasets.get(dataset)
+    block = source.datasets.get(dataset) if isinstance(dataset, str) else None
     if block is None and "classes" not in {**stored, **chosen}:
         raise UserError(
             f'datasetName = "{dataset}": PARAMETERS.py has no block of this name'

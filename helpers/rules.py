@@ -97,13 +97,16 @@ class Text:
 
 @dataclass(frozen=True)
 class Several:
-    """A tuple of values that each follow a rule, `length` of them if given; as text, separated by commas."""
+    """A tuple of values that each follow a rule, `length` of them if given, or `least` or more; as text, separated by
+    commas."""
 
     rule: object
     length: int | None = None
+    least: int = 0
 
     def describe(self):
         count = "values" if self.length is None else f"{self.length} values"
+        count = f"{self.least} or more {count}" if self.least else count
         return f"{count} separated by commas, each {self.rule.describe()}"
 
     def check(self, value):
@@ -114,6 +117,8 @@ class Several:
             else:
                 value = [part.strip() for part in value.split(",")] if value.strip() else []
         if not isinstance(value, (list, tuple)) or self.length not in (None, len(value)):
+            raise ValueError
+        if len(value) < self.least:
             raise ValueError
         return tuple(self.rule.check(item) for item in value)
 
