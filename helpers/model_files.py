@@ -6,7 +6,6 @@ classes, all parameters that scoring depends on, and the versions that it was ma
 
 import json
 import os
-from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -35,15 +34,22 @@ def write_model(path, state, params, versions, **more):
 
 def read_description(path):
     """The description in a model's header; raises `UserError` for a file that is no model of this project."""
-    path = Path(path)
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get("description", "")
-        description = json.loads(text)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); give a model that step 3 wrote") from None
-    except (SafetensorError, ValueError, RecursionError) as error:
+    except SafetensorError as error:
         raise UserError(f"{path}: not a model that step 3 wrote, or damaged ({error})") from None
+    return checked_description(text, path)
+
+
+def checked_description(text, path):
+    """The description of a model from its JSON; raises `UserError` where it is none of this project."""
+    try:
+        description = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: holds no description; not a model of this project, or damaged") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         found = description.get("format") if isinstance(description, dict) else description
         raise UserError(f'{path}: format {found!r}, this program reads "{FORMAT}"')

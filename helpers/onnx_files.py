@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers.errors import UserError
 from helpers.files import atomic_path
-from helpers.model_files import FORMAT
+from helpers.model_files import checked_description
 
 ADVICE = "give a file that 7_exportModel.py wrote"
 
@@ -68,7 +68,7 @@ def read_onnx(path):
         if isinstance(message, onnx.TensorProto) and (message.external_data or message.data_location):
             raise UserError(f"{path}: keeps tensor {message.name!r} in another file, which is never read; {ADVICE}")
     texts = [entry.value for entry in model.metadata_props if entry.key == "description"]
-    return _checked_description(texts[0] if texts else "", path), model.SerializeToString()
+    return checked_description(texts[0] if texts else "", path), model.SerializeToString()
 
 
 def _messages(message):
@@ -78,16 +78,3 @@ def _messages(message):
         if field.message_type is not None:
             for child in [value] if hasattr(value, "ListFields") else value:
                 yield from _messages(child)
-
-
-def _checked_description(text, path):
-    try:
-        description = json.loads(text)
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: its metadata do not describe a model of this project; {ADVICE}") from None
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        found = description.get("format") if isinstance(description, dict) else description
-        raise UserError(f'{path}: format {found!r}, this program reads "{FORMAT}"')
-    if not isinstance(description.get("parameters"), dict):
-        raise UserError(f"{path}: its metadata have no parameters; it is damaged")
-    return description

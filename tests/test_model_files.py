@@ -38,7 +38,7 @@ BROKEN = {
     "cut": (lambda old, new: new.write_bytes(old.read_bytes()[:5000]), "not a model that step 3 wrote, or damaged"),
     "empty": (lambda old, new: new.write_bytes(b""), "not a model that step 3 wrote, or damaged"),
     "pickle": (lambda old, new: new.write_bytes(pickle.dumps({"a": 1}) * 9), "not a model that step 3 wrote"),
-    "weights": (lambda old, new: save_file({"a": torch.zeros(1)}, new), "not a model that step 3 wrote"),
+    "weights": (lambda old, new: save_file({"a": torch.zeros(1)}, new), "holds no description"),
     "format": (lambda old, new: changed(old, new, description=lambda c: {**c, "format": "x 2"}), "format 'x 2'"),
     "list": (lambda old, new: changed(old, new, description=lambda c: [1]), r"format \[1\]"),
     "no parameters": (lambda old, new: changed(old, new, description=lambda c: without(c, "parameters")), "no param"),
