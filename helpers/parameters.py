@@ -182,13 +182,24 @@ def load_parameters(settings=(), source=None, stored=None):
     dataset = {**defaults, **stored, **chosen}["datasetName"]
     block = source.datasets.get(dataset) if isinstance(dataset, str) else None
     if block is None and "classes" not in {**stored, **chosen}:
-        raise UserError(
-            f'datasetName = "{dataset}": PARAMETERS.py has no block of this name'
-            f"{_nearest(dataset, source.datasets)}; known: {', '.join(source.datasets)}"
-        )
+        block = _derived_block(dataset, {**defaults, **stored, **chosen}["dataRootDir"], source.datasets)
     for name in block or ():
         _known(name)
     return Parameters(_checked({"classes": (), **defaults, **(block or {}), **stored, **chosen}))
+
+
+def _derived_block(dataset, data_dir, known):
+    """What a data set without a block says of itself, see helpers/derived.py."""
+    from helpers.derived import derive_block  # it needs the readers of annotations, which need this module
+
+    name = _checked_value("datasetName", dataset)  # or it could lead out of the folder
+    image_dir = Path(os.path.expanduser(data_dir)) / name
+    if not image_dir.is_dir():
+        raise UserError(
+            f'datasetName = "{dataset}": PARAMETERS.py has no block of this name{_nearest(dataset, known)}; '
+            f"known: {', '.join(known)}; and there is no folder {image_dir}"
+        )
+    return derive_block(image_dir)
 
 
 def _split(setting):
@@ -211,13 +222,15 @@ def _nearest(name, known):
     return f', did you mean "{lower[near[0]]}"?' if near else ""
 
 
+def _checked_value(name, value):
+    try:
+        return RULES[name].check(value)
+    except ValueError:
+        raise UserError(f"{name} = {value!r}: must be {RULES[name].describe()}") from None
+
+
 def _checked(values):
-    result = {}
-    for name, value in values.items():
-        try:
-            result[name] = RULES[name].check(value)
-        except ValueError:
-            raise UserError(f"{name} = {value!r}: must be {RULES[name].describe()}") from None
+    result = {name: _checked_value(name, value) for name, value in values.items()}
     for low, high in NOT_LESS:
         if result[low] > result[high]:
             raise UserError(f"{low} = {result[low]}: must not be greater than {high} = {result[high]}")

@@ -1,0 +1,78 @@
+"""List images that are the same but for size or compression: python3 findDuplicates.py FOLDER [--move FOLDER]
+
+Looks through the folder and all folders below it. Of each group of equal images the largest is kept; with --move the
+others go aside, under the same paths, together with their annotations. An image that is in training and test makes the
+measured mAP too good. helpers/duplicates.py says how images are compared.
+"""
+
+import os
+from pathlib import Path
+
+from tqdm import tqdm
+
+from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES
+from helpers.dataset import is_image, natural_order
+from helpers.duplicates import look_of, similar_pairs
+from helpers.errors import UserError, run_script
+from helpers.images import read_image
+from helpers.parameters import argument_parser
+
+
+def find_groups(paths):
+    """Lists of paths of equal images, the one with the most pixels first; unreadable images are named and left out."""
+    looks, pixels, readable = [], {}, []
+    for path in tqdm(paths, desc="images", unit="image"):
+        try:
+            image = read_image(path)
+        except UserError as error:
+            tqdm.write(f"left out: {error}")
+            continue
+        looks.append(look_of(image))
+        pixels[path] = image.shape[0] * image.shape[1]
+        readable.append(path)
+    group_of = list(range(len(readable)))  # index of the first image of the group
+    for i, j, same in similar_pairs(looks):
+        if same:
+            old, new = max(group_of[i], group_of[j]), min(group_of[i], group_of[j])
+            group_of = [new if group == old else group for group in group_of]
+    groups = {}
+    for path, group in zip(readable, group_of, strict=True):
+        groups.setdefault(group, []).append(path)
+    # of two equally large ones, the first stays
+    return [sorted(group, key=lambda path: -pixels[path]) for group in groups.values() if len(group) > 1]
+
+
+def move_aside(path, root, target):
+    """Move an image and its annotations from below `root` to the same place below `target`; never over a file."""
+    annotations = [path.with_name(path.stem + suffix) for suffix in (*BOX_SUFFIXES, *LABEL_SUFFIXES)]
+    places = [(file, target / file.relative_to(root)) for file in (path, *annotations) if file.exists()]
+    for _, place in places:
+        if place.exists():
+            raise UserError(f"{place}: is there already; name another folder after --move")
+    for file, place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, place)
+
+
+def main(folder, target=None):
+    """Print the groups and move all but one of each aside, if wanted; returns the groups."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    paths = sorted(filter(is_image, folder.rglob("*")), key=lambda path: natural_order(str(path)))
+    groups = find_groups(paths)
+    for kept, *others in groups:
+        print(f"{kept.relative_to(folder)}  =  {'  =  '.join(str(path.relative_to(folder)) for path in others)}")
+        for path in others if target else ():
+            move_aside(path, folder, Path(target))
+    copies = sum(len(group) - 1 for group in groups)
+    print(f"{len(paths)} images, {copies} of them copies" + (f", moved to {target}" if target and copies else ""))
+    return groups
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("folder", metavar="FOLDER", help="where to look, in all folders below as well")
+    parser.add_argument("--move", metavar="FOLDER", help="move the copies there")
+    options = parser.parse_args()
+    run_script(lambda: main(options.folder, options.move))

@@ -1,0 +1,44 @@
+"""Make a folder for your own images, or look at one: python3 newDataset.py NAME
+
+    data/NAME/positive/      images that show objects, to train on
+    data/NAME/testImages/    images that show objects, to test on: never trained on
+    data/NAME/negative/      images without any object, to train on (may stay empty)
+
+A data set whose name has no block in PARAMETERS.py takes its classes and the limits of its ROIs from its own files.
+This script prints that block, to paste and change it.
+"""
+
+from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS, list_images
+from helpers.derived import block_as_text, derive_block, derive_classes
+from helpers.errors import UserError, run_script
+from helpers.parameters import RULES, argument_parser, load_parameters
+
+
+def main(settings, name):
+    """Make the folders that are missing; returns the block of what is in them, or None while nothing is."""
+    try:
+        RULES["datasetName"].check(name)
+    except ValueError:
+        raise UserError(f'"{name}": must be {RULES["datasetName"].describe()}') from None
+    folder = load_parameters([*settings, f"datasetName={name}", "classes=any"]).image_dir
+    for subdir in SUBDIRS:
+        (folder / subdir).mkdir(parents=True, exist_ok=True)
+    images = list_images(folder)
+    counts = ", ".join(f"{sum(image.subdir == subdir for image in images)} in {subdir}" for subdir in SUBDIRS)
+    print(f"{folder}: {counts}")
+    if not derive_classes([image for image in images if image.subdir in ANNOTATED_SUBDIRS]):
+        print(f"next: put images there, then  python3 A1_annotateImages.py {folder / 'positive'}")
+        print("or import annotated ones:     python3 importAnnotations.py --help")
+        return None
+    block = derive_block(folder)
+    print("\nA block for PARAMETERS.py; the data set runs without it as well, with these very values:\n")
+    print(block_as_text(name, block))
+    print(f"\nnext: python3 run.py --set datasetName={name}")
+    return block
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("name", metavar="NAME", help="letters, digits, - and _")
+    options = parser.parse_args()
+    run_script(lambda: main(options.settings, options.name))
