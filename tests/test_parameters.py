@@ -4,6 +4,7 @@ ignored or guessed at, and that reading PARAMETERS.py changes nothing.
 
 import ast
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import PARAMETERS
 from helpers.errors import UserError
 from helpers.parameters import NOT_LESS, RULES, argument_parser, load_parameters
-from helpers.rules import Choice, Either, Entries, Flag, Number, Several, Text, whole
+from helpers.rules import Choice, Either, Entries, Flag, Number, Pair, Several, Text, whole
 
 ROOT = Path(__file__).resolve().parent.parent
 UNSET = {"classes"}  # has no default: every data set's block names its classes
@@ -40,6 +41,36 @@ def test_command_line_beats_data_set_block_beats_default():
     assert (params.datasetName, params.cntk_nrRois, params.svm_C) == ("empty", 100, 0.1)
 
 
+def test_a_trained_model_beats_PARAMETERS_and_not_the_command_line():
+    blocks = {"shop": {"classes": ("milk",), "cntk_nrRois": 300, "svm_C": 0.5, "nms_maxDetections": 30}}
+    settings = source(datasetName="shop", datasets=blocks, cntk_nrRois=100, svm_C=0.1, nms_maxDetections=10, seed=7)
+    stored = {"svm_C": 0.75, "nms_maxDetections": 60}
+    params = load_parameters(["nms_maxDetections=90"], settings, stored)
+    # PARAMETERS, the data set's block, the model, the command line
+    assert (params.seed, params.cntk_nrRois, params.svm_C, params.nms_maxDetections) == (7, 300, 0.75, 90)
+
+
+def test_a_trained_model_says_whose_block_counts():
+    blocks = {"shop": {"classes": ("milk",), "svm_C": 0.5}, "farm": {"classes": ("egg",), "svm_C": 0.25}}
+    settings = source(datasetName="shop", datasets=blocks, svm_C=0.1)
+    params = load_parameters([], settings, {"datasetName": "farm"})
+    assert (params.datasetName, params.classes, params.svm_C) == ("farm", ("egg",), 0.25)
+    params = load_parameters(["datasetName=shop"], settings, {"datasetName": "farm", "classes": ["hen"]})
+    assert (params.datasetName, params.classes, params.svm_C) == ("shop", ("hen",), 0.5)
+    # it needs no block of its name when it knows its classes
+    params = load_parameters([], settings, {"datasetName": "gone", "classes": ["a", "b"]})
+    assert (params.datasetName, params.classes, params.svm_C) == ("gone", ("a", "b"), 0.1)
+    with pytest.raises(UserError, match="svm_C = 0: must be a number above 0"):
+        load_parameters([], settings, {"svm_C": 0})
+
+
+def test_stored_parameters_survive_json():
+    params = load_parameters(["nn_learningRates=(3, 0.1), (2, 0.01)", "classifier=nn"])
+    stored = json.loads(json.dumps(params.subset(RULES)))
+    assert load_parameters([], stored=stored).subset(RULES) == params.subset(RULES)
+    assert load_parameters([], stored=stored).nn_learningRates == ((3, 0.1), (2, 0.01))
+
+
 def test_the_later_of_two_settings_counts():
     assert load_parameters(["seed=1", "seed=2"]).seed == 2
 
@@ -56,6 +87,22 @@ def test_text_of_the_command_line_becomes_the_right_type():
     assert params.svm_B == 3.0 and isinstance(params.svm_B, float)
     assert params.vis_decisionThresholds == {"svm": 1.0, "nn": 0.5}
     assert params.svm_posWeight == 2.0 and params.seed == 4
+
+
+@pytest.mark.parametrize(
+    "text", ["((60, 0.001), (20, 1e-4))", "(60, 0.001), (20, 0.0001)", "[[6e1, 1e-3], [20, 1e-4]]"]
+)
+def test_learning_rates_as_text(text):
+    params = load_parameters([f"nn_learningRates={text}"])
+    assert params.nn_learningRates == ((60, 0.001), (20, 0.0001))
+    assert [type(value) for value in params.nn_learningRates[0]] == [int, float]
+
+
+def test_learning_rates_as_tuples():
+    params = load_parameters([], source(nn_learningRates=((5, 0.1), [2, 1])))
+    assert params.nn_learningRates == ((5, 0.1), (2, 1.0))
+    with pytest.raises(UserError, match=r"nn_learningRates = \(5, 0.1\): must be 1 or more values separated by commas"):
+        load_parameters([], source(nn_learningRates=(5, 0.1)))
 
 
 def test_a_value_may_hold_an_equals_sign():
@@ -105,6 +152,10 @@ def test_set_takes_several_values_and_may_be_repeated():
         ("classes=__background__", ['"__background__" has a meaning of its own']),
         ("roi_minDimRel=0.9 roi_maxDimRel=0.5", ["roi_minDimRel = 0.9", "greater than roi_maxDimRel = 0.5"]),
         ("train_negOverlapThres=0.8 train_posOverlapThres=0.6", ["train_negOverlapThres = 0.8", "Thres = 0.6"]),
+        ("nn_learningRates=60,0.001", ["nn_learningRates = '60,0.001'", "a pair of a whole number from 1 and"]),
+        ("nn_learningRates=((0,0.1),)", ["nn_learningRates = '((0,0.1),)'", "a number above 0"]),
+        ("nn_learningRates=((2,0),)", ["nn_learningRates = '((2,0),)'"]),
+        ("nn_learningRates=()", ["nn_learningRates = '()'", "1 or more values"]),
         ("svm_evictThreshold=0", ["svm_evictThreshold = '0'", "to -1"]),
     ],
 )
@@ -201,6 +252,9 @@ FRACTION = Number(0, 1)
         (Text(r"[\w-]+", ""), "exp-1", "exp-1"),
         (Several(whole(1)), "1, 2", (1, 2)), (Several(whole(1)), [1, 2], (1, 2)), (Several(whole(1)), "[1, 2]", (1, 2)),
         (Several(Number(0), 1), "(3,)", (3.0,)), (Several(Text(".+", "")), "", ()),
+        (Several(whole(1), least=1), "4", (4,)), (Several(whole(1), least=2), (4, 5, 6), (4, 5, 6)),
+        (Pair(whole(1), FRACTION), "(3, 0.5)", (3, 0.5)), (Pair(whole(1), FRACTION), "3, 1", (3, 1.0)),
+        (Pair(whole(1), FRACTION), [3, "0.5"], (3, 0.5)), (Pair(Flag(), Choice(("a",))), (True, "a"), (True, "a")),
         (Entries(("a", "b"), FRACTION), "{'b': 1, 'a': 0}", {"a": 0.0, "b": 1.0}),
         (Either(Choice(("balanced",)), Number(0)), "balanced", "balanced"),
         (Either(Choice(("balanced",)), Number(0)), "2", 2.0),
@@ -220,6 +274,10 @@ def test_rules_accept(rule, value, result):
         (whole(1), 1e999), (Choice(("a", "b")), "A"), (Choice(("a", "b")), None), (Flag(), 1), (Flag(), "yes"),
         (Text(r"[\w-]+", ""), "a b"), (Text(r"[\w-]+", ""), ""), (Text(r"[\w-]+", ""), "a\n"), (Text(".+", ""), 5),
         (Several(whole(1)), "1,x"), (Several(whole(1)), 5), (Several(whole(1), 2), "1"), (Several(whole(1)), "1,,2"),
+        (Several(whole(1), least=1), ""), (Several(whole(1), least=1), ()), (Several(whole(1), least=2), "4"),
+        (Pair(whole(1), FRACTION), "3"), (Pair(whole(1), FRACTION), (3,)), (Pair(whole(1), FRACTION), (3, 0.5, 1)),
+        (Pair(whole(1), FRACTION), (0.5, 3)), (Pair(whole(1), FRACTION), (3, 1.5)), (Pair(whole(1), FRACTION), None),
+        (Pair(whole(1), FRACTION), "ab"), (Pair(whole(1), FRACTION), {3: 0.5}),
         (Entries(("a", "b"), FRACTION), {"a": 0}), (Entries(("a",), FRACTION), {"a": 2}),
         (Entries(("a",), FRACTION), "a"), (Either(Choice(("balanced",)), Number(0)), "unbalanced"),
     ],
@@ -235,6 +293,8 @@ def test_every_rule_says_what_it_wants():
     assert Number(0, above=True).describe() == "a number above 0"
     assert Choice(("a", "b")).describe() == 'one of "a", "b"'
     assert Several(whole(1), 3).describe() == "3 values separated by commas, each a whole number from 1"
+    assert Several(FRACTION, least=2).describe() == "2 or more values separated by commas, each a number from 0 to 1"
+    assert Pair(whole(1), FRACTION).describe() == "a pair of a whole number from 1 and a number from 0 to 1"
     assert Either(Flag(), FRACTION).describe() == "True or False, or a number from 0 to 1"
     assert Entries(("a", "b"), FRACTION).describe() == "{'a': ..., 'b': ...}, each a number from 0 to 1"
     assert all(rule.describe() for rule in RULES.values())

@@ -1,0 +1,90 @@
+"""Images to train on that need no files: drawn in memory, with ROIs around their objects and beside them."""
+
+import numpy as np
+import torch
+from conftest import HEIGHT, WIDTH, draw_image
+from torch import nn
+
+from fastRCNN.boxes import as_boxes, clip, mirror
+from fastRCNN.fast_rcnn import FastRcnn
+from fastRCNN.network import RoiNetwork
+from fastRCNN.sampling import SamplingSettings
+from fastRCNN.schedule import ScheduleSettings
+from fastRCNN.targets import fast_rcnn_targets
+from fastRCNN.training import Example, TrainingSettings
+
+SHAPES = ("circle", "square", "triangle")
+CLASS_IDS = {"circle": 1, "square": 2}  # a triangle is background
+POSITIVE_OVERLAP = 0.5
+
+
+class DrawnImages:
+    """Images as `Trainer` wants them, each with one circle, one square and one triangle.
+
+    network: prepares the pixels; frozen: the layers that compute the maps, which are kept. `visits` lists all calls of
+    `example`.
+    """
+
+    def __init__(self, count, network, frozen):
+        self.network, self.frozen = network, frozen
+        self.maps, self.visits = {}, []
+        self.pixels, self.boxes, self.class_ids, self.rois = [], [], [], []
+        for seed in range(count):
+            random = np.random.default_rng(seed)
+            shapes = random.permutation(SHAPES).tolist()
+            pixels, boxes = draw_image(shapes, seed)
+            known = [row for row, shape in enumerate(shapes) if shape in CLASS_IDS]
+            self.pixels.append(pixels.copy())  # Pillow's is read-only
+            self.boxes.append(as_boxes(boxes[known]))
+            self.class_ids.append(np.array([CLASS_IDS[shapes[row]] for row in known]))
+            self.rois.append(_propose(as_boxes(boxes), random))
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def name(self, index):
+        return f"drawn/{index}.png"
+
+    def example(self, index, mirrored):
+        """An `Example`; the network's input has the size of the image."""
+        self.visits.append((index, mirrored))
+        rois, boxes, pixels = self.rois[index], self.boxes[index], self.pixels[index]
+        if mirrored:
+            rois, boxes, pixels = mirror(rois, WIDTH), mirror(boxes, WIDTH), pixels[:, ::-1]
+        if (index, mirrored) not in self.maps:
+            with torch.no_grad():
+                self.maps[index, mirrored] = self.frozen(self.network.prepare(pixels))
+        targets = fast_rcnn_targets(
+            rois, boxes, self.class_ids[index], np.zeros(len(boxes), dtype=bool), POSITIVE_OVERLAP
+        )
+        return Example(self.maps[index, mirrored], rois, targets)
+
+    def offsets(self):
+        """Offsets (N, 4) of all ROIs on objects."""
+        targets = [self.example(index, False).targets for index in range(len(self))]
+        self.visits.clear()
+        return np.concatenate([target.offsets[target.labels > 0] for target in targets])
+
+
+def _propose(boxes, random):
+    """ROIs (R, 4) float32: ten around each shape, none of them exact, and forty anywhere."""
+    sizes = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    near = [boxes + random.uniform(-0.15, 0.15, boxes.shape) * sizes for _ in range(10)]
+    corners = random.uniform(0, [WIDTH - 30, HEIGHT - 30], (40, 2))
+    anywhere = np.hstack([corners, corners + random.uniform(20, 60, (40, 2))])
+    return clip(np.concatenate([*near, anywhere]), WIDTH, HEIGHT)
+
+
+def small_model(seed=0, dropout=0.0):
+    """A `FastRcnn` of two classes: SqueezeNet's trunk, random, and a head of one thin layer."""
+    torch.manual_seed(seed)
+    network = RoiNetwork("squeezenet1_1")
+    network.head = nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(768 * 9, 12), nn.ReLU())
+    return FastRcnn(network, len(CLASS_IDS))
+
+
+def quick_settings(**changes):
+    """`TrainingSettings` of four short epochs; `sampling` and `schedule` may be given as dicts."""
+    sampling = SamplingSettings(**{"rois_per_image": 16, **changes.pop("sampling", {})})
+    schedule = {"learning_rates": ((3, 0.01), (1, 0.001)), "warmup_iterations": 2, **changes.pop("schedule", {})}
+    return TrainingSettings(sampling=sampling, schedule=ScheduleSettings(**schedule), **changes)
