@@ -97,10 +97,10 @@ nn_imagesPerBatch = 2           # images of a step, of all processes together [F
 nn_roisPerImage = 64            # ROIs of each of them [Fast R-CNN]
 nn_foregroundFraction = 0.25    # share of them that are objects, at most [Fast R-CNN]
 nn_posOverlapThres = 0.5        # a ROI with this IoU or more with an object is one [Fast R-CNN]
-nn_negOverlapMin = 0.1          # background with this IoU or more is preferred [Fast R-CNN]
+nn_negOverlapMin = 0.0          # background with this IoU or more is preferred [measured; Fast R-CNN 0.1]
 nn_locationWeight = 1.0         # weight of the box offsets' loss, lambda; boxRegression = False: none [Fast R-CNN]
 nn_optimizer = "sgd"            # "sgd" with momentum [Fast R-CNN], or "adamw"
-nn_learningRates = ((10, 0.001), (4, 0.0001))  # pairs (epochs, learning rate), one after the other [measured]
+nn_learningRates = ((20, 0.001), (5, 0.0001))  # pairs (epochs, learning rate), one after the other [measured]
 nn_momentum = 0.9               # of SGD, and AdamW's first beta [Fast R-CNN]
 nn_weightDecay = 0.0005         # [Fast R-CNN]
 nn_warmupIterations = 100       # the learning rate grows linearly over the first so many steps
@@ -135,6 +135,7 @@ datasets = {
     "groceryDemo": dict(
         classes=("orange", "eggBox", "joghurt", "ketchup", "squash", "mushroom", "water", "mustard"),
         networkWeights="bundled",
+        cntk_nrRois=2000,
         roi_minDimRel=0.03,
         roi_maxDimRel=0.25,
         roi_minNrPixelsRel=0.0015,

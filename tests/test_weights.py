@@ -29,7 +29,9 @@ STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([0.
 
 
 def parameters(**changes):
-    defaults = dict(network="squeezenet1_1", networkWeights="auto", network_device="cpu", seed=3)
+    defaults = dict(
+        network="squeezenet1_1", networkWeights="auto", network_device="cpu", network_roiPooling="auto", seed=3
+    )  # fmt: skip
     return SimpleNamespace(**{**defaults, **changes})
 
 
