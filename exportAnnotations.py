@@ -1,0 +1,117 @@
+"""Writes a data set's boxes in a format of other tools, with copies of its images.
+
+    python3 exportAnnotations.py coco myData exported
+
+    <dataRootDir>/DATASET/{positive,testImages,negative}/  ->  TARGET (a new folder)
+
+Formats: FORMAT_TABLE
+
+Images keep their subfolder, "positive/1.jpg", because several may have the same name. TARGET also holds train.txt,
+test.txt and negative.txt for tools that take lists, importAnnotations.py among them. Boxes that are EXCLUDE or
+UNDECIDED are difficult objects in VOC and crowds in COCO; the other formats have no word for them, so there they are
+classes of that name, or left out with --withoutExcluded.
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.annotation_formats import FORMATS
+from helpers.annotation_formats.placing import set_aside
+from helpers.annotation_formats.settle import shortest
+from helpers.annotations import LABEL_SUFFIXES, annotation_path, load_annotation
+from helpers.dataset import ANNOTATED_SUBDIRS, list_images
+from helpers.errors import UserError, run_script
+from helpers.files import read_lines, write_text
+from helpers.images import image_size
+from helpers.parameters import EXCLUDED_LABELS, argument_parser, load_parameters
+
+LISTS = {"train.txt": "positive", "test.txt": "testImages", "negative.txt": "negative"}
+
+
+@dataclass(frozen=True)
+class ExportedImage:
+    """An image for the writers: its key "positive/1.jpg", (width, height) as displayed, and (box, label, excluded)s."""
+
+    key: str
+    size: tuple
+    things: tuple
+
+    @property
+    def base(self):
+        """The key without suffix."""
+        return os.path.splitext(self.key)[0]
+
+    @property
+    def subdir(self):
+        return self.key.split("/")[0]
+
+
+def main(params, format_name, dataset, target, link=False, without_excluded=False, force=False):
+    """Export a data set into the new folder `target`; returns the list of `ExportedImage`."""
+    image_dir, target, form = params.replace(datasetName=dataset).image_dir, Path(target), FORMATS[format_name]
+    if os.path.lexists(target) and not force:
+        raise UserError(f"{target}: exists already; name another folder, or add --force to rename it")
+    files = list_images(image_dir)
+    if not files:
+        raise UserError(f"{image_dir}: no image in it")
+    images = [read_image_file(image, without_excluded) for image in files]
+    texts = form.write(images)
+    for name, subdir in LISTS.items():
+        texts.setdefault(name, "".join(f"{image.key}\n" for image in images if image.subdir == subdir))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as stage:
+            new = Path(stage, target.name)
+            for name, text in texts.items():
+                write_text(new / name, text)
+            for image in files:
+                place = new / form.image_place(image.key)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if link:
+                    place.symlink_to(image.path.resolve())
+                else:
+                    shutil.copyfile(image.path, place)
+            if os.path.lexists(target):
+                print(f"{target}: the old one is now {set_aside(target)}")
+            os.rename(new, target)
+    except OSError as error:
+        raise UserError(f"{error.filename or target}: cannot be written ({error.strerror})") from error
+    print(f"{target}: {len(images)} images, {sum(len(image.things) for image in images)} boxes as {format_name}")
+    return images
+
+
+def read_image_file(image, without_excluded):
+    """An `ImageFile` with its size and boxes; classes are whatever its label file says."""
+    size, _ = image_size(image.path)
+    things = []
+    if image.subdir in ANNOTATED_SUBDIRS:
+        path = annotation_path(image.path, LABEL_SUFFIXES)
+        labels = {line.strip() for line in read_lines(path)} if path.exists() else set()
+        annotation = load_annotation(image.path, size, tuple(labels - set(EXCLUDED_LABELS)))
+        for box, label in zip(annotation.boxes, annotation.labels, strict=True):
+            excluded = label in EXCLUDED_LABELS
+            if not (excluded and without_excluded):
+                things.append((tuple(shortest(value) for value in box), label, excluded))
+    return ExportedImage(image.key, size, tuple(things))
+
+
+if __name__ == "__main__":
+    written = {name: form for name, form in FORMATS.items() if form.write}
+    table = "".join(f"\n    {name:<12} {form.title}" for name, form in written.items())
+    parser = argument_parser(__doc__.replace("FORMAT_TABLE", table))
+    parser.add_argument("format", choices=written, metavar="FORMAT")
+    parser.add_argument("dataset", metavar="DATASET", help="the name of a data set")
+    parser.add_argument("target", metavar="TARGET", help="the new folder")
+    parser.add_argument("--link", action="store_true", help="link images instead of copying them")
+    parser.add_argument("--withoutExcluded", action="store_true", help="leave boxes out that are EXCLUDE or UNDECIDED")
+    parser.add_argument("--force", action="store_true", help="rename a folder of this name, TARGET.old")
+    given = parser.parse_args()
+    run_script(
+        lambda: main(
+            load_parameters(given.settings), given.format, given.dataset, given.target, given.link,
+            given.withoutExcluded, given.force,
+        )
+    )  # fmt: skip

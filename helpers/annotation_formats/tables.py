@@ -1,0 +1,215 @@
+"""CSV: one box a row, in the variants that are about, told by their headers.
+
+    filename,xmin,ymin,xmax,ymax,class              in any order and with other names for the columns; VoTT's among them
+    image,x,y,width,height,label                    corner and size
+    path,x1,y1,x2,y2,class                          without a header (keras-retinanet)
+    label,x,y,width,height,image,width,height       without a header (makesense.ai)
+    ImageID,...,LabelName,...,XMin,XMax,YMin,YMax   fractions of the image (Open Images); IsGroupOf is a crowd
+    filename,...,region_shape_attributes,...        shapes as JSON (VGG Image Annotator)
+
+A row with an image and no box says that the image has no objects.
+"""
+
+import csv
+import io
+import json
+from collections import defaultdict
+
+from helpers.annotation_formats.common import (
+    Record,
+    Thing,
+    Unreadable,
+    bounds,
+    class_name,
+    ellipse_bounds,
+    number,
+    one_line,
+    positive_size,
+    read_text,
+    show,
+)
+
+COLUMNS = {  # our name -> names in headers, in small letters without "_", "-" and spaces
+    "image": "filename file image imagename imagepath path img imageid imagefile filepath externalid",
+    "label": "class label classname labelname category categoryname name object tag",
+    "x1": "xmin x1 left xtl bboxxmin bboxx1",
+    "y1": "ymin y1 top ytl bboxymin bboxy1",
+    "x2": "xmax x2 right xbr bboxxmax bboxx2",
+    "y2": "ymax y2 bottom ybr bboxymax bboxy2",
+    "x": "x bboxx boxx bboxleft",
+    "y": "y bboxy boxy bboxtop",
+    "w": "width w bboxwidth boxwidth bboxw bw",
+    "h": "height h bboxheight boxheight bboxh bh",
+    "image_width": "imagewidth imgwidth imgw",
+    "image_height": "imageheight imgheight imgh",
+    "crowd": "isgroupof iscrowd difficult",
+}
+MEANING = {name: ours for ours, names in COLUMNS.items() for name in names.split()}
+CORNERS, SIZES = ("x1", "y1", "x2", "y2"), ("x", "y", "w", "h")
+WITHOUT_HEADER = {6: ("image", *CORNERS, "label"), 8: ("label", *SIZES, "image", "image_width", "image_height")}
+
+
+def read(source):
+    """One `Record` an image of each file."""
+    records = []
+    for path in source.files(".csv", ".tsv"):
+        with source.guard(path):
+            records += _records(source, path)
+    return records
+
+
+def _records(source, path):
+    rows = _rows(path)
+    if not rows:
+        raise Unreadable("has no rows")
+    if "region_shape_attributes" in rows[0][1]:
+        columns, parse, rows = {name: index for index, name in enumerate(rows[0][1])}, _parse_region, rows[1:]
+        for name in ("filename", "region_attributes"):
+            if name not in columns:
+                raise Unreadable(f"no column {name}")
+    else:
+        columns, rows = _columns(rows)
+        parse = _parse
+    things, sizes, broken = defaultdict(list), {}, {}
+    for row, fields in rows:
+        name = None
+        try:
+            cells = {column: fields[index].strip() if index < len(fields) else "" for column, index in columns.items()}
+            name = cells.get("image") or cells.get("filename")
+            if not name:
+                raise Unreadable("names no image")
+            things[name] += parse(cells, f"row {row}")
+            sizes[name] = _size(cells)
+        except Unreadable as error:
+            if name is None or name == "":
+                source.note(path, f"left out: {error}", f"row {row}")
+            else:
+                broken.setdefault(name, (row, error))
+    for name, (row, error) in broken.items():
+        things.pop(name, None)
+        source.note(path, f"image {show(name)} left out: {error}", f"row {row}")
+    boxes = [thing.box for found in things.values() for thing in found]
+    relative = bool(boxes) and max(map(max, boxes)) <= 1  # no box in pixels is that small
+    return [
+        Record(path, (name,), tuple(found), None if relative else sizes[name], relative, where=f"image {show(name)}")
+        for name, found in things.items()
+    ]
+
+
+def _rows(path):
+    """[(row number, fields)] of the rows that are not blank; the separator is the most frequent one of the first."""
+    text = read_text(path)
+    first = text.lstrip().split("\n", 1)[0]
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    rows = []
+    try:
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                rows.append((reader.line_num, fields))
+    except csv.Error as error:
+        raise Unreadable(f"row {reader.line_num}: not readable CSV ({one_line(error)})") from error
+    return rows
+
+
+def _columns(rows):
+    """({our name: column}, rows without the header)."""
+    header = rows[0][1]
+    columns = {}
+    for index, name in enumerate(header):
+        ours = MEANING.get("".join(letter for letter in name.casefold() if letter.isalnum()))
+        if ours:
+            columns.setdefault(ours, index)
+    if "image" in columns and "label" in columns:
+        if all(name in columns for name in CORNERS):  # "width" and "height" are those of the image then
+            for side, name in (("image_width", "w"), ("image_height", "h")):
+                if name in columns:
+                    columns.setdefault(side, columns.pop(name))
+            return columns, rows[1:]
+        corner = {name: columns.get(name, columns.get(other)) for name, other in (("x", "x1"), ("y", "y1"))}
+        if None not in corner.values() and "w" in columns and "h" in columns:
+            return {name: column for name, column in {**columns, **corner}.items() if name not in CORNERS}, rows[1:]
+    without = WITHOUT_HEADER.get(len(header))
+    if without and _is_number_or_empty(header[1:5]):
+        return {name: index for index, name in enumerate(without)}, rows
+    raise Unreadable(
+        f"header {show(','.join(header))} is not understood; write filename,xmin,ymin,xmax,ymax,class above the columns"
+    )
+
+
+def _is_number_or_empty(fields):
+    try:
+        return all(field.strip() == "" for field in fields) or all(number(field, "") is not None for field in fields)
+    except Unreadable:
+        return False
+
+
+def _size(cells):
+    return positive_size(cells.get("image_width", ""), cells.get("image_height", ""))
+
+
+def _parse(cells, where):
+    """The `Thing` of a row as a list, an empty one for a row without a box."""
+    names = CORNERS if "x1" in cells else SIZES
+    if not any(cells[name] for name in names):
+        return []
+    a, b, c, d = (number(cells[name], name) for name in names)
+    if names is SIZES and min(c, d) < 0:
+        raise Unreadable("negative width or height")
+    box = (a, b, c, d) if names is CORNERS else (a, b, a + c, b + d)
+    excluded = cells.get("crowd", "").casefold() in ("1", "true", "yes")
+    return [Thing(class_name(cells["label"]), box, excluded, where)]
+
+
+def _parse_region(cells, where):
+    try:
+        shape = json.loads(cells["region_shape_attributes"] or "{}")
+        attributes = json.loads(cells["region_attributes"] or "{}")
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not readable JSON ({one_line(error)})") from error
+    if not isinstance(shape, dict) or not isinstance(attributes, dict):
+        raise Unreadable("region attributes are not JSON objects")
+    if not shape:
+        return []
+    labels = [attributes[name] for name in ("class", "label", "name", "type", "category") if name in attributes]
+    labels = labels or list(attributes.values())
+    label = labels[0] if labels else ""
+    if isinstance(label, dict):  # check boxes
+        label = next(iter(label), "")
+    return [Thing(class_name(label), _box_of_region(shape), where=where)]
+
+
+def _box_of_region(shape):
+    def value(name):
+        return number(shape.get(name), name)
+
+    kind = shape.get("name")
+    if kind == "rect":
+        return value("x"), value("y"), value("x") + value("width"), value("y") + value("height")
+    if kind == "circle":
+        return ellipse_bounds((value("cx"), value("cy")), (value("r"), value("r")))
+    if kind == "ellipse":  # theta in radians
+        angle = number(shape.get("theta", 0), "theta") * 57.29577951308232
+        return ellipse_bounds((value("cx"), value("cy")), (value("rx"), value("ry")), angle)
+    xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
+    if isinstance(xs, list) and isinstance(ys, list) and len(xs) == len(ys) and kind != "polyline":
+        return bounds([(number(x, "x"), number(y, "y")) for x, y in zip(xs, ys, strict=True)])
+    raise Unreadable(f"shape {show(kind)} has no area")
+
+
+def write(images, header="filename,xmin,ymin,xmax,ymax,class", name="annotations.csv"):
+    """{file name: text}; an image without objects has a row with nothing but its name."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header.split(","))
+    for image in images:
+        for box, label, _ in image.things:
+            table.writerow([image.key, *(f"{value:.10g}" for value in box), label])
+        if not image.things:
+            table.writerow([image.key, "", "", "", "", ""])
+    return {name: text.getvalue()}
+
+
+def write_vott(images):
+    """The same with the header and file name of VoTT's CSV export."""
+    return write(images, "image,xmin,ymin,xmax,ymax,label", "vott-csv-export/export.csv")

@@ -1,0 +1,107 @@
+"""PASCAL VOC: one XML file an image.
+
+Its corners are 1-based and inclusive: a box that covers the whole image is (1, 1, width, height). Inside it is
+(0, 0, width, height), so xmin and ymin lose 1 when read, gain 1 when written, and xmax and ymax stay as they are
+(devkit of PASCAL VOC 2007, section 4.4).
+"""
+
+import os
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from helpers.annotation_formats.common import (
+    Record,
+    Thing,
+    Unreadable,
+    bounds,
+    class_name,
+    number,
+    positive_size,
+    read_xml,
+    rotated_bounds,
+)
+
+LISTS = "ImageSets/Main"
+
+
+def read(source):
+    """One `Record` a file."""
+    records = []
+    for path in source.files(".xml"):
+        with source.guard(path):
+            records.append(_record(path))
+    return records
+
+
+def _record(path):
+    root = read_xml(path)
+    if root.tag != "annotation":
+        raise Unreadable(f"its outermost element is <{root.tag[:40]}>, not VOC's <annotation>")
+    name = (root.findtext("filename") or root.findtext("path") or "").strip()
+    # the devkit goes by the file's own name; <filename> is often a relic of another machine, but knows the suffix
+    names = tuple(text for text in (path.stem + os.path.splitext(name)[1], path.stem, name) if text)
+    size = positive_size(root.findtext("size/width"), root.findtext("size/height"))
+    things = []
+    for count, element in enumerate(root.findall("object"), 1):
+        where = f"object {count}"
+        try:
+            label = class_name(element.findtext("name") or "")
+            excluded = (element.findtext("difficult") or "").strip() in ("1", "true", "True")
+            things.append(Thing(label, _box(element), excluded, where))
+        except Unreadable as error:
+            raise Unreadable(f"{where}: {error}") from None
+    return Record(path, names, tuple(things), size)
+
+
+def _box(element):
+    box, polygon, rotated = element.find("bndbox"), element.find("polygon"), element.find("robndbox")
+    if box is not None:
+        x1, y1, x2, y2 = (number(box.findtext(name), name) for name in ("xmin", "ymin", "xmax", "ymax"))
+    elif rotated is not None:  # roLabelImg, angles in radians
+        cx, cy, w, h, angle = (number(rotated.findtext(name), name) for name in ("cx", "cy", "w", "h", "angle"))
+        x1, y1, x2, y2 = rotated_bounds((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), angle * 57.29577951308232)
+    elif polygon is not None:
+        x1, y1, x2, y2 = bounds(_polygon(polygon))
+    else:
+        raise Unreadable("has no <bndbox>")
+    return min(x1, x2) - 1, min(y1, y2) - 1, max(x1, x2), max(y1, y2)
+
+
+def _polygon(element):
+    values = {child.tag: number(child.text, child.tag) for child in element if child.tag[:1] in "xy"}
+    if values:  # x1, y1, x2, y2, ... as some web tools write them
+        return [
+            (values[f"x{tag[1:]}"], value) for tag, value in values.items() if tag[0] == "y" and f"x{tag[1:]}" in values
+        ]
+    points = element.findall("pt") or element.findall("point")
+    return [(number(point.findtext("x"), "x"), number(point.findtext("y"), "y")) for point in points]
+
+
+def write(images):
+    """{file name: text} for `ExportedImage`s: Annotations/, and lists of the parts in ImageSets/Main/."""
+    files = {}
+    for image in images:
+        root = Element("annotation")
+        _add(root, folder="JPEGImages", filename=image.key)
+        _add(SubElement(root, "size"), width=image.size[0], height=image.size[1], depth=3)
+        _add(root, segmented=0)
+        for (x1, y1, x2, y2), label, excluded in image.things:
+            element = SubElement(root, "object")
+            _add(element, name=label, pose="Unspecified", truncated=0, difficult=int(excluded))
+            corners = {"xmin": x1 + 1, "ymin": y1 + 1, "xmax": x2, "ymax": y2}
+            _add(SubElement(element, "bndbox"), **{name: f"{value:.10g}" for name, value in corners.items()})
+        indent(root, "\t")
+        files[f"Annotations/{image.base}.xml"] = tostring(root, encoding="unicode") + "\n"
+    for name, subdir in (("trainval", "positive"), ("test", "testImages"), ("negative", "negative")):
+        rows = "".join(f"{image.base}\n" for image in images if image.subdir == subdir)
+        files[f"{LISTS}/{name}.txt"] = rows
+    return files
+
+
+def image_place(key):
+    """Where the copy of an image goes."""
+    return f"JPEGImages/{key}"
+
+
+def _add(parent, **children):
+    for name, value in children.items():
+        SubElement(parent, name).text = str(value)
