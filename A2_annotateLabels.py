@@ -1,0 +1,67 @@
+"""Name the boxes that A1_annotateImages.py drew: one after the other, enlarged, with a button and a key per class.
+
+    python3 A2_annotateLabels.py data/mine/positive
+    python3 A2_annotateLabels.py data/mine/positive --set classes=apple,orange
+
+From the first box without a name on. Press the key on a button or click it. Keys: b back, n on, s skip the image,
+u undo, r redo, q quit, h help. UNDECIDED and EXCLUDE are for boxes that are neither to be learnt nor to be counted.
+
+Every name is written at once to NAME.bboxes.labels.tsv, one a row, in the order of NAME.bboxes.tsv. The classes are
+those of the data set that the folder belongs to, data/mine here, as PARAMETERS.py or its label files name them; give
+those of a new data set with --set classes=...
+"""
+
+from pathlib import Path
+
+from helpers.annotation_files import NO_OBJECTS, read_folder, save_marks
+from helpers.annotation_labels import HELP, LabelSession
+from helpers.annotation_view import LabelPainter
+from helpers.annotation_window import WINDOW, parse_window, require_display, run_window
+from helpers.dataset import ANNOTATED_SUBDIRS
+from helpers.errors import UserError, run_script
+from helpers.images import read_image
+from helpers.parameters import argument_parser, load_parameters
+
+
+def find_parameters(settings, folder):
+    """The parameters of the data set that a folder belongs to, unless `settings` name another or the classes."""
+    named = {setting.partition("=")[0] for setting in settings}
+    folder = Path(folder).expanduser().absolute()
+    if folder.name in ANNOTATED_SUBDIRS and "datasetName" not in named:
+        settings = [f"dataRootDir={folder.parent.parent}", f"datasetName={folder.parent.name}", *settings]
+    try:
+        return load_parameters(settings)
+    except UserError as error:
+        if "classes" in named:
+            raise
+        load_parameters([*settings, "classes=any"])  # something else than the classes may be wrong
+        raise UserError(f"{error}; or name the classes here: --set classes=apple,orange") from None
+
+
+def main(params, folder, window=WINDOW):
+    """Name the boxes of a folder in a window of (width, height) pixels; returns the images with boxes."""
+    images = read_folder(folder)
+    for image in images:
+        if image.marks.boxes == () and image.marks.labels is None:
+            save_marks(image.path, image.marks, NO_OBJECTS)
+    undrawn = sum(image.marks.boxes is None for image in images)
+    if undrawn:
+        print(f"{undrawn} of {len(images)} images have no boxes yet: draw them with A1_annotateImages.py")
+    images = [image for image in images if image.marks.boxes]
+    if not images:
+        raise UserError(f"{folder}: no box in this folder; draw some with  python3 A1_annotateImages.py {folder}")
+    print(f"classes: {', '.join(params.classes)}")
+    require_display()
+    run_window("A2 annotate labels", LabelSession(images, params.classes), LabelPainter(read_image, HELP), window)
+    boxes = sum(len(image.marks.boxes) for image in images)
+    named = sum(len(image.marks.labels or ()) for image in images)
+    print(f"{folder}: {named} of {boxes} boxes have a name")
+    return images
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("folder", metavar="FOLDER", help="the images, such as data/mine/positive")
+    parser.add_argument("--window", metavar="WIDTHxHEIGHT", default=WINDOW, type=parse_window, help="its first size")
+    options = parser.parse_args()
+    run_script(lambda: main(find_parameters(options.settings, options.folder), options.folder, options.window))

@@ -1,0 +1,182 @@
+"""Naming boxes: the state of A2_annotateLabels.py, without its window."""
+
+import string
+from dataclasses import dataclass
+
+from helpers.annotation_geometry import box_under, lay_out_buttons
+from helpers.annotation_session import MARGIN, STATUS_HEIGHT, Session
+from helpers.parameters import EXCLUDED_LABELS
+
+COMMANDS = "bhnqrsu"  # letters that are taken
+KEYS = "1234567890" + "".join(letter for letter in string.ascii_lowercase if letter not in COMMANDS)
+PANEL_WIDTH, OVERVIEW_HEIGHT = 290, 200  # pixels of the window: the buttons, and the whole image below them
+HELP = (
+    ("1  2  3 ...", "name the box: the key of a button, or a click on it"),
+    ("UNDECIDED", "you cannot tell what it is; the box is left out of training and scoring"),
+    ("EXCLUDE", "not to be learnt, such as a half hidden object; left out as well"),
+    ("b", "back to the box before, to name it again"),
+    ("n", "on to the next box, where this one has a name"),
+    ("s", "skip the rest of this image for now"),
+    ("u   r", "undo, redo"),
+    ("q", "quit; every name is saved at once, and the next start goes on here"),
+    ("h", "this help; any key closes it"),
+)
+
+
+@dataclass(frozen=True)
+class Button:
+    """A class to choose: its place (x1, y1, x2, y2) in the window; `class_id` 0 for UNDECIDED and EXCLUDE."""
+
+    key: str
+    label: str
+    place: tuple
+    class_id: int
+    chosen: bool
+    hovered: bool
+
+
+@dataclass(frozen=True)
+class LabelView:
+    """What is to be seen: `box` enlarged in area (x, y, w, h), the whole image in `overview` where there is room."""
+
+    canvas: tuple
+    path: object
+    size: tuple
+    box: tuple
+    others: tuple
+    caption: str
+    class_id: int
+    area: tuple
+    overview: tuple | None
+    buttons: tuple
+    status: str
+    message: str
+    help: bool
+
+
+class LabelSession(Session):
+    """Names one box after the other; begins at the first one without a label that is known.
+
+    images: those with boxes; classes: names without the background.
+    """
+
+    def __init__(self, images, classes, **options):
+        super().__init__(images, **options)
+        self.classes, self.labels = tuple(classes), (*classes, *EXCLUDED_LABELS)
+        self.keys = dict(zip(self.labels, KEYS, strict=False))  # by label; more than there are keys can be clicked
+        self._boxes = [(i, row) for i, image in enumerate(images) for row in range(len(image.marks.boxes))]
+        self._position = next((p for p in range(len(self._boxes)) if not self._is_named(p)), 0)
+        self.index = self._boxes[self._position][0]
+        if self._is_named(self._position):
+            self.message = "all boxes have a name; look through them with n and b"
+
+    def _is_named(self, position):
+        image, row = self._boxes[position]
+        return self.images[image].marks.label(row) in self.labels
+
+    @property
+    def row(self):
+        """The index of the box that is shown, in its image."""
+        return self._boxes[self._position][1]
+
+    def actions(self):
+        named = {key: lambda label=label: self.name(label) for label, key in self.keys.items()}
+        return {**named, **super().actions(), "b": self.back, "n": self.next, "s": self.skip}
+
+    def mouse(self, kind, x, y, shift=False):
+        """The left button goes "down" or "up", or the mouse does "move", at (x, y) of the window."""
+        self.cursor = x, y
+        if kind == "down" and self.help:
+            self.help = False
+        elif kind == "down":
+            pressed = box_under(self._places(), x, y)
+            if pressed is not None:
+                self.name(self.labels[pressed])
+
+    def name(self, label):
+        """Give the box a label and go on to the next one."""
+        marks = self.image.marks
+        if marks.label(self.row) != label:
+            self.change(marks.with_label(self.row, label), self.row, f"box {self.row + 1}: {label}")
+        if self._position + 1 < len(self._boxes):
+            self._move_to(self._position + 1)
+        else:
+            left = sum(not self._is_named(position) for position in range(len(self._boxes)))
+            rest = f"{left} skipped before have no name yet" if left else "all boxes have a name"
+            self.message = f"this was the last box, {rest}; q to quit"
+
+    def back(self):
+        if self._position:
+            self._move_to(self._position - 1)
+            while self._before_the_first_nameless():
+                self._position -= 1
+        else:
+            self.message = "this is the first box"
+
+    def _before_the_first_nameless(self):
+        """Whether a box before this one in the same image has no label: labels are given in order."""
+        return self.row > len(self.image.marks.labels or ())
+
+    def next(self):
+        if not self._is_named(self._position):
+            self.message = "name this box first; UNDECIDED if you cannot tell, s to skip the image"
+        elif self._position + 1 < len(self._boxes):
+            self._move_to(self._position + 1)
+        else:
+            self.message = "this is the last box; q to quit"
+
+    def skip(self):
+        later = [p for p, (image, _) in enumerate(self._boxes) if image > self.index]
+        if later:
+            self._move_to(later[0])
+        else:
+            self.message = "this is the last image; q to quit"
+
+    def _move_to(self, position):
+        self._position = position
+        self.index = self._boxes[position][0]
+
+    def show(self, image, box):
+        self._move_to(self._boxes.index((image, box)))
+
+    def _panel(self):
+        """(x, y, w, h) of the part with the buttons."""
+        width = min(PANEL_WIDTH, self.canvas[0] // 2)
+        return self.canvas[0] - width, MARGIN, width - MARGIN, self.canvas[1] - STATUS_HEIGHT - 2 * MARGIN
+
+    def _places(self):
+        return lay_out_buttons(len(self.labels), self._panel())
+
+    def view(self):
+        """The `LabelView` of this moment."""
+        marks, places, panel = self.image.marks, self._places(), self._panel()
+        label = marks.label(self.row)
+        pressed = box_under(places, *self.cursor) if self.cursor and not self.help else None
+        buttons = tuple(
+            Button(self.keys.get(name, ""), name, places[i], self._class_id(name), name == label, i == pressed)
+            for i, name in enumerate(self.labels)
+        )
+        top = max(place[3] for place in places) + MARGIN
+        room = panel[1] + panel[3] - top
+        overview = (panel[0], panel[1] + panel[3] - min(room, OVERVIEW_HEIGHT), panel[2], min(room, OVERVIEW_HEIGHT))
+        return LabelView(
+            self.canvas, self.image.path, self.image.size, marks.boxes[self.row],
+            marks.boxes[: self.row] + marks.boxes[self.row + 1 :], self._caption(label), self._class_id(label),
+            (MARGIN, MARGIN, panel[0] - 2 * MARGIN, panel[3]), overview if room >= 80 else None,
+            buttons, self._status(), self.message, self.help,
+        )  # fmt: skip
+
+    def _class_id(self, label):
+        return self.classes.index(label) + 1 if label in self.classes else 0
+
+    def _caption(self, label):
+        if label is None:
+            return "what is this?"
+        return label if label in self.labels else f'"{label}" is no class'
+
+    def _status(self):
+        named = sum(self._is_named(position) for position in range(len(self._boxes)))
+        return (
+            f"image {self.index + 1} of {len(self.images)}    {self.image.path.name}    "
+            f"box {self.row + 1} of {len(self.image.marks.boxes)}    {named} of {len(self._boxes)} named"
+        )

@@ -1,0 +1,186 @@
+"""Pictures of what the annotation scripts show: a view and the image in, uint8 RGB of the window's size out."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from helpers.annotation_geometry import fit_image, surroundings
+from helpers.annotation_session import MARGIN, STATUS_HEIGHT
+from helpers.drawing import CLASS_COLORS, GREY, INK, WHITE, DrawnBox, class_color, draw_boxes
+
+GROUND, BAR, PANEL = (52, 54, 58), (32, 33, 36), (44, 46, 50)
+BOX_COLOR, HOVER_COLOR, DRAFT_COLOR = CLASS_COLORS[0], CLASS_COLORS[4], CLASS_COLORS[1]
+FONT_SIZE = 16
+
+
+class BoxPainter:
+    """Draws a `BoxView`. What stays the same while the mouse moves is kept.
+
+    read: from a path to its uint8 RGB image (H, W, 3).
+    """
+
+    def __init__(self, read, help_rows):
+        self._read, self._help = lru_cache(maxsize=2)(read), help_rows
+        self._ground = lru_cache(maxsize=2)(self._draw_ground)
+        self._layer = lru_cache(maxsize=4)(self._draw_layer)
+
+    def __call__(self, view):
+        layer = self._layer(view.canvas, view.path, view.fit, view.boxes, view.captions, view.hovered, view.edges)
+        picture = layer.copy()
+        if view.cursor and not view.help:
+            _draw_crosshair(picture, view.cursor, view.canvas[1] - STATUS_HEIGHT)
+        if view.draft:
+            _outline(picture, view.fit.to_screen(view.draft), DRAFT_COLOR)
+        return _finish(picture, view, self._help, "Drawing boxes")
+
+    def _draw_ground(self, canvas, path, fit):
+        picture = np.full((canvas[1], canvas[0], 3), GROUND, np.uint8)
+        _paste(picture, self._read(path), fit)
+        return picture
+
+    def _draw_layer(self, canvas, path, fit, boxes, captions, hovered, edges):
+        drawn = []
+        for index, (box, caption) in enumerate(zip(boxes, captions, strict=True)):
+            color, width = (HOVER_COLOR, 1.3) if index == hovered else (BOX_COLOR, 1)
+            drawn.append(DrawnBox(fit.to_screen(box), color, caption, width))
+        picture = draw_boxes(self._ground(canvas, path, fit), drawn)
+        if edges:
+            _draw_grips(picture, fit.to_screen(boxes[hovered]), edges)
+        return picture
+
+
+class LabelPainter:
+    """Draws a `LabelView`; `read` as for `BoxPainter`."""
+
+    def __init__(self, read, help_rows):
+        self._read, self._help = lru_cache(maxsize=2)(read), help_rows
+        self._layer = lru_cache(maxsize=4)(self._draw_layer)
+
+    def __call__(self, view):
+        box = view.box, view.others, view.caption, view.class_id
+        picture = self._layer(view.canvas, view.path, view.area, view.overview, *box).copy()
+        for button in view.buttons:
+            _draw_button(picture, button)
+        return _finish(picture, view, self._help, "Naming boxes")
+
+    def _draw_layer(self, canvas, path, area, overview, box, others, caption, class_id):
+        picture = np.full((canvas[1], canvas[0], 3), GROUND, np.uint8)
+        picture[: canvas[1] - STATUS_HEIGHT, area[0] + area[2] + MARGIN // 2 :] = PANEL
+        image = self._read(path)
+        x1, y1, x2, y2 = surroundings(box, image.shape[1::-1])
+        fit = fit_image((x2 - x1, y2 - y1), area)
+        _paste(picture, image[y1:y2, x1:x2], fit)
+        color = class_color(class_id) if class_id else WHITE
+        drawn = DrawnBox(fit.to_screen(np.subtract(box, (x1, y1, x1, y1))), color, caption)
+        picture = draw_boxes(picture, [drawn])
+        if overview:
+            fit = fit_image(image.shape[1::-1], overview)
+            _paste(picture, image, fit)
+            for other in others:
+                _outline(picture, fit.to_screen(other), GREY, 1)
+            _outline(picture, fit.to_screen(box), HOVER_COLOR)
+        return picture
+
+
+@lru_cache
+def _font(size, bold=False):
+    """DejaVu Sans, which comes with matplotlib."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size)
+
+
+def _paste(picture, image, fit):
+    method = cv2.INTER_AREA if fit.factors[0] < 1 else cv2.INTER_LINEAR
+    scaled = cv2.resize(np.ascontiguousarray(image), fit.shown, interpolation=method)
+    picture[fit.top : fit.top + fit.shown[1], fit.left : fit.left + fit.shown[0]] = scaled
+
+
+def _outline(picture, box, color, width=2):
+    """A frame with a dark rim."""
+    x1, y1, x2, y2 = (round(value) for value in box)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), (0, 0, 0), width + 2)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), color, width)
+
+
+def _draw_grips(picture, box, edges):
+    """Squares on the corner, or on both ends of the edge, that a drag would move."""
+    xs = [box[edge] for edge in edges if edge % 2 == 0] or [box[0], box[2]]
+    ys = [box[edge] for edge in edges if edge % 2 == 1] or [box[1], box[3]]
+    for x in xs:
+        for y in ys:
+            corners = (round(x) - 5, round(y) - 5), (round(x) + 5, round(y) + 5)
+            cv2.rectangle(picture, *corners, WHITE, -1)
+            cv2.rectangle(picture, *corners, INK, 1)
+
+
+def _draw_crosshair(picture, cursor, bottom):
+    """Lines through the mouse, white with a dim rim, over the whole picture but the status line."""
+    x, y = cursor
+    if not (0 <= x < picture.shape[1] and 0 <= y < bottom):
+        return
+    for lines in (picture[max(0, y - 1) : y + 2], picture[:bottom, max(0, x - 1) : x + 2]):
+        lines[:] = lines // 2
+    picture[y], picture[:bottom, x] = WHITE, WHITE
+
+
+def _draw_button(picture, button):
+    x1, y1, x2, y2 = button.place
+    color = class_color(button.class_id)
+    fill = color if button.chosen else (82, 85, 91) if button.hovered else (64, 67, 72)
+    tile = Image.new("RGB", (x2 - x1, y2 - y1), fill)
+    brush, height = ImageDraw.Draw(tile), y2 - y1
+    ink = (INK if np.dot(color, (0.299, 0.587, 0.114)) > 125 else WHITE) if button.chosen else WHITE
+    font, edge = _font(max(9, min(FONT_SIZE, height - 10))), max(18, min(height, 34))
+    brush.rectangle((0, 0, 5, height), color)
+    brush.text((6 + edge / 2, height / 2), button.key, ink, _font(font.size, True), "mm")
+    brush.text((6 + edge, height / 2), _shorten(button.label, font, x2 - x1 - edge - 12), ink, font, "lm")
+    picture[y1:y2, x1:x2] = np.asarray(tile)
+
+
+def _finish(picture, view, help_rows, title):
+    """The picture with the status line, and the help over it where it is asked for."""
+    width, height = view.canvas
+    bar = Image.new("RGB", (width, STATUS_HEIGHT), BAR)
+    brush, font, middle = ImageDraw.Draw(bar), _font(FONT_SIZE), STATUS_HEIGHT // 2
+    hint = "h  help"
+    right = width - MARGIN - font.getlength(hint)
+    brush.text((right, middle), hint, (190, 190, 190), font, "lm")
+    status = _shorten(view.status, font, right - 2 * MARGIN)
+    brush.text((MARGIN, middle), status, WHITE, font, "lm")
+    left = 4 * MARGIN + font.getlength(status)
+    message = _shorten(view.message, font, right - 2 * MARGIN - left)
+    brush.text((left, middle), message, HOVER_COLOR, font, "lm")
+    picture[height - STATUS_HEIGHT :] = np.asarray(bar)
+    return _draw_help(picture, help_rows, title) if view.help else picture
+
+
+def _draw_help(picture, rows, title):
+    """Keys and what they do, on a dark panel in the middle."""
+    font, line, pad = _font(FONT_SIZE), round(1.9 * FONT_SIZE), 28
+    column = max(_font(FONT_SIZE, True).getlength(key) for key, _ in rows) + pad
+    wanted = column + max(font.getlength(text) for _, text in rows) + 2 * pad + 2
+    width = min(round(wanted), picture.shape[1])
+    height = min(line * (len(rows) + 1) + 2 * pad, picture.shape[0])
+    left, top = (picture.shape[1] - width) // 2, (picture.shape[0] - height) // 2
+    dimmed = Image.fromarray(picture // 2)
+    brush = ImageDraw.Draw(dimmed)
+    brush.rounded_rectangle((left, top, left + width, top + height), 10, BAR, GREY)
+    brush.text((left + pad, top + pad + line * 0.3), title, WHITE, _font(FONT_SIZE + 3, True), "lm")
+    for row, (key, text) in enumerate(rows, start=1):
+        y = top + pad + line * (row + 0.5)
+        brush.text((left + pad, y), key, HOVER_COLOR, _font(FONT_SIZE, True), "lm")
+        brush.text((left + pad + column, y), _shorten(text, font, width - 2 * pad - column), WHITE, font, "lm")
+    return np.array(dimmed)
+
+
+def _shorten(text, font, width):
+    """The text, or its beginning and "…" where it is wider than `width` pixels."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…" if text else ""
