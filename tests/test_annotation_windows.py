@@ -67,18 +67,24 @@ class Screen:
         self.act("mouseup", 1)
 
     def start(self, script, *arguments):
-        """Start a script and wait for its picture."""
-        process = subprocess.Popen(
-            [sys.executable, script, *map(str, arguments), "--window", "900x600"],
-            cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        """Start a script and wait for its picture.
 
-        def ready():
-            assert process.poll() is None, process.communicate()
-            return self.picture()[:600, :900].mean() > 20 and self.rests()
-
-        wait_for(ready, "a window")
-        return process
+        On a screen without a window manager Qt leaves about one window in a hundred black for good, even one that
+        shows a single picture, so that a black one is started again.
+        """
+        for _ in range(4):
+            process = subprocess.Popen(
+                [sys.executable, script, *map(str, arguments), "--window", "900x600"],
+                cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            end = time.monotonic() + PATIENCE / 3
+            while time.monotonic() < end:
+                if self.picture()[:600, :900].mean() > 20 and self.rests():
+                    return process
+                assert process.poll() is None, process.communicate()
+            process.kill()
+            process.communicate()
+        raise AssertionError(f"{script} shows no picture")
 
 
 @pytest.fixture
