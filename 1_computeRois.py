@@ -11,9 +11,9 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from helpers.cntk_files import roi_path, write_rois
-from helpers.dataset import list_images, require_images
 from helpers.images import read_image
 from helpers.parameters import run_step
+from helpers.sources import list_images, require_images
 from helpers.steps import ROIS, StepRun
 from stages import propose_rois
 
@@ -26,11 +26,11 @@ def compute_one(image, params):
 
 def main(params):
     """Write the ROIs of all images of the data set; returns the number of ROIs of each image computed in this run."""
-    images = list_images(params.image_dir)
+    images = list_images(params)
     require_images(images, params, "positive", "testImages")
     outputs = {image.key: roi_path(params.roi_dir, image) for image in images}
     run = StepRun(params, ROIS)
-    todo = run.start(outputs, "*/*.roi.txt")
+    todo = run.start(outputs, "**/*.roi.txt")
     jobs = (delayed(compute_one)(image, params) for image in images if image.key in set(todo))
     results = tqdm(Parallel(n_jobs=-1, return_as="generator")(jobs), desc="1 ROIs", unit="image", total=len(todo))
     counts = {}

@@ -10,11 +10,10 @@ import numpy as np
 from tqdm import tqdm
 
 from fastRCNN.targets import roi_class_ids
-from helpers.annotations import load_truth
 from helpers.cntk_files import RoiInput, read_rois, roi_path, write_inputs
-from helpers.dataset import TEST_SUBDIRS, TRAIN_SUBDIRS, list_images, require_images
 from helpers.images import image_size
 from helpers.parameters import run_step
+from helpers.sources import IMAGE_SETS, list_images, load_training_truth, require_images
 from helpers.steps import INPUTS, ROIS, StepRun, require
 from stages import padded_square
 
@@ -23,7 +22,7 @@ def make_input(image, is_training, params):
     """The entry of one image."""
     size, _ = image_size(image.path)
     rois = read_rois(roi_path(params.roi_dir, image))
-    boxes, class_ids, excluded = load_truth(image, size, params)
+    boxes, class_ids, excluded = load_training_truth(image, size, params)
     added = boxes[~excluded][: params.cntk_nrRois] if is_training else boxes[:0]
     rois = np.concatenate([added, rois])[: params.cntk_nrRois]
     roi_classes = roi_class_ids(rois, boxes, class_ids, excluded, params.train_posOverlapThres)
@@ -33,10 +32,7 @@ def make_input(image, is_training, params):
 def main(params):
     """Write the input files of the training and the test images; returns image set -> number of images."""
     require(params, ROIS)
-    images = {
-        "train": list_images(params.image_dir, TRAIN_SUBDIRS),
-        "test": list_images(params.image_dir, TEST_SUBDIRS),
-    }
+    images = {image_set: list_images(params, parts) for image_set, parts in IMAGE_SETS.items()}
     require_images(images["train"], params, "positive")
     require_images(images["test"], params, "testImages")
     run = StepRun(params, INPUTS)

@@ -5,8 +5,9 @@
 
 With "svm", `arr_0` of each file has shape (ROIs of the image, features), float16, rows in the order of the input files;
 `mirrored`, for training images, is the same of the mirror image. With "nn", `arr_0` holds K + 1 probabilities a ROI,
-background first, and `offsets` 4 K numbers that move it. The convolutions run once over the whole image. While one
-image is convolved, the next is decoded and scaled.
+background first, and `offsets` 4 K numbers that move it, float32: half the digits would make equal scores of unequal
+ones, and their order would change. The convolutions run once over the whole image. While one image is convolved, the
+next is decoded and scaled; no more than these two are held in memory.
 
     torchrun --nproc-per-node 2 3_runNetwork.py     trains with, and shares the images among, several processes
 """
@@ -88,11 +89,12 @@ def main(params):
     ranks.wait()
     if params.classifier == "nn":
         train(params, ranks)
-    entries, outputs = {}, {}
-    for image_set in ("train", "test"):
-        for index, entry in enumerate(read_inputs(params.cntk_files_dir, image_set)):
-            entries[image_set, index] = entry
-            outputs[image_set, index] = feature_path(params.cntk_files_dir, image_set, params.classifier, index)
+    entries = {image_set: read_inputs(params.cntk_files_dir, image_set) for image_set in ("train", "test")}
+    outputs = {
+        (image_set, index): feature_path(params.cntk_files_dir, image_set, params.classifier, index)
+        for image_set, images in entries.items()
+        for index in range(len(images))
+    }
     run = StepRun(params, FEATURES)
     pattern = f"*_{params.classifier}_parsed/*.dat.npz"
     todo = ranks.from_first(run.start(outputs, pattern) if ranks.is_first else None)
@@ -100,7 +102,7 @@ def main(params):
     if share:
         network = load_model(model_path(params), params) if params.classifier == "nn" else build_network(params)
         bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
-        jobs = (entries[name] for name in share)
+        jobs = (entries[image_set][index] for image_set, index in share)
         for name, job in zip(share, read_ahead(jobs, params), strict=True):
             write_arrays(outputs[name], **describe(network, name[0], *job, params))
             bar.update()

@@ -13,13 +13,13 @@ from fastRCNN.box_regression import train_box_regressor
 from fastRCNN.boxes import mirror
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
-from helpers.annotations import load_truth
 from helpers.classifier_files import write_classifier
 from helpers.cntk_files import feature_path, read_features, read_inputs
 from helpers.dataset import ImageFile
 from helpers.errors import UserError
 from helpers.images import image_size
 from helpers.parameters import run_step
+from helpers.sources import load_training_truth
 from helpers.steps import FEATURES, SVMS, StepRun, require
 from stages import Classifier, padded_square, svm_settings
 
@@ -32,15 +32,14 @@ class TrainingSet:
 
     def __init__(self, params):
         self.params = params
-        self.entries = list(read_inputs(params.cntk_files_dir, "train"))
+        self.entries = read_inputs(params.cntk_files_dir, "train")
 
     def __len__(self):
         return len(self.entries) * (2 if self.params.train_mirrored else 1)
 
-    def __iter__(self):
-        return (self[index] for index in range(len(self)))
-
     def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(index)  # which ends an iteration
         return TrainingImage(self.features(index), self.targets(index))
 
     def targets(self, index):
@@ -53,7 +52,7 @@ class TrainingSet:
         """(R, D) float16."""
         mirrored, row = divmod(index, len(self.entries))
         path = feature_path(self.params.cntk_files_dir, "train", "svm", row)
-        return read_features(path, len(self.entries[row].rois), "mirrored" if mirrored else "arr_0")
+        return read_features(path, int(self.entries.nr_rois[row]), "mirrored" if mirrored else "arr_0")
 
     def rois_and_truth(self, index):
         """ROIs (R, 4) in pixels of the image or mirror image, and its true boxes, class ids and excluded flags."""
@@ -61,22 +60,30 @@ class TrainingSet:
         image = ImageFile(self.params.image_dir, self.entries[row].key)
         size, _ = image_size(image.path)
         rois = self.entries[row].pixel_rois(padded_square(size, self.params))
-        boxes, class_ids, excluded = load_truth(image, size, self.params)
+        boxes, class_ids, excluded = load_training_truth(image, size, self.params)
         if mirrored:
             rois, boxes = mirror(rois, size[0]), mirror(boxes, size[0])
         return rois, (boxes, class_ids, excluded)
 
 
-def train_regressor(images, scale, params):
+def train_regressor(images, svms, params):
     """The box regressor, from all ROIs that overlap an object by `boxRegression_minOverlap` or more."""
-    found = []
-    for index in range(len(images)):
+
+    def targets(index):
         rois, truth = images.rois_and_truth(index)
         rows, boxes, class_ids = regression_targets(rois, *truth, params.boxRegression_minOverlap)
-        if len(rows):
-            found.append((scaled(images.features(index)[rows], scale), rois[rows], boxes, class_ids - 1))
-    features, rois, boxes, class_ids = (np.concatenate(column) for column in zip(*found, strict=True))
-    return train_box_regressor(features, rois, boxes, class_ids, len(params.classes), params.boxRegression_ridge)
+        return rows, (rois[rows], boxes, class_ids - 1)
+
+    nr_classes, nr_features = svms.weights.shape
+    by_image = [np.bincount(targets(index)[1][2], minlength=nr_classes) for index in range(len(images))]
+    counts = np.stack(by_image).astype(np.int32)  # (images, K)
+
+    def samples(class_ids):
+        for index in np.flatnonzero(counts[:, class_ids].any(axis=1)).tolist():
+            rows, found = targets(index)
+            yield scaled(images.features(index)[rows], svms.scale), *found
+
+    return train_box_regressor(samples, counts.sum(axis=0), nr_features, params.boxRegression_ridge)
 
 
 def main(params):
@@ -90,7 +97,7 @@ def main(params):
     if not any((images.targets(index) > 0).any() for index in range(len(images))):
         raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
     svms = train_svms(images, svm_settings(params), progress=lambda line: print(f"  {line}"))
-    regressor = train_regressor(images, svms.scale, params) if params.boxRegression else None
+    regressor = train_regressor(images, svms, params) if params.boxRegression else None
     classifier = Classifier(svms, regressor)
     write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)
     run.finish()

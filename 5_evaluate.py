@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from fastRCNN.confusion import confusion_matrix
 from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
-from helpers.annotations import load_truth
 from helpers.cntk_files import feature_path, read_features, read_inputs, read_predictions
 from helpers.dataset import ImageFile
 from helpers.detection_files import detection_path, detection_rows, write_detections
@@ -19,6 +18,7 @@ from helpers.files import write_json
 from helpers.images import image_size
 from helpers.parameters import run_step
 from helpers.plots import plot_confusion, plot_precision_recall, write_figure
+from helpers.sources import load_truth
 from helpers.steps import DETECTIONS, STEPS, StepRun, require
 from helpers.tables import evaluation_table, format_table, write_table
 from stages import class_scores, detect, load_classifier, padded_square

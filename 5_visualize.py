@@ -17,8 +17,6 @@ from fastRCNN.detection import Detections
 from fastRCNN.evaluation import Truth
 from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, match_voc
 from fastRCNN.threshold_table import class_curves, count_by_threshold, lowest_threshold, round_thresholds
-from helpers.annotations import load_truth
-from helpers.dataset import TEST_SUBDIRS, TRAIN_SUBDIRS, list_images
 from helpers.detection_files import detection_path, read_detections
 from helpers.drawing import (
     GREY,
@@ -34,6 +32,7 @@ from helpers.drawing import (
 )
 from helpers.images import image_size, read_image, scale_to_fit, write_image
 from helpers.parameters import run_step
+from helpers.sources import IMAGE_SETS, list_images, load_truth
 from helpers.steps import DETECTIONS, require
 from helpers.tables import format_table, number, write_table
 
@@ -48,7 +47,7 @@ def read_all(params):
     """Detections and truth of every image of the image set: list of (image, `Detections`, kept (N,), `Truth`)."""
     by_key = read_detections(detection_path(params), params.all_classes)
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
-    images = list_images(params.image_dir, {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}[params.imageSet])
+    images = list_images(params, IMAGE_SETS[params.imageSet])
     found = []
     for image in images:
         *columns, kept = by_key.get(image.key, nothing)

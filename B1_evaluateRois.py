@@ -13,13 +13,12 @@ import numpy as np
 
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.proposals import RoiLimits, filter_mask
-from helpers.annotations import load_truth
 from helpers.cntk_files import read_rois, roi_path
-from helpers.dataset import TEST_SUBDIRS, TRAIN_SUBDIRS, list_images
 from helpers.errors import UserError
 from helpers.images import image_size
 from helpers.parameters import run_step
 from helpers.plots import new_figure, write_figure
+from helpers.sources import IMAGE_SETS, list_images, load_truth
 from helpers.steps import ROIS, require
 from helpers.tables import format_table, number, write_table
 from stages import propose_rois, roi_limits
@@ -109,7 +108,7 @@ def print_violations(broken, images, truths, params):
 def main(params):
     """Measure step 1 on `imageSet`; returns (recall by number of ROIs, violations by parameter)."""
     require(params, ROIS)
-    images = list_images(params.image_dir, {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}[params.imageSet])
+    images = list_images(params, IMAGE_SETS[params.imageSet])
     sizes = [image_size(image.path)[0] for image in images]
     truths = [Truth(*load_truth(image, size, params)) for image, size in zip(images, sizes, strict=True)]
     rois = [read_rois(roi_path(params.roi_dir, image)) for image in images]

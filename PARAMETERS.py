@@ -22,8 +22,17 @@ seed = 3                        # start of every random sequence [original: svm_
 
 rootDir = os.path.dirname(os.path.abspath(__file__))
 dataRootDir = os.path.join(rootDir, "data")  # <dataRootDir>/<datasetName>/{positive,testImages,negative}/
+datasetFolder = ""              # the folder, where it is not called after the data set; "": it is
+datasetLayout = "folders"       # "folders": the one above; "voc", "coco": theirs, read in place
 procRootDir = os.path.join(rootDir, "proc")  # intermediate files: <procRootDir>/<datasetName>/
 resultsRootDir = os.path.join(rootDir, "results")  # tables, plots, pictures: <resultsRootDir>/<datasetName>/
+
+voc_trainSets = ("VOC2007/trainval",)  # lists of images to train on, YEAR/LIST; add "VOC2012/trainval" for 07+12
+voc_testSets = ("VOC2007/test",)  # lists of images to test on
+coco_trainSet = "train2017"     # the folder of the images to train on; boxes: annotations/instances_train2017.json
+coco_testSet = "val2017"        # the folder of the images to test on, likewise
+coco_categories = ("person", "car")  # what is looked for, names or numbers as listCocoCategories.py shows; (): all
+coco_imagesWithout = "negative"  # images without them: "negative" or "leaveOut" (of test images as well)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Generation of regions of interest (ROIs), step 1. Relative lengths are in units of the image's longer side
@@ -72,6 +81,7 @@ cntk_padHeight = 1000           # [original]
 train_posOverlapThres = 0.6     # a ROI with this IoU or more with an object is an example [measured; original 0.5]
 train_negOverlapThres = 0.3     # a ROI with less IoU with all objects of a class is a counterexample [R-CNN]
 
+train_useDifficult = False      # learn from objects that VOC calls difficult; else they are no background either [VOC]
 train_mirrored = True           # train on the mirror images as well [measured; Fast R-CNN]
 
 svm_C = 0.003                   # weight of the margin errors, > 0 [measured; original and R-CNN 0.001]
@@ -149,5 +159,20 @@ datasets = {
         roi_maxDimRel=0.25,
         roi_minNrPixelsRel=0.0015,
         roi_maxNrPixelsRel=0.03,
+    ),
+    # COCO in its own layout, see coco_categories above; the classes and the limits of ROIs follow from them
+    "coco": dict(datasetLayout="coco"),
+    # PASCAL VOC 2007 in its own layout [4000 ROIs and "nn": original; 11 points: VOC 2007]
+    "pascalVoc": dict(
+        datasetLayout="voc",
+        datasetFolder="VOCdevkit",
+        classes=(
+            "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
+            "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+        ),
+        classifier="nn",
+        cntk_nrRois=4000,
+        eval_use11Points=True,
+        nn_cacheTrunk=False,
     ),
 }

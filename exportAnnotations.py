@@ -22,7 +22,7 @@ from helpers.annotation_formats import FORMATS
 from helpers.annotation_formats.placing import set_aside
 from helpers.annotation_formats.settle import shortest
 from helpers.annotations import LABEL_SUFFIXES, annotation_path, load_annotation
-from helpers.dataset import ANNOTATED_SUBDIRS, list_images
+from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
 from helpers.errors import UserError, run_script
 from helpers.files import read_lines, write_text
 from helpers.images import image_size
@@ -54,7 +54,7 @@ def main(params, format_name, dataset, target, link=False, without_excluded=Fals
     image_dir, target, form = params.replace(datasetName=dataset).image_dir, Path(target), FORMATS[format_name]
     if os.path.lexists(target) and not force:
         raise UserError(f"{target}: exists already; name another folder, or add --force to rename it")
-    files = list_images(image_dir)
+    files = list_folder_images(image_dir)
     if not files:
         raise UserError(f"{image_dir}: no image in it")
     images = [read_image_file(image, without_excluded) for image in files]

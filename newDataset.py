@@ -8,9 +8,10 @@ A data set whose name has no block in PARAMETERS.py takes its classes and the li
 This script prints that block, to paste and change it.
 """
 
-from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS, list_images
-from helpers.derived import block_as_text, derive_block, derive_classes
+from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS, list_folder_images
+from helpers.derived import block_as_text, derive_block
 from helpers.errors import UserError, run_script
+from helpers.layouts.folders import classes_in
 from helpers.parameters import RULES, argument_parser, load_parameters
 
 
@@ -20,17 +21,18 @@ def main(settings, name):
         RULES["datasetName"].check(name)
     except ValueError:
         raise UserError(f'"{name}": must be {RULES["datasetName"].describe()}') from None
-    folder = load_parameters([*settings, f"datasetName={name}", "classes=any"]).image_dir
+    params = load_parameters([*settings, f"datasetName={name}", "classes=any"])
+    folder = params.image_dir
     for subdir in SUBDIRS:
         (folder / subdir).mkdir(parents=True, exist_ok=True)
-    images = list_images(folder)
+    images = list_folder_images(folder)
     counts = ", ".join(f"{sum(image.subdir == subdir for image in images)} in {subdir}" for subdir in SUBDIRS)
     print(f"{folder}: {counts}")
-    if not derive_classes([image for image in images if image.subdir in ANNOTATED_SUBDIRS]):
+    if not classes_in([image for image in images if image.subdir in ANNOTATED_SUBDIRS]):
         print(f"next: put images there, then  python3 A1_annotateImages.py {folder / 'positive'}")
         print("or import annotated ones:     python3 importAnnotations.py --help")
         return None
-    block = derive_block(folder)
+    block = derive_block(params)
     print("\nA block for PARAMETERS.py; the data set runs without it as well, with these very values:\n")
     print(block_as_text(name, block))
     print(f"\nnext: python3 run.py --set datasetName={name}")

@@ -72,10 +72,11 @@ def read_parameters(settings):
         "from helpers.parameters import load_parameters\n"
         "try:\n    p = load_parameters(sys.argv[1:])\n"
         "except UserError as error:\n    sys.exit(f'ERROR: {error}')\n"
-        "test = p.image_dir / 'testImages'\n"
-        "images = sorted(f.name for f in test.glob('*.*') if f.suffix.lower() in ('.jpg', '.jpeg', '.png'))\n"
+        "from helpers.sources import list_images\n"
+        "try:\n    images = list_images(p, ('testImages',))\n"
+        "except UserError:\n    images = []  # step 0 says what is wrong\n"
         "print(json.dumps({'classifier': p.classifier, 'imageSet': p.imageSet, 'results': str(p.results_dir),"
-        " 'test': str(test / images[0]) if images else None}))"
+        " 'test': str(images[0].path) if images else None}))"
     )
     # in the folder that the steps run in, since paths may be relative
     command = [str(PYTHON), "-c", code, str(ROOT), *settings]

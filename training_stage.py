@@ -8,31 +8,24 @@ import shutil
 import sys
 import time
 
-import numpy as np
 import torch
 import torchvision
-from tqdm import tqdm
 
 from fastRCNN.backbones import BACKBONES
-from fastRCNN.boxes import mirror
-from fastRCNN.evaluation import Truth, mean_ap, precision_recall
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
 from fastRCNN.sampling import SamplingSettings
 from fastRCNN.schedule import ScheduleSettings
 from fastRCNN.svd import compress, full_layers
-from fastRCNN.targets import fast_rcnn_targets
-from fastRCNN.training import Example, Trainer, TrainingSettings, measure_offsets
-from helpers.annotations import load_truth
+from fastRCNN.training import Trainer, TrainingSettings, measure_offsets
 from helpers.cntk_files import read_inputs
-from helpers.dataset import ImageFile
 from helpers.errors import UserError
 from helpers.files import atomic_path
-from helpers.images import fitted_size, image_size, read_image
 from helpers.model_files import model_path, write_model
 from helpers.training_log import TrainingLog
 from helpers.weights import weights_fingerprint
-from stages import build_network, class_scores, detect, padded_square, predict, prepare_image
+from stages import build_network
+from training_images import TrainingImages, Validation, split_validation
 
 CHECKPOINT_SECONDS = 20  # time between checkpoints, at least
 
@@ -68,110 +61,6 @@ def first_layer(params):
             f"{backbone.layers[0]} ... {backbone.layers[-1]} on"
         )
     return name
-
-
-class TrainingImages:
-    """Some of the training images as `Trainer` wants them. entries: list of `RoiInput`; network: a `RoiNetwork`."""
-
-    def __init__(self, entries, network, frozen, params, map_dir):
-        self.entries, self.network, self.frozen = entries, network, frozen
-        self.params, self.map_dir = params, map_dir
-
-    def __len__(self):
-        return len(self.entries)
-
-    def name(self, index):
-        """What an image is called in messages."""
-        return self.entries[index].key
-
-    def rois_and_truth(self, index, mirrored=False):
-        """ROIs (R, 4) in pixels of the image or mirror image, the true objects there, and the image's size."""
-        image = ImageFile(self.params.image_dir, self.entries[index].key)
-        size, _ = image_size(image.path)
-        rois = self.entries[index].pixel_rois(padded_square(size, self.params))
-        boxes, class_ids, excluded = load_truth(image, size, self.params)
-        if mirrored:
-            rois, boxes = mirror(rois, size[0]), mirror(boxes, size[0])
-        return rois, (boxes, class_ids, excluded), size
-
-    def targets(self, index, mirrored=False):
-        """ROIs (R, 4), their `RoiTargets`, and the image's size."""
-        rois, truth, size = self.rois_and_truth(index, mirrored)
-        return rois, fast_rcnn_targets(rois, *truth, self.params.nn_posOverlapThres), size
-
-    def offsets(self):
-        """Offsets (N, 4) of all ROIs on objects."""
-        found = [np.zeros((0, 4))]
-        for index in range(len(self)):
-            _, targets, _ = self.targets(index)
-            found.append(targets.offsets[targets.labels > 0])
-        return np.concatenate(found)
-
-    def example(self, index, mirrored):
-        """An `Example`, its map from disk where `nn_cacheTrunk` put it."""
-        rois, targets, size = self.targets(index, mirrored)
-        _, factors = fitted_size(size, self.params.cntk_padWidth, self.params.cntk_padHeight)
-        path = self._map_path(index, mirrored)
-        feature_map = np.load(path) if self.params.nn_cacheTrunk else self._compute_map(index, mirrored)
-        feature_map = torch.from_numpy(feature_map)[None].contiguous(memory_format=torch.channels_last)
-        return Example(feature_map, rois * np.float32(factors * 2), targets)
-
-    def compute_maps(self, ranks):
-        """Write the maps of all images and mirror images, each process its share, those that are not there yet."""
-        flags = (False, True) if self.params.train_mirrored else (False,)
-        views = [(index, mirrored) for index in range(len(self)) for mirrored in flags]
-        for index, mirrored in tqdm(ranks.share(views), desc="3 frozen layers", unit="map", disable=not ranks.is_first):
-            path = self._map_path(index, mirrored)
-            if not path.exists():
-                with atomic_path(path) as temporary:
-                    np.save(temporary, self._compute_map(index, mirrored))
-        ranks.wait()
-
-    def _map_path(self, index, mirrored):
-        return self.map_dir / f"{self.entries[index].key}{'.mirrored' if mirrored else ''}.npy"
-
-    @torch.inference_mode()
-    def _compute_map(self, index, mirrored):
-        """(C, H, W) float16 of the frozen layers."""
-        image, _ = prepare_image(read_image(self.params.image_dir / self.entries[index].key), self.params)
-        image = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
-        feature_map = self.frozen(self.network.prepare(image))[0]
-        return feature_map.clamp(-6e4, 6e4).to("cpu", torch.float16).contiguous().numpy()
-
-
-class Validation:
-    """Images held out of training, and the mAP of a model on them."""
-
-    def __init__(self, images, params):
-        self.images, self.params = images, params
-
-    def __len__(self):
-        return len(self.images)
-
-    def measure(self, model):
-        """mAP at `eval_overlapThreshold`, and (key, kept detections, truth) of each image. True boxes are no ROIs."""
-        found = []
-        for index, entry in enumerate(self.images.entries):
-            rois, truth, size = self.images.rois_and_truth(index)
-            rois = rois[entry.nr_truth :]
-            prepared = prepare_image(read_image(self.params.image_dir / entry.key), self.params)
-            scores = class_scores(*predict(model, prepared, rois, self.params), self.params)
-            detections, kept = detect(rois, *scores, size, self.params)
-            found.append((entry.key, detections.take(kept), Truth(*truth)))
-        _, detections, truths = zip(*found, strict=True)
-        ids = range(1, len(self.params.classes) + 1)
-        threshold = self.params.eval_overlapThreshold
-        return mean_ap([precision_recall(detections, truths, k, threshold).ap() for k in ids]), found
-
-
-def split_validation(entries, params):
-    """Entries to train on and entries to measure on: a seeded draw among those with objects."""
-    annotated = [index for index, entry in enumerate(entries) if entry.nr_truth]
-    count = round(params.nn_validationFraction * len(annotated))
-    order = np.random.default_rng(params.seed).permutation(annotated)
-    held_out = set(order[:count].tolist())
-    kept = [entry for index, entry in enumerate(entries) if index not in held_out]
-    return kept, [entries[index] for index in sorted(held_out)]
 
 
 class Progress:
@@ -232,13 +121,11 @@ def train_network(params, key, ranks=Ranks()):
     except ValueError as error:
         raise UserError(f"svd_rank = {params.svd_rank}: {error}") from error
     map_dir = params.model_dir / f"maps_{key}"
-    entries, held_out = split_validation(list(read_inputs(params.cntk_files_dir, "train")), params)
+    entries, held_out = split_validation(read_inputs(params.cntk_files_dir, "train"), params)
     images = TrainingImages(entries, model.network, trainer.frozen, params, map_dir)
     validation = Validation(TrainingImages(held_out, model.network, trainer.frozen, params, map_dir), params)
-    offsets = images.offsets()
-    if not len(offsets):
+    if not measure_offsets(model, images.offsets()):
         raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
-    measure_offsets(model, offsets)
     if params.nn_cacheTrunk:
         if ranks.is_first:
             remove_maps(params, but=map_dir)

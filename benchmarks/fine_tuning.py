@@ -47,7 +47,8 @@ from stages import (
     predict,
     prepare_image,
 )
-from training_stage import TrainingImages, first_layer, training_settings
+from training_images import TrainingImages
+from training_stage import first_layer, training_settings
 
 
 @dataclass(frozen=True)

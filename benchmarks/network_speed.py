@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.timing import Measured, announce, finish, interleaved, spread
 from fastRCNN.network import FLOAT16_MAX, to_input
 from fastRCNN.roi_align import roi_align
-from helpers.dataset import list_images
 from helpers.errors import UserError, run_script
 from helpers.files import write_arrays
 from helpers.images import read_image
 from helpers.parameters import argument_parser, load_parameters
+from helpers.sources import list_images
 from helpers.tables import format_table, number
 from stages import build_network, prepare_image, propose_rois
 
@@ -171,7 +171,7 @@ def main(arguments):
         torch.set_num_threads(arguments.threads)
     announce()
     network = build_network(params)
-    files = spread(list_images(params.image_dir), arguments.images)
+    files = spread(list_images(params), arguments.images)
     if not files:
         raise UserError(f"{params.image_dir}: no image; nothing to measure")
     photo = read_image(files[0].path)

@@ -25,11 +25,11 @@ from fastRCNN import boxes as box_ops
 from fastRCNN import proposals
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.nms import nms
-from helpers.annotations import load_truth
-from helpers.dataset import ANNOTATED_SUBDIRS, list_images
+from helpers.dataset import ANNOTATED_SUBDIRS
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
 from helpers.parameters import ROI_ENGINES, argument_parser, load_parameters
+from helpers.sources import list_images, load_truth
 from helpers.tables import format_table, number
 from stages import propose_rois
 
@@ -46,7 +46,7 @@ class AnnotatedImage:
 
 def load_images(params, count=None):
     """The annotated images of the data set, or `count` of them, evenly spread."""
-    files = list_images(params.image_dir, ANNOTATED_SUBDIRS)
+    files = list_images(params, ANNOTATED_SUBDIRS)
     images = []
     for file in files if count is None else spread(files, count):
         pixels = read_image(file.path)

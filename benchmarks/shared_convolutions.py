@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.network import to_input
-from helpers.dataset import list_images
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
 from helpers.parameters import argument_parser, load_parameters
+from helpers.sources import list_images
 from helpers.tables import format_table, number
 from stages import build_network, describe_rois, prepare_image, propose_rois
 
@@ -42,7 +42,7 @@ class Photo:
 
 def load_photos(params, count, nr_rois):
     """`count` photos of the data set, evenly spread, with at most `nr_rois` ROIs each."""
-    files = spread(list_images(params.image_dir), count)
+    files = spread(list_images(params), count)
     photos = []
     for file in tqdm(files, desc="ROIs", unit="image"):
         pixels = read_image(file.path)

@@ -19,12 +19,12 @@ from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.evaluation import Truth, mean_ap, precision_recall
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.svd import compress, full_layers
-from helpers.annotations import load_truth
-from helpers.dataset import TEST_SUBDIRS, list_images
+from helpers.dataset import TEST_SUBDIRS
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
 from helpers.model_files import read_description, stored_settings
 from helpers.parameters import argument_parser, load_parameters
+from helpers.sources import list_images, load_truth
 from helpers.tables import format_table, number
 from stages import build_network, class_scores, detect, load_model, predict, prepare_image, propose_rois
 
@@ -74,7 +74,7 @@ def main(arguments):
     else:
         whole = FastRcnn(build_network(params), len(params.classes))
     thin = thinned(whole, ranks)
-    images = list_images(params.image_dir, TEST_SUBDIRS)
+    images = list_images(params, TEST_SUBDIRS)
     rois = [propose_rois(read_image(image.path), params)[: params.cntk_nrRois] for image in images]
     rows = [["network", "s an image (fastest-slowest)", "features change by", "test mAP"]]
     chosen = spread(list(zip(images, rois, strict=True)), arguments.images)

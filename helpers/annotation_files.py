@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helpers.annotation_geometry import tidy_box
 from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, annotation_path, write_annotation
-from helpers.dataset import ANNOTATED_SUBDIRS, IMAGE_SUFFIXES, list_images
+from helpers.dataset import ANNOTATED_SUBDIRS, IMAGE_SUFFIXES, list_folder_images
 from helpers.errors import UserError
 from helpers.files import read_lines, write_text
 from helpers.images import image_size
@@ -76,7 +76,7 @@ def read_folder(folder):
         raise UserError(f"{folder}: no such folder; name the one with the images")
     if not folder.name or folder.name == "..":
         folder = Path(os.path.abspath(folder))
-    images = list_images(folder.parent, (folder.name,)) if folder.name else []
+    images = list_folder_images(folder.parent, (folder.name,)) if folder.name else []
     if not images:
         parts = [str(folder / name) for name in ANNOTATED_SUBDIRS if (folder / name).is_dir()]
         hint = f"did you mean {' or '.join(parts)}?" if parts else f"put some in it ({', '.join(IMAGE_SUFFIXES)})"

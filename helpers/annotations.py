@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.dataset import ANNOTATED_SUBDIRS
 from helpers.errors import UserError
 from helpers.files import read_lines, write_text
 from helpers.parameters import EXCLUDED_LABELS
@@ -37,10 +36,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Annotation:
-    """Boxes (G, 4) float32 in pixels of the image as displayed, and a tuple of G labels."""
+    """Boxes (G, 4) float32 in pixels of the image as displayed, a tuple of G labels, and which boxes (G,) bool VOC
+    calls difficult; () for none."""
 
     boxes: np.ndarray
     labels: tuple
+    difficult: tuple = ()
 
     def class_ids(self, all_classes):
         """Labels as class ids (G,) int64; EXCLUDE and UNDECIDED are 0, with `excluded` telling them apart."""
@@ -51,6 +52,14 @@ class Annotation:
     def excluded(self):
         """(G,) bool: boxes that are neither examples nor counterexamples."""
         return np.array([label in EXCLUDED_LABELS for label in self.labels], dtype=bool)
+
+    @property
+    def is_difficult(self):
+        """(G,) bool."""
+        return np.array(self.difficult or [False] * len(self.labels), dtype=bool)
+
+
+NO_BOXES = Annotation(np.zeros((0, 4), np.float32), ())
 
 
 def annotation_path(image_path, suffixes):
@@ -118,17 +127,27 @@ def _rows(path, problems, remedy):
 
 def _parse_box(path, row, text, size):
     """A box from a row's text: (four floats or None, `Problem` or None)."""
+    fields = text.split("\t") if "\t" in text else text.split()
+    remedy = "write x1 TAB y1 TAB x2 TAB y2 in pixels"
+    if len(fields) != 4:
+        return None, Problem("error", path, row, f'"{text}" has {len(fields)} values', remedy)
+    try:
+        box = [float(field) for field in fields]
+    except ValueError:
+        return None, Problem("error", path, row, f'"{text}" is not four numbers', remedy)
+    return check_box(path, row, box, fields, size)
+
+
+def check_box(path, row, box, fields, size):
+    """Whether a box lies in its image: (the box, clipped by a pixel at most, or None; `Problem` or None).
+
+    box: four floats x1, y1, x2, y2; fields: what stands for them in the file; size: (width, height) of the image.
+    """
 
     def error(message, remedy):
         return None, Problem("error", path, row, message, remedy)
 
-    fields = text.split("\t") if "\t" in text else text.split()
-    if len(fields) != 4:
-        return error(f'"{text}" has {len(fields)} values', "write x1 TAB y1 TAB x2 TAB y2 in pixels")
-    try:
-        x1, y1, x2, y2 = box = [float(field) for field in fields]
-    except ValueError:
-        return error(f'"{text}" is not four numbers', "write x1 TAB y1 TAB x2 TAB y2 in pixels")
+    x1, y1, x2, y2 = box
     values = f"box ({', '.join(fields)})"
     if not all(map(math.isfinite, box)):
         return error(f"{values} is not finite", "draw it again")
@@ -158,9 +177,8 @@ def _check_label(path, row, label, classes):
     return Problem("error", path, row, f'unknown class "{label}"', f"{hint}known: {', '.join(known)}")
 
 
-def load_annotation(image_path, size, classes):
-    """`read_annotation` for steps that need it whole: raises `UserError` with the first error, if there is one."""
-    annotation, problems = read_annotation(image_path, size, classes)
+def refuse_errors(annotation, problems):
+    """The annotation, for steps that need it whole: raises `UserError` with the first error, if there is one."""
     errors = [problem for problem in problems if problem.level == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more in this image)" if len(errors) > 1 else ""
@@ -168,12 +186,6 @@ def load_annotation(image_path, size, classes):
     return annotation
 
 
-def load_truth(image, size, params):
-    """True boxes of an `ImageFile` for training and evaluation: boxes (G, 4), class ids (G,), excluded (G,) bool.
-
-    size: (width, height) as displayed. Images of negative/ have none, whatever lies beside them.
-    """
-    if image.subdir not in ANNOTATED_SUBDIRS:
-        return np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
-    annotation = load_annotation(image.path, size, params.classes)
-    return annotation.boxes, annotation.class_ids(params.all_classes), annotation.excluded
+def load_annotation(image_path, size, classes):
+    """`read_annotation` without tolerance: raises `UserError` with the first error, if there is one."""
+    return refuse_errors(*read_annotation(image_path, size, classes))

@@ -1,15 +1,17 @@
 """The files between steps 1, 2 and 3, in the original tutorial's text formats.
 
-rois/<subdir>/<image>.roi.txt   x1 TAB y1 TAB x2 TAB y2, whole pixels, one ROI a row
+rois/<key>.roi.txt              x1 TAB y1 TAB x2 TAB y2, whole pixels, one ROI a row
 cntkFiles/train.txt             imgIndex TAB path TAB 0
 cntkFiles/train.rois.txt        imgIndex |rois x y w h x y w h ...   relative to the padded square, zeros at the end
 cntkFiles/train.roilabels.txt   imgIndex |roiLabels 1 0 0 0 1 0 ...  one-hot, K + 1 numbers a ROI
 cntkFiles/train.nrRois.txt      imgIndex TAB real ROIs TAB true boxes among them, which come first
 """
 
+import contextlib
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from itertools import zip_longest
 
 import numpy as np
 
@@ -21,7 +23,7 @@ SUFFIXES = (".txt", ".rois.txt", ".roilabels.txt", ".nrRois.txt")
 
 def roi_path(roi_dir, image):
     """Where step 1 writes the ROIs of an image."""
-    return roi_dir / image.subdir / f"{image.stem}.roi.txt"
+    return (roi_dir / image.key).with_suffix(".roi.txt")
 
 
 def write_rois(path, rois):
@@ -135,39 +137,114 @@ def write_inputs(folder, image_set, entries, nr_rois, nr_classes):
     return count
 
 
-def read_inputs(folder, image_set):
-    """Read the input files of an image set, image by image: yields `RoiInput` in the order of the files.
+class InputFiles(Sequence):
+    """The input files of an image set as a sequence of `RoiInput`, in the order of the files.
 
-    Raises `UserError` naming file and row where the four files do not fit together.
+    An entry is read from the files when it is asked for, so memory holds one of them, whatever the number N of images:
+    rows of 4000 ROIs are hundreds of kilobytes long, all of VOC 2007 would be gigabytes. Held are the short columns
+    `keys` (list of N texts), `nr_rois` and `nr_truth` (N,) int, see `RoiInput`, and the places of the rows.
+    Raises `UserError` naming file and row where the four files do not fit together, of the long rows when it gets to
+    them.
     """
-    paths = [folder / f"{image_set}{suffix}" for suffix in SUFFIXES]
-    images, rois, labels, counts = (map(str.rstrip, _open(path)) for path in paths)
-    for row, lines in enumerate(zip_longest(images, rois, labels, counts, fillvalue=""), start=1):
+
+    def __init__(self, folder, image_set):
+        self._paths = [folder / f"{image_set}{suffix}" for suffix in SUFFIXES]
+        self._ends = [_row_ends(path) for path in self._paths]
+        self._require_equal_lengths()
+        self._rows = np.arange(len(self._ends[0]))
+        self.keys, numbers = [], np.zeros((len(self._rows), 2), np.int64)
+        with contextlib.ExitStack() as stack:
+            images, counts = (stack.enter_context(open(self._paths[i], encoding="utf-8", newline="\n")) for i in (0, 3))
+            for row, lines in enumerate(zip(images, counts, strict=True)):
+                with self._naming(row):
+                    key, *numbers[row] = _parse_short(*(line.rstrip("\n") for line in lines))
+                self.keys.append(key)
+        self.nr_rois, self.nr_truth = numbers.T
+        self._last = None, None  # several things are asked of the same image one after the other
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, index):
+        row = int(self._rows[index])
+        index = index % len(self)
+        if self._last[0] != index:
+            with self._naming(row):
+                lines = [_read_row(self._paths[i], self._ends[i], row) for i in (1, 2)]
+                numbers = int(self.nr_rois[index]), int(self.nr_truth[index])
+                self._last = index, RoiInput(self.keys[index], *_parse_long(row, *lines, numbers[0]), numbers[1])
+        return self._last[1]
+
+    def take(self, indices):
+        """Some of the entries, as a sequence of the same kind; indices (M,) int."""
+        part = copy(self)
+        part._rows, part.nr_rois, part.nr_truth = (
+            column[indices] for column in (self._rows, self.nr_rois, self.nr_truth)
+        )
+        part.keys, part._last = [self.keys[index] for index in indices], (None, None)
+        return part
+
+    def _require_equal_lengths(self):
+        lengths = [len(ends) for ends in self._ends]
+        least, most = int(np.argmin(lengths)), int(np.argmax(lengths))
+        if lengths[least] < lengths[most]:
+            raise UserError(
+                f"{self._paths[least]}, row {lengths[least] + 1}: missing, {self._paths[most].name} has "
+                f"{lengths[most]} rows; run 2_computeCntkInputs.py again"
+            )
+
+    @contextlib.contextmanager
+    def _naming(self, row):
+        """Errors in a row (from 0) become a `UserError` that names it."""
         try:
-            yield _parse(*lines)
-        except ValueError as error:
-            raise UserError(f"{paths[0]}, row {row}: {error}; run 2_computeCntkInputs.py again") from None
+            yield
+        except (ValueError, OSError) as error:
+            raise UserError(f"{self._paths[0]}, row {row + 1}: {error}; run 2_computeCntkInputs.py again") from None
 
 
-def _open(path):
+def read_inputs(folder, image_set):
+    """The input files that step 2 wrote for an image set: `InputFiles`."""
+    return InputFiles(folder, image_set)
+
+
+def _row_ends(path):
+    """Where each row of a file ends, in bytes from the start: (N,) int64."""
     try:
-        with open(path, encoding="utf-8") as file:
-            yield from file
+        with open(path, "rb") as file:
+            return np.cumsum(np.fromiter(map(len, file), np.int64))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); run 2_computeCntkInputs.py again") from error
 
 
-def _parse(image_line, roi_line, label_line, count_line):
+def _read_row(path, ends, row):
+    """A row of a file as bytes."""
+    start = int(ends[row - 1]) if row else 0
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read(int(ends[row]) - start)
+
+
+def _parse_short(image_line, count_line):
+    """The key of an image, and how many ROIs and true boxes it has."""
     index, key, _ = image_line.split("\t")
-    count_index, nr_real, nr_truth = count_line.split("\t")
-    roi_index, roi_text = roi_line.split(" |rois")
-    label_index, label_text = label_line.split(" |roiLabels")
-    if not index == count_index == roi_index == label_index:
+    count_index, nr_rois, nr_truth = count_line.split("\t")
+    if index != count_index:
+        raise ValueError("image indices of the four files differ")
+    return key, int(nr_rois), int(nr_truth)
+
+
+def _parse_long(index, roi_line, label_line, nr_rois):
+    """Relative ROIs (R, 4) and class ids (R,) of an image."""
+    roi_index, roi_text = roi_line.split(b" |rois")
+    label_index, label_text = label_line.split(b" |roiLabels")
+    if not index == int(roi_index) == int(label_index):
         raise ValueError("image indices of the four files differ")
     rois = np.array(roi_text.split(), dtype=np.float64).reshape(-1, 4)
-    labels = np.array(label_text.split(), dtype=np.int8).reshape(len(rois), -1)
-    real = int(nr_real)
-    return RoiInput(key, rois[:real], labels[:real].argmax(axis=1) if real else np.zeros(0, np.int64), int(nr_truth))
+    labels = np.frombuffer(label_text.translate(None, b" \r\n"), np.uint8).reshape(len(rois), -1) - ord("0")
+    if labels.max(initial=0) > 1:
+        raise ValueError("a label is neither 0 nor 1")
+    class_ids = labels[:nr_rois].argmax(axis=1) if nr_rois else np.zeros(0, np.int64)
+    return rois[:nr_rois], class_ids
 
 
 def feature_path(folder, image_set, classifier, index):

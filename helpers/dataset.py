@@ -1,4 +1,4 @@
-"""Which images a data set has: data/<dataset>/{positive,negative} are trained on, testImages is tested on."""
+"""The images of a data set: those of positive and negative are trained on, those of testImages are tested on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,12 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")  # in any case
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One image of a data set. `key` names it everywhere: "positive/12.jpg", with / on every system."""
+    """One image of a data set. `key` names it everywhere: "positive/12.jpg", its path below the data set's folder,
+    with / on every system. part: which of `SUBDIRS` it belongs to, where its folder does not say so."""
 
     root: Path
     key: str
+    part: str = ""
 
     @property
     def path(self):
@@ -24,7 +26,7 @@ class ImageFile:
 
     @property
     def subdir(self):
-        return self.key.split("/")[0]
+        return self.part or self.key.split("/")[0]
 
     @property
     def stem(self):
@@ -45,7 +47,7 @@ def natural_order(name):
     return parts, name
 
 
-def list_images(image_dir, subdirs=SUBDIRS):
+def list_folder_images(image_dir, subdirs=SUBDIRS):
     """All images of some subfolders, in natural order within each: list of `ImageFile`.
 
     Raises `UserError` where the data set's folder is missing, or two images of a folder share one annotation file.
@@ -76,13 +78,3 @@ def _refuse_equal_stems(images):
         other = seen.setdefault((image.subdir, image.stem), image)
         if other is not image:
             raise UserError(f"{image.path}: has the same name as {other.key} but for the suffix; rename one of the two")
-
-
-def require_images(images, params, *subdirs):
-    """Raise `UserError` where one of these subfolders holds no image."""
-    for subdir in subdirs:
-        if not any(image.subdir == subdir for image in images):
-            suffixes = ", ".join(IMAGE_SUFFIXES)
-            raise UserError(
-                f"{params.image_dir / subdir}: no image in this folder; put at least one in it ({suffixes})"
-            )

@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, Annotation, Problem, read_annotation
+from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, NO_BOXES, Annotation, Problem
 from helpers.dataset import (
     ANNOTATED_SUBDIRS,
     IMAGE_SUFFIXES,
@@ -18,17 +18,17 @@ from helpers.dataset import (
     TEST_SUBDIRS,
     ImageFile,
     is_image,
-    list_images,
+    list_folder_images,
     natural_order,
 )
 from helpers.duplicates import look_of, similar_pairs
 from helpers.errors import UserError
 from helpers.images import image_size, read_image
+from helpers.sources import list_images, read_annotation
 
 OTHER_FORMATS = (".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".avif", ".jfif", ".jp2")
 LITTER = ("thumbs.db", "desktop.ini")  # written by file managers; names that begin with a dot are left alone as well
 MIN_SIDE = 64  # pixels; scaling a smaller image up to cntk_padWidth invents more than it shows
-NO_BOXES = Annotation(np.zeros((0, 4), np.float32), ())
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,8 @@ class Report:
 def check_dataset(params):
     """Read every file of the data set: a `Report`. Raises `UserError` where its folder is missing."""
     root = params.image_dir
-    list_images(root, ())  # raises where there is no such folder
-    images, problems = [], _check_root(root)
-    for subdir in SUBDIRS:
-        found, wrong = _check_folder(root, subdir)
-        images += found
-        problems += wrong
-    jobs = (delayed(_check_image)(image, params.classes) for image in images)
+    images, problems = _check_folders(root) if params.datasetLayout == "folders" else (list_images(params), [])
+    jobs = (delayed(_check_image)(image, params) for image in images)
     results = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs)
     checked = list(tqdm(results, desc="0 check", unit="image", total=len(images)))
     problems += [problem for image in checked for problem in image.problems]
@@ -106,6 +101,17 @@ def _check_root(root):
             message = f"lies beside the folders {', '.join(SUBDIRS)} and is not read"
             problems.append(Problem("error", path, None, message, "move it into the folder where it belongs"))
     return problems
+
+
+def _check_folders(root):
+    """(all images, problems of folders and file names)."""
+    list_folder_images(root, ())  # raises where there is no such folder
+    images, problems = [], _check_root(root)
+    for subdir in SUBDIRS:
+        found, wrong = _check_folder(root, subdir)
+        images += found
+        problems += wrong
+    return images, problems
 
 
 def _check_folder(root, subdir):
@@ -169,7 +175,7 @@ def _check_other_file(path, subdir, stems, lost):
 # --- one image with its annotation -----------------------------------------------------------------------------------
 
 
-def _check_image(image, classes):
+def _check_image(image, params):
     """Decode one image fully and read its annotation: `CheckedImage`."""
     problems, size, look, annotation = [], None, None, NO_BOXES
     annotated = image.subdir in ANNOTATED_SUBDIRS
@@ -187,9 +193,9 @@ def _check_image(image, classes):
     except UserError as error:
         message, _, remedy = str(error).removeprefix(f"{image.path}: ").rpartition("; ")
         problems.append(Problem("error", image.path, None, message, remedy))
-    if annotated:  # of an unreadable image, everything but the image's border can be checked
-        annotation, wrong = read_annotation(image.path, size or (np.inf, np.inf), classes)
-        problems += wrong
+    # of an unreadable image, everything but the image's border can be checked
+    annotation, wrong = read_annotation(image, size or (np.inf, np.inf), params)
+    problems += wrong
     return CheckedImage(image, size, look, annotation, problems)
 
 
@@ -234,8 +240,8 @@ def _check_classes(checked, params):
     positive, test_images = (params.image_dir / subdir for subdir in ANNOTATED_SUBDIRS)
     for name in params.classes:
         if train[name] == 0:
-            remedy = "label some, or take it out of the classes in PARAMETERS.py"
-            problems.append(Problem("error", positive, None, f'no training box of class "{name}"', remedy))
+            remedy = "it will never be found; label some, or take it out of the classes in PARAMETERS.py"
+            problems.append(Problem("warning", positive, None, f'no training box of class "{name}"', remedy))
         if test[name] == 0:
             remedy = "label some; without them the class has no AP"
             problems.append(Problem("warning", test_images, None, f'no test box of class "{name}"', remedy))

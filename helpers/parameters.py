@@ -15,9 +15,12 @@ ROI_ENGINES = ("opencv-fast", "opencv-quality", "selectivesearch", "dlib", "grid
 _NAME = Text(r"[\w-]+", "letters, digits, - and _")
 _FOLDER = Text(r".+", "the path of a folder")
 _FRACTION = Number(0, 1)
+_VOC_SET = Text(r"[\w-]+/[\w-]+", "YEAR/LIST, such as VOC2007/trainval")
 
 RULES = {
     "datasetName": _NAME,
+    "datasetLayout": Choice(("folders", "voc", "coco")),
+    "datasetFolder": Text(r"[\w-]*", "the name of a folder below dataRootDir, or nothing"),
     "classes": Several(Text(r"[^\t\r\n,]+", "a class name without tabs and commas")),
     "classifier": Choice(("svm", "nn")),
     "imageSet": Choice(("test", "train")),
@@ -27,6 +30,12 @@ RULES = {
     "dataRootDir": _FOLDER,
     "procRootDir": _FOLDER,
     "resultsRootDir": _FOLDER,
+    "voc_trainSets": Several(_VOC_SET, least=1),
+    "voc_testSets": Several(_VOC_SET, least=1),
+    "coco_trainSet": _NAME,
+    "coco_testSet": _NAME,
+    "coco_categories": Several(Either(whole(1), Text(r".+", "a category's name"))),
+    "coco_imagesWithout": Choice(("negative", "leaveOut")),
     "roi_engine": Choice(ROI_ENGINES),
     "roi_maxImgDim": whole(20, 10_000),
     "roi_minDimRel": _FRACTION,
@@ -57,6 +66,7 @@ RULES = {
     "cntk_padHeight": whole(32, 10_000),
     "train_posOverlapThres": _FRACTION,
     "train_negOverlapThres": _FRACTION,
+    "train_useDifficult": Flag(),
     "train_mirrored": Flag(),
     "svm_C": Number(0, above=True),
     "svm_B": Number(0, above=True),
@@ -131,7 +141,7 @@ class Parameters:
 
     @property
     def image_dir(self):
-        return Path(self.dataRootDir) / self.datasetName
+        return Path(self.dataRootDir) / (self.datasetFolder or self.datasetName)
 
     @property
     def proc_dir(self):
@@ -181,25 +191,26 @@ def load_parameters(settings=(), source=None, stored=None):
     stored = stored or {}
     dataset = {**defaults, **stored, **chosen}["datasetName"]
     block = source.datasets.get(dataset) if isinstance(dataset, str) else None
-    if block is None and "classes" not in {**stored, **chosen}:
-        block = _derived_block(dataset, {**defaults, **stored, **chosen}["dataRootDir"], source.datasets)
     for name in block or ():
         _known(name)
-    return Parameters(_checked({"classes": (), **defaults, **(block or {}), **stored, **chosen}))
+    values = {**defaults, **(block or {}), **stored, **chosen}
+    if "classes" not in values:
+        derived = _derived_block(Parameters(_checked({**values, "classes": ("any",)})), block, source.datasets)
+        values = {**defaults, **derived, **(block or {}), **stored, **chosen}
+    return Parameters(_checked(values))
 
 
-def _derived_block(dataset, data_dir, known):
-    """What a data set without a block says of itself, see helpers/derived.py."""
+def _derived_block(params, block, known):
+    """What a data set says of itself for which PARAMETERS.py names no classes, see helpers/derived.py."""
     from helpers.derived import derive_block  # it needs the readers of annotations, which need this module
 
-    name = _checked_value("datasetName", dataset)  # or it could lead out of the folder
-    image_dir = Path(os.path.expanduser(data_dir)) / name
-    if not image_dir.is_dir():
+    if block is None and not params.image_dir.is_dir():
         raise UserError(
-            f'datasetName = "{dataset}": PARAMETERS.py has no block of this name{_nearest(dataset, known)}; '
-            f"known: {', '.join(known)}; and there is no folder {image_dir}"
+            f'datasetName = "{params.datasetName}": PARAMETERS.py has no block of this name'
+            f"{_nearest(params.datasetName, known)}; "
+            f"known: {', '.join(known)}; and there is no folder {params.image_dir}"
         )
-    return derive_block(image_dir)
+    return derive_block(params)
 
 
 def _split(setting):

@@ -9,10 +9,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, annotation_path
-from helpers.dataset import ANNOTATED_SUBDIRS, list_images
 from helpers.errors import UserError
 from helpers.files import fingerprint, read_json, write_json
+from helpers.sources import annotation_paths, list_images
 from helpers.weights import weights_fingerprint
 
 ROIS, INPUTS, FEATURES = "1_computeRois.py", "2_computeCntkInputs.py", "3_runNetwork.py"
@@ -41,12 +40,11 @@ class Step:
 
 
 def _image_fingerprints(params):
-    return {image.key: fingerprint(image.path) for image in list_images(params.image_dir)}
+    return {image.key: fingerprint(image.path) for image in list_images(params)}
 
 
 def _annotation_fingerprints(params):
-    images = [image.path for image in list_images(params.image_dir, ANNOTATED_SUBDIRS)]
-    paths = [annotation_path(image, suffixes) for image in images for suffixes in (BOX_SUFFIXES, LABEL_SUFFIXES)]
+    paths = annotation_paths(params)
     return {path.relative_to(params.image_dir).as_posix(): fingerprint(path) for path in paths}
 
 
@@ -55,6 +53,18 @@ def _roi_parameters(params):
     grid = ("grid_nrScales", "grid_aspectRatios", "grid_downscaleRatioPerIteration", "grid_stepRel")
     search = ("roi_engine", "roi_maxImgDim", "ss_nmsThreshold", *ENGINE_PARAMETERS[params.roi_engine])
     return limits + grid + search
+
+
+LAYOUT_PARAMETERS = {
+    "folders": (),
+    "voc": ("voc_trainSets", "voc_testSets", "train_useDifficult"),
+    "coco": ("coco_trainSet", "coco_testSet", "coco_imagesWithout"),
+}
+
+
+def _input_parameters(params):
+    shape = ("cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "train_posOverlapThres")
+    return ("classes", *LAYOUT_PARAMETERS[params.datasetLayout], *shape)
 
 
 def _always(*names):
@@ -84,7 +94,7 @@ STEPS = {
     INPUTS: Step(
         _after(ROIS),
         lambda params: params.cntk_files_dir / "record.json",
-        _always("classes", "cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "train_posOverlapThres"),
+        _input_parameters,
         _annotation_fingerprints,
     ),
     TRAINING: Step(

@@ -60,10 +60,10 @@ class DrawnImages:
         return Example(self.maps[index, mirrored], rois, targets)
 
     def offsets(self):
-        """Offsets (N, 4) of all ROIs on objects."""
+        """Offsets (n, 4) of the ROIs on objects, a list with one entry an image."""
         targets = [self.example(index, False).targets for index in range(len(self))]
         self.visits.clear()
-        return np.concatenate([target.offsets[target.labels > 0] for target in targets])
+        return [target.offsets[target.labels > 0] for target in targets]
 
 
 def _propose(boxes, random):

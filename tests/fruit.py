@@ -8,10 +8,10 @@ from PIL import Image
 from fastRCNN.detection import Detections
 from helpers.annotations import write_annotation
 from helpers.cntk_files import roi_path, write_rois
-from helpers.dataset import list_images
 from helpers.detection_files import detection_path, detection_rows, write_detections
 from helpers.drawing import class_color
 from helpers.parameters import load_parameters
+from helpers.sources import list_images
 from helpers.steps import DETECTIONS, FEATURES, ROIS, SVMS, StepRun
 
 SIZE, SCALE = (200, 150), 6  # pictures show the images at 1200 x 900
@@ -55,7 +55,7 @@ def make_fruit(tmp_path):
         Image.new("RGB", SIZE, GROUND).save(path)
         if key in TRUTH:
             write_annotation(path, [box for _, box in TRUTH[key]], [label for label, _ in TRUTH[key]])
-    for image in list_images(params.image_dir):
+    for image in list_images(params):
         write_rois(roi_path(params.roi_dir, image), np.array(ROI_LISTS[image.key]))
     complete(params, ROIS)
     return params

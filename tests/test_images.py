@@ -10,7 +10,7 @@ import pytest
 from conftest import draw_image, forged_png
 from PIL import Image
 
-from helpers.dataset import list_images, natural_order
+from helpers.dataset import list_folder_images, natural_order
 from helpers.errors import UserError
 from helpers.images import MAX_PIXELS, image_size, read_image, scale_to_fit, write_image
 
@@ -140,17 +140,17 @@ def test_natural_order():
     assert sorted(["²", "٣", "5"], key=natural_order)[0] == "5", "digits of other scripts are letters"
 
 
-def test_list_images(tmp_path):
+def test_list_folder_images(tmp_path):
     root = tmp_path / "data"
     with pytest.raises(UserError, match="data: no such folder; a data set is a folder with positive, negative, testIm"):
-        list_images(root)
+        list_folder_images(root)
     (root / "positive" / "folder.jpg").mkdir(parents=True)
     for name in ("10.jpg", "2.JPEG", "b.Png", "._2.jpg", "2.bboxes.tsv", "c.bmp", "jpg"):
         (root / "positive" / name).write_bytes(b"x")
-    images = list_images(root)
+    images = list_folder_images(root)
     assert [image.key for image in images] == ["positive/2.JPEG", "positive/10.jpg", "positive/b.Png"]
     assert (images[0].subdir, images[0].stem, images[0].path) == ("positive", "2", root / "positive" / "2.JPEG")
-    assert list_images(root, ("negative",)) == []
+    assert list_folder_images(root, ("negative",)) == []
     (root / "positive" / "10.png").write_bytes(b"x")
     with pytest.raises(UserError, match="10.png: has the same name as positive/10.jpg but for the suffix; rename"):
-        list_images(root)
+        list_folder_images(root)

@@ -84,7 +84,7 @@ def test_b2_draws_what_the_input_files_hold(params):
     paths = visualize_inputs.main(params)
     folder = params.results_dir / "inputs" / "train"
     assert paths == [folder / "1.jpg", folder / "2.jpg", folder / "negative" / "1.jpg"]
-    entry = next(read_inputs(params.cntk_files_dir, params.imageSet))
+    entry = read_inputs(params.cntk_files_dir, params.imageSet)[0]
     panels = Panels(visualize_inputs.draw_one(entry, read_image(params.image_dir / entry.key), params))
     # positive ROIs from x = 22 and from y = 22 in the colour of their class, true boxes dashed around them
     assert panels.left(22, 40) == APPLE and panels.left(40, 22) == APPLE

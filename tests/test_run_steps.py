@@ -40,6 +40,15 @@ def load_parameters(settings):
         imageSet="test", classifier=values["classifier"], image_dir=root / "photos", results_dir=root / "results"
     )
 """
+SOURCES = """from types import SimpleNamespace
+from helpers.errors import UserError
+def list_images(params, parts):
+    (folder,) = (params.image_dir / part for part in parts)
+    if not folder.is_dir():
+        raise UserError("no such folder")
+    names = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".jpg", ".png"))
+    return [SimpleNamespace(path=name) for name in names]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +70,7 @@ def project(tmp_path, environment, monkeypatch):
     (home / "requirements.txt").write_text("")
     (home / "helpers" / "errors.py").write_text("class UserError(Exception):\n    pass\n")
     (home / "helpers" / "parameters.py").write_text(PARAMETERS)
+    (home / "helpers" / "sources.py").write_text(SOURCES)
     specification = importlib.util.spec_from_file_location("run_of_test", home / "run.py")
     run = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(run)

@@ -11,12 +11,13 @@ import pytest
 from conftest import TINY_IMAGES, run_steps, tiny_params
 
 from fastRCNN.boxes import intersections, iou
-from helpers.annotations import load_truth, read_annotation, write_annotation
+from helpers.annotations import read_annotation, write_annotation
 from helpers.cntk_files import feature_path, read_features, read_inputs, read_rois, roi_path
 from helpers.dataset import ImageFile
 from helpers.detection_files import read_detections
 from helpers.files import read_arrays
 from helpers.images import read_image
+from helpers.sources import load_truth
 from stages import build_network, describe_mirrored, describe_rois, padded_square, prepare_image
 
 SIZE = (160, 120)

@@ -29,11 +29,12 @@ def read(source):
     records = []
     for path in source.files(".json"):
         with source.guard(path):
-            records += _records(source, path, read_json(path))
+            records += read_content(source, path, read_json(path))
     return records
 
 
-def _records(source, path, content):
+def read_content(source, path, content):
+    """One `Record` an image of what a file holds; notes in `source` what is left out."""
     if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
         raise Unreadable(f"is not COCO: it must hold the lists {', '.join(PARTS)}")
     classes = {}

@@ -28,11 +28,12 @@ def read(source):
     records = []
     for path in source.files(".xml"):
         with source.guard(path):
-            records.append(_record(path))
+            records.append(read_record(path))
     return records
 
 
-def _record(path):
+def read_record(path):
+    """The `Record` of one file; raises `Unreadable` or `UserError`."""
     root = read_xml(path)
     if root.tag != "annotation":
         raise Unreadable(f"its outermost element is <{root.tag[:40]}>, not VOC's <annotation>")

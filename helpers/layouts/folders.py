@@ -1,0 +1,47 @@
+"""The tutorial's layout: data/<dataset>/{positive,negative,testImages}/NAME.jpg, the boxes beside the images."""
+
+from helpers import annotations
+from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, NO_BOXES, annotation_path
+from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
+from helpers.errors import UserError
+from helpers.files import read_lines
+from helpers.parameters import EXCLUDED_LABELS
+
+
+def list_images(params, subdirs):
+    """All images of some of the folders."""
+    return list_folder_images(params.image_dir, subdirs)
+
+
+def read_annotation(image, size, params):
+    """The boxes beside an image. Images of negative/ have none, whatever lies there."""
+    if image.subdir not in ANNOTATED_SUBDIRS:
+        return NO_BOXES, []
+    return annotations.read_annotation(image.path, size, params.classes)
+
+
+def annotation_paths(params):
+    """The files of boxes and of labels of all images that have some."""
+    images = [image.path for image in list_folder_images(params.image_dir, ANNOTATED_SUBDIRS)]
+    return [annotation_path(image, suffixes) for image in images for suffixes in (BOX_SUFFIXES, LABEL_SUFFIXES)]
+
+
+def derive_classes(params):
+    """All class names in the label files, in alphabetical order."""
+    classes = classes_in(list_folder_images(params.image_dir, ANNOTATED_SUBDIRS))
+    if not classes:
+        raise UserError(
+            f"{params.image_dir}: no label file names a class; annotate its images (A1_annotateImages.py, "
+            "A2_annotateLabels.py), or import annotations (importAnnotations.py)"
+        )
+    return classes
+
+
+def classes_in(images):
+    """All class names in the label files of these images, in alphabetical order."""
+    names = set()
+    for image in images:
+        path = annotation_path(image.path, LABEL_SUFFIXES)
+        if path.exists():
+            names.update(line.strip() for line in read_lines(path))
+    return tuple(sorted(names - {"", *EXCLUDED_LABELS}))

@@ -1,0 +1,102 @@
+"""PASCAL VOC's layout, read in place: VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main}.
+
+`voc_trainSets` and `voc_testSets` name the lists, "VOC2007/trainval" for VOC2007/ImageSets/Main/trainval.txt. Objects
+marked as difficult are neither found nor missed in evaluation; `train_useDifficult` says whether they are learned from.
+"""
+
+import re
+
+import numpy as np
+
+from helpers.annotation_formats import voc
+from helpers.annotation_formats.common import Unreadable
+from helpers.annotations import Annotation, Problem, check_box
+from helpers.dataset import IMAGE_SUFFIXES, ImageFile
+from helpers.errors import UserError
+from helpers.files import read_lines
+
+NAME = re.compile(r"[\w.-]{1,200}")
+
+
+def list_images(params, subdirs):
+    """The images of the lists, in their order: those to train on count as positive/, those to test on as testImages/.
+
+    Raises `UserError` where a list or an image is missing, or an image is both trained and tested on.
+    """
+    lists = {"positive": params.voc_trainSets, "testImages": params.voc_testSets}
+    images, part_of = [], {}
+    for part, names in lists.items():
+        for name in names:
+            for image in _listed(params.image_dir, name, part):
+                other = part_of.setdefault(image.key, (part, name))
+                if other[0] != part:
+                    raise UserError(
+                        f"{image.path}: in {other[1]} and in {name}; what was trained on proves nothing in a test"
+                    )
+                if other == (part, name):
+                    images.append(image)
+    return [image for image in images if image.part in subdirs]
+
+
+def _listed(root, name, part):
+    year, _, image_set = name.partition("/")
+    path = root / year / "ImageSets" / "Main" / f"{image_set}.txt"
+    folder = root / year / "JPEGImages"
+    try:
+        suffixes = {file.stem: file.suffix for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES}
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror}); see dataRootDir, datasetFolder") from error
+    images, seen = [], set()
+    for row, line in enumerate(read_lines(path), start=1):
+        fields = line.split()  # lists of one class have a second column
+        if not fields:
+            continue
+        if not NAME.fullmatch(fields[0]):
+            raise UserError(f"{path}, row {row}: {fields[0][:100]!a} is no name of an image")
+        if fields[0] not in suffixes:
+            raise UserError(f"{path}, row {row}: no image {folder / fields[0]}.jpg")
+        if fields[0] in seen:
+            raise UserError(f"{path}, row {row}: {fields[0]} comes twice")
+        seen.add(fields[0])
+        images.append(ImageFile(root, f"{year}/JPEGImages/{fields[0]}{suffixes[fields[0]]}", part))
+    return images
+
+
+def _annotation_path(image):
+    return image.path.parent.parent / "Annotations" / f"{image.stem}.xml"
+
+
+def read_annotation(image, size, params):
+    """The objects of the wanted classes in an image's XML file."""
+    path, problems, kept = _annotation_path(image), [], []
+    try:
+        record = voc.read_record(path)
+    except UserError as error:
+        record, message = None, str(error).removeprefix(f"{path}: ")
+    except Unreadable as error:
+        record, message = None, str(error)
+    if record is None:
+        problems.append(Problem("error", path, None, message, "fetch or write it anew"))
+    for thing in record.things if record else ():
+        if thing.label in params.classes:
+            place = f"{thing.where}: " + ", ".join(f"{value:g}" for value in thing.box)
+            box, problem = check_box(path, None, list(thing.box), [place], size)
+            problems += [problem] if problem else []
+            kept += [(box, thing)] if box else []
+    boxes = np.array([box for box, _ in kept], np.float32).reshape(-1, 4)
+    labels, difficult = tuple(thing.label for _, thing in kept), tuple(thing.excluded for _, thing in kept)
+    return Annotation(boxes, labels, difficult), problems
+
+
+def annotation_paths(params):
+    """The lists and the XML files of their images."""
+    images = list_images(params, ("positive", "testImages"))
+    names = dict.fromkeys((*params.voc_trainSets, *params.voc_testSets))
+    lists = [params.image_dir / f"{name.replace('/', '/ImageSets/Main/')}.txt" for name in names]
+    return lists + [_annotation_path(image) for image in images]
+
+
+def derive_classes(params):
+    """All class names in the annotations of the images to train on, in alphabetical order."""
+    images = list_images(params, ("positive",))
+    return tuple(sorted({thing.label for image in images for thing in voc.read_record(_annotation_path(image)).things}))

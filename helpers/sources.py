@@ -1,0 +1,62 @@
+"""The images of a data set and their true boxes, whatever layout it has on disk (`datasetLayout`)."""
+
+from helpers.annotations import refuse_errors
+from helpers.dataset import IMAGE_SUFFIXES, SUBDIRS, TEST_SUBDIRS, TRAIN_SUBDIRS
+from helpers.errors import UserError
+from helpers.layouts import coco, folders, voc
+
+LAYOUTS = {"folders": folders, "voc": voc, "coco": coco}
+IMAGE_SETS = {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}
+
+
+def list_images(params, subdirs=SUBDIRS):
+    """All images of some parts of the data set, in a fixed order: list of `ImageFile`."""
+    return LAYOUTS[params.datasetLayout].list_images(params, subdirs)
+
+
+def require_images(images, params, *subdirs):
+    """Raise `UserError` where one of these parts has no image."""
+    for subdir in subdirs:
+        if not any(image.subdir == subdir for image in images):
+            if params.datasetLayout != "folders":
+                kind = "to test on" if subdir in TEST_SUBDIRS else "to train on, with an object of a wanted class"
+                raise UserError(f"{params.image_dir}: no image {kind}; the classes are {', '.join(params.classes)}")
+            suffixes = ", ".join(IMAGE_SUFFIXES)
+            raise UserError(
+                f"{params.image_dir / subdir}: no image in this folder; put at least one in it ({suffixes})"
+            )
+
+
+def annotation_paths(params):
+    """All files that true boxes are read from."""
+    return LAYOUTS[params.datasetLayout].annotation_paths(params)
+
+
+def derive_classes(params):
+    """The classes of a data set for which PARAMETERS.py names none."""
+    return LAYOUTS[params.datasetLayout].derive_classes(params)
+
+
+def read_annotation(image, size, params):
+    """The `Annotation` of an image, and a list of `Problem`s with it. size: (width, height) as displayed."""
+    return LAYOUTS[params.datasetLayout].read_annotation(image, size, params)
+
+
+def load_truth(image, size, params):
+    """True boxes of an image for evaluation: boxes (G, 4), class ids (G,), excluded (G,) bool.
+
+    size: (width, height) as displayed. An excluded box is neither found nor missed: EXCLUDE and UNDECIDED, with class
+    id 0, for all classes, a difficult one for its own class. Raises `UserError` for an annotation with errors.
+    """
+    annotation = refuse_errors(*read_annotation(image, size, params))
+    return annotation.boxes, annotation.class_ids(params.all_classes), annotation.excluded | annotation.is_difficult
+
+
+def load_training_truth(image, size, params):
+    """The same for training: an excluded box is neither example nor background.
+
+    Difficult objects are excluded, unless `train_useDifficult` makes examples of them.
+    """
+    annotation = refuse_errors(*read_annotation(image, size, params))
+    left_out = annotation.excluded | (annotation.is_difficult & (not params.train_useDifficult))
+    return annotation.boxes, annotation.class_ids(params.all_classes), left_out
