@@ -1,6 +1,7 @@
 """Step 6: find the objects in images, every stage in memory.
 
     python3 6_scoreImage.py PATH [PATH ...]     images, folders or patterns such as 'photos/*.jpg'
+    python3 6_scoreImage.py --demo N            N test images, drawn by lot, with their true boxes beside
     python3 6_scoreImage.py --model FILE PATH   with a network trained by step 3, which needs no other file,
                                                 or with the .onnx file that 7_exportModel.py made of it
 
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 from helpers.dataset import is_image, natural_order
+from helpers.demonstration import draw_beside_truth, draw_lots
 from helpers.detection_files import detection_rows, write_detections
 from helpers.drawing import draw_detections
 from helpers.errors import UserError, run_script
@@ -106,9 +108,10 @@ def load_detector(params, model_file=None):
     return NnDetector(model_path(params), params) if params.classifier == "nn" else SvmDetector(params)
 
 
-def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_file=None):
-    """Score images; returns the exit code: 1 if one of several images could not be read, else 0."""
-    paths = find_images(patterns)
+def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_file=None, demo=0):
+    """Score images, `demo` test images among them; returns the exit code: 1 if one could not be read, else 0."""
+    truth_of = {image.path: truth for image, truth in draw_lots(params, demo).items()} if demo else {}
+    paths = list(dict.fromkeys([*find_images(patterns), *truth_of]))
     detector = load_detector(params, model_file)
     threshold = params.vis_decisionThresholds[params.classifier] if threshold is None else threshold
     failed, rows = 0, []
@@ -125,7 +128,10 @@ def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_
         seconds = {**seconds, **stages, "all": time.perf_counter() - start}
         shown = found.take(kept & (found.scores >= threshold))
         print(as_json(path, image, shown, seconds, params), flush=True)
-        write_image(picture, draw_detections(image, shown, params.all_classes))
+        if path in truth_of:
+            write_image(picture, draw_beside_truth(image, truth_of[path], shown, path.name, params))
+        else:
+            write_image(picture, draw_detections(image, shown, params.all_classes))
         listed = kept | (found.scores >= threshold)
         rows += detection_rows(str(path), found.take(listed), kept[listed], params.all_classes)
     if detections_tsv:
@@ -135,16 +141,20 @@ def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="an image, a folder of images, or a pattern")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="an image, a folder of images, or a pattern")
+    parser.add_argument("--demo", type=int, default=0, metavar="N", help="test images to draw by lot (see `seed`)")
     parser.add_argument("--threshold", type=float, help="least score shown (default: vis_decisionThresholds)")
     parser.add_argument("--out", metavar="FOLDER", help="where the pictures go (default: results/<dataset>/scored)")
     parser.add_argument("--detectionsTsv", metavar="FILE", help="write all detections in the format of 5_evaluate.py")
     parser.add_argument("--model", metavar="FILE", help="a model of step 3 or 7; its own parameters hold")
     options = parser.parse_args()
+    if not options.paths and options.demo < 1:
+        parser.error("name images, folders or patterns, or let --demo draw some")
 
     def run():
         stored = model_settings(options.model) if options.model else None
         params = load_parameters(options.settings, stored=stored)
-        return main(params, options.paths, options.threshold, options.out, options.detectionsTsv, options.model)
+        files = options.out, options.detectionsTsv, options.model
+        return main(params, options.paths, options.threshold, *files, options.demo)
 
     run_script(run)

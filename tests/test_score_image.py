@@ -108,3 +108,30 @@ def test_the_training_images_are_not_needed(tiny_finished, tmp_path, capsys):
     code, printed = run(capsys, tiny_params(tmp_path), photo, out=tmp_path / "out")
     assert code == 0
     assert len(printed) == 1
+
+
+def test_demo_draws_test_images_beside_their_true_boxes(tiny_finished, tmp_path, capsys):
+    params = tiny_params(tiny_finished)
+    folder = params.image_dir / "testImages"
+    _, printed = run(capsys, params, out=tmp_path, demo=1)
+    assert len(printed) == 1
+    name = printed[0]["image"].removeprefix(f"{folder}/")
+    picture = Image.open((tmp_path / name).with_suffix(".jpg"))
+    width, height = Image.open(folder / name).size
+    assert picture.width > 2 * picture.height * width / height * 0.7  # two panels in a row
+    _, everything = run(capsys, params, out=tmp_path, demo=1000)
+    assert {entry["image"] for entry in everything} == {
+        str(path) for path in folder.iterdir() if path.suffix in (".jpg", ".png")
+    }
+    assert printed[0]["image"] in {entry["image"] for entry in everything}
+
+
+def test_demo_without_objects_in_the_test_images(tmp_path):
+    params = tiny_params(tmp_path).replace(datasetLayout="coco", classes=("person",))
+    folder = params.image_dir / "annotations"
+    folder.mkdir(parents=True)
+    for part in ("train", "val"):
+        content = {"images": [], "annotations": [], "categories": []}
+        (folder / f"instances_{part}2017.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="no test image shows an object of person"):
+        step6.main(params, [], demo=1)
