@@ -2,11 +2,15 @@
 
     python3 getData.py grocery                  the original tutorial's 30 photos -> <dataRootDir>/grocery/, 10 MB
     python3 getData.py pascalVoc                PASCAL VOC 2007 -> <dataRootDir>/VOCdevkit/VOC2007/, 0.9 GB
+    python3 getData.py pascalVoc2012            PASCAL VOC 2012, without test -> <dataRootDir>/VOCdevkit/VOC2012/, 2 GB
+    python3 getData.py selectiveSearch          published ROIs of VOC -> <dataRootDir>/selective_search_data/, 0.5 GB
     python3 getData.py weights squeezenet1_1    ImageNet weights of a network of PARAMETERS.py -> resources/
 
 Downloads of data sets stay in <dataRootDir>/downloads/ and may be deleted afterwards. What is complete already is left
-alone. After a break, run the same command again. Everything is checked against what is known of it (SHA-256, file
-names) before it gets its name (helpers/download.py, helpers/archives.py, helpers/public_data.py).
+alone. After a break, run the same command again. Everything is checked against what is known of it (a hash, file
+names) before it gets its name (helpers/download.py, helpers/archives.py, helpers/public_data.py). Of the ROIs only an
+MD5 is known, and no address that is sure to last: if none answers, get selective_search_data.tgz elsewhere and use
+--from.
 """
 
 import os
@@ -23,7 +27,7 @@ from helpers.public_data import PUBLIC_DATA
 
 
 def main(params, what, source=None, force=False):
-    """Get "grocery", "pascalVoc" or the "weights" of `params.network`; returns the path of what is in place then.
+    """Get one of `PUBLIC_DATA` or the "weights" of `params.network`; returns the path of what is in place then.
 
     source: a folder or file on this machine to take it from; force: replace what is there but wrong.
     Raises `UserError` if it cannot be had or is not what is expected; then nothing has changed.
@@ -120,7 +124,8 @@ if __name__ == "__main__":
     parser.add_argument(
         "--from", dest="source", metavar="PATH",
         help="take it from here: the folder or archive of the photos; for pascalVoc the folder with VOC2007 or with "
-        "both archives; for weights torchvision's .pth file or its folder",
+        "both archives, likewise for pascalVoc2012; for selectiveSearch the archive or the folder with it or with its "
+        ".mat files; for weights torchvision's .pth file or its folder",
     )  # fmt: skip
     parser.add_argument(
         "--force", action="store_true", help="where something else has the place: rename that (NAME.old)"

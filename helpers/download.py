@@ -1,6 +1,6 @@
 """Downloading one file so that a broken connection costs little and a wrong file never gets its final name.
 
-What arrives grows in `NAME.part` beside the target and is renamed when its size and its SHA-256 are right.
+What arrives grows in `NAME.part` beside the target and is renamed when its size and its hash are right.
 """
 
 import contextlib
@@ -22,12 +22,15 @@ ATTEMPTS = 5
 PAUSE = 0.5  # seconds before the second attempt, twice as long before each further one
 
 
-def download(url, path, *, sha256=None, sha256_prefix=None, size=None, describe=None, timeout=30, progress=True):
+def download(
+    url, path, *, sha256=None, sha256_prefix=None, md5=None, size=None, describe=None, timeout=30, progress=True
+):  # fmt: skip
     """Download `url` to `path` unless the right file is there already; returns `path`.
 
-    sha256: 64 hexadecimal digits; sha256_prefix: the first few, as torch has them in its file names (8 digits);
-    size: bytes, without it a file may have MAX_BYTES; describe: what the file is, for messages; timeout: seconds
-    without a byte after which a connection counts as broken; progress: a bar on stderr where that is a terminal.
+    sha256: 64 hexadecimal digits; sha256_prefix: the first few, as torch has them in its file names (8 digits); md5: 32
+    digits, for files of which nothing better is known; size: bytes, without it a file may have MAX_BYTES; describe:
+    what the file is, for messages; timeout: seconds without a byte after which a connection counts as broken; progress:
+    a bar on stderr where that is a terminal.
 
     With a hash, `NAME.part` of an earlier run is continued. Without one it could be part of another version of the
     file, so only breaks within this run are continued, and only if the server names the version.
@@ -35,7 +38,7 @@ def download(url, path, *, sha256=None, sha256_prefix=None, size=None, describe=
     when the server or the disk fails, and for a file, new or already there, of wrong size or hash.
     """
     path = Path(path)
-    check = _Check((sha256 or sha256_prefix or "").lower(), size)
+    check = _check(sha256, sha256_prefix, md5, size)
     job = _Job(url, path, check, f"{describe or path.name} ({url})", timeout)
     if not is_web_address(url):
         raise job.error("an address that begins with http:// or https://", "another one", "correct the address")
@@ -48,26 +51,36 @@ def download(url, path, *, sha256=None, sha256_prefix=None, size=None, describe=
                     return path
     except OSError as error:
         raise job.error("a place to write", error, "make room or give write access, then run this again") from error
-    verify(path, sha256, sha256_prefix, size)
+    verify(path, sha256, sha256_prefix, size, md5)
     return path
 
 
-def verify(path, sha256=None, sha256_prefix=None, size=None):
-    """Raise `UserError` unless the file has this size in bytes and this SHA-256 (or one that begins so)."""
-    check = _Check((sha256 or sha256_prefix or "").lower(), size)
+def verify(path, sha256=None, sha256_prefix=None, size=None, md5=None):
+    """Raise `UserError` unless the file has this size in bytes and this SHA-256 (or one that begins so) or MD5."""
+    check = _check(sha256, sha256_prefix, md5, size)
     try:
         with open(path, "rb") as file:
-            trouble = check.trouble(os.fstat(file.fileno()).st_size, _hash(file).hexdigest())
+            trouble = check.trouble(os.fstat(file.fileno()).st_size, check.digest(file).hexdigest())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     if trouble:
         raise UserError(f"{path}: expected {check.describe()}, is {trouble}; move it away and get it again")
 
 
+def _check(sha256, sha256_prefix, md5, size):
+    known = sha256 or sha256_prefix
+    return _Check("md5" if md5 and not known else "sha256", (known or md5 or "").lower(), size)
+
+
 @dataclass(frozen=True)
 class _Check:
-    """What is known of a file beforehand: the SHA-256 or its beginning ("" if unknown) and the bytes (or None)."""
+    """What is known of a file beforehand: the hash of this kind or its beginning ("" if unknown), the bytes or None.
 
+    An MD5 notices damage and other files. It does not notice a file that its own author made to match another one
+    (collisions are cheap since 2004); to match somebody else's file is beyond anybody's means as of today.
+    """
+
+    algorithm: str
     hash: str
     size: int | None
 
@@ -81,13 +94,24 @@ class _Check:
             return "an empty file"
         if self.size not in (None, length):
             return f"{length} bytes"
-        return None if digest.startswith(self.hash) else f"SHA-256 {digest}"
+        return None if digest.startswith(self.hash) else f"{self.name} {digest}"
+
+    def digest(self, file=None):
+        """A hashlib object, of what is in the file from its position on."""
+        digest = hashlib.new(self.algorithm, usedforsecurity=self.algorithm != "md5")
+        while file and (chunk := file.read(CHUNK)):
+            digest.update(chunk)
+        return digest
+
+    @property
+    def name(self):
+        return {"md5": "MD5", "sha256": "SHA-256"}[self.algorithm]
 
     def describe_size(self):
         return f"at most {MAX_BYTES} bytes" if self.size is None else f"{self.size} bytes"
 
     def describe(self):
-        hash_in_words = f"SHA-256 {self.hash}{'...' if len(self.hash) < 64 else ''}"
+        hash_in_words = f"{self.name} {self.hash}{'...' if len(self.hash) < 2 * self.digest().digest_size else ''}"
         if not self.hash:
             return self.describe_size()
         return hash_in_words if self.size is None else f"{self.size} bytes with {hash_in_words}"
@@ -111,10 +135,11 @@ class _Job:
 class _Part:
     """The growing file, the hash of what is in it, and the version of the file that the server said it is."""
 
-    def __init__(self, path, keep):
-        self.file = open(path, "a+b" if keep else "w+b")  # noqa: SIM115 (closed by _fetch)
+    def __init__(self, path, check):
+        self.check = check
+        self.file = open(path, "a+b" if check.hash else "w+b")  # noqa: SIM115 (closed by _fetch)
         self.file.seek(0)
-        self.digest = _hash(self.file)
+        self.digest = check.digest(self.file)
         self.length = self.file.tell()
         self.version = None
 
@@ -126,20 +151,20 @@ class _Part:
     def clear(self):
         self.file.seek(0)
         self.file.truncate()
-        self.digest, self.length, self.version = hashlib.sha256(), 0, None
+        self.digest, self.length, self.version = self.check.digest(), 0, None
 
-    def trouble(self, check):
-        return check.trouble(self.length, self.digest.hexdigest())
+    def trouble(self):
+        return self.check.trouble(self.length, self.digest.hexdigest())
 
 
 def _fetch(job, progress):
     """Make `NAME.part` complete and give it its final name. Raises `UserError` and, from the disk, OSError."""
     part_path = job.path.with_name(job.path.name + ".part")
-    part = _Part(part_path, keep=bool(job.check.hash))
+    part = _Part(part_path, job.check)
     try:
         with part.file, _progress_bar(job, progress) as bar:
             left_over = 0 < part.length < job.check.limit
-            trouble = part.trouble(job.check) and _complete(job, part, bar)
+            trouble = part.trouble() and _complete(job, part, bar)
             if trouble and left_over:  # what an earlier run left may be to blame: once more from the beginning
                 part.clear()
                 trouble = _complete(job, part, bar)
@@ -171,7 +196,7 @@ def _complete(job, part, bar):
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
             _receive(job, part, bar)
-            return part.trouble(job.check)
+            return part.trouble()
         except Failure as error:
             failure = error
             if failure.start_over:
@@ -205,13 +230,6 @@ def _receive(job, part, bar):
     if total is not None and part.length != total:  # http.client ends such an answer as if it were complete
         came = f"{part.length} before the connection ended"
         raise Failure(f"{total} bytes", came, again=True, start_over=part.length > total)
-
-
-def _hash(file):
-    digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    return digest
 
 
 @contextlib.contextmanager
