@@ -2,18 +2,23 @@
 
     data/<dataset>/{positive,negative,testImages}/*.jpg  ->  proc/<dataset>/rois/<subdir>/<image>.roi.txt
 
+PASCAL VOC's images get the ROIs that were published with Fast R-CNN, where getData.py put them.
 One ROI a row, `x1 TAB y1 TAB x2 TAB y2` in pixels of the image, most promising first: selective search, then the grid.
 All images are worked on in parallel; interrupted runs continue with the images not yet done.
 """
 
+from pathlib import PurePosixPath
+
 import cv2
+import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from helpers.cntk_files import roi_path, write_rois
 from helpers.images import read_image
 from helpers.parameters import run_step
-from helpers.sources import list_images, require_images
+from helpers.published_rois import PublishedRois
+from helpers.sources import list_images, published_files, require_images
 from helpers.steps import ROIS, StepRun
 from stages import propose_rois
 
@@ -24,6 +29,20 @@ def compute_one(image, params):
     return propose_rois(read_image(image.path), params)
 
 
+def write_published(params, outputs, todo):
+    """Write the published ROIs of the images that have some; returns the others, for which step 1 finds its own."""
+    missing = todo
+    for path in published_files(params):
+        published = PublishedRois(path)
+        there = {key for key in missing if PurePosixPath(key).stem in published}
+        for key in tqdm(sorted(there), desc="1 published ROIs", unit="image"):
+            write_rois(outputs[key], np.rint(published[PurePosixPath(key).stem]).astype(int))
+        missing = [key for key in missing if key not in there]
+    if len(missing) < len(todo):
+        print(f"{len(todo) - len(missing)} images have published ROIs, {len(missing)} get their own")
+    return missing
+
+
 def main(params):
     """Write the ROIs of all images of the data set; returns the number of ROIs of each image computed in this run."""
     images = list_images(params)
@@ -31,14 +50,16 @@ def main(params):
     outputs = {image.key: roi_path(params.roi_dir, image) for image in images}
     run = StepRun(params, ROIS)
     todo = run.start(outputs, "**/*.roi.txt")
-    jobs = (delayed(compute_one)(image, params) for image in images if image.key in set(todo))
+    nr_done, todo = len(images) - len(todo), write_published(params, outputs, todo)
+    wanted = set(todo)
+    jobs = (delayed(compute_one)(image, params) for image in images if image.key in wanted)
     results = tqdm(Parallel(n_jobs=-1, return_as="generator")(jobs), desc="1 ROIs", unit="image", total=len(todo))
     counts = {}
     for key, rois in zip(todo, results, strict=True):
         write_rois(outputs[key], rois)  # not in the workers: those of a killed run would go on writing for a while
         counts[key] = len(rois)
     run.finish()
-    print(f"{len(images)} images, {len(images) - len(todo)} of them already done: {params.roi_dir}")
+    print(f"{len(images)} images, {nr_done} of them already done: {params.roi_dir}")
     for key in (key for key, count in counts.items() if count == 0):
         print(f"WARNING: {key} has no ROI within the limits roi_min..., roi_max... of PARAMETERS.py")
     return counts

@@ -2,15 +2,18 @@
 
     {test,train}_{svm,nn}_parsed/, trainedSVMs/  ->  proc/<dataset>/detections/<imageSet>_<classifier>.tsv
                                                 results/<dataset>/evaluation_<imageSet>_<classifier>{.json,.tsv,...png}
+                                                results/<dataset>/comp4_det_<imageSet>_<class>.txt, for PASCAL VOC
 
 Average precision (AP) of each class and its mean (mAP), PASCAL VOC's way, and COCO's AP over IoU 0.5 to 0.95. True
 boxes that step 2 added to the training images' ROIs are never scored.
 """
 
+import contextlib
+
 from tqdm import tqdm
 
 from fastRCNN.confusion import confusion_matrix
-from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
+from fastRCNN.evaluation import ClassOverlaps, Truth, mean_ap
 from helpers.cntk_files import feature_path, read_features, read_inputs, read_predictions
 from helpers.dataset import ImageFile
 from helpers.detection_files import detection_path, detection_rows, write_detections
@@ -21,6 +24,7 @@ from helpers.plots import plot_confusion, plot_precision_recall, write_figure
 from helpers.sources import load_truth
 from helpers.steps import DETECTIONS, STEPS, StepRun, require
 from helpers.tables import evaluation_table, format_table, write_table
+from helpers.voc_results import voc_results
 from stages import class_scores, detect, load_classifier, padded_square
 
 
@@ -54,10 +58,11 @@ def measure(detections, truths, params):
     """
     curves, aps, aps_07, cocos = {}, {}, {}, {}
     for class_id, name in enumerate(params.classes, start=1):
-        curves[name] = precision_recall(detections, truths, class_id, params.eval_overlapThreshold)
+        overlaps = ClassOverlaps(detections, truths, class_id)
+        curves[name] = overlaps.curve(params.eval_overlapThreshold)
         aps[name] = curves[name].ap(params.eval_use11Points)
-        aps_07[name] = precision_recall(detections, truths, class_id, 0.7).ap(params.eval_use11Points)
-        cocos[name] = coco_ap(detections, truths, class_id)
+        aps_07[name] = overlaps.curve(0.7).ap(params.eval_use11Points)
+        cocos[name] = overlaps.coco_ap()
     result = {
         "mAP": mean_ap(aps.values()),
         "AP": aps,
@@ -73,6 +78,16 @@ def measure(detections, truths, params):
     return result, curves
 
 
+@contextlib.contextmanager
+def result_files(params):
+    """A function of an image's key and its detections that writes them as PASCAL VOC wants them, if it is VOC."""
+    if params.datasetLayout == "voc":
+        with voc_results(params.results_dir, params.classes, params.imageSet) as write_result:
+            yield write_result
+    else:
+        yield lambda key, found: None
+
+
 def main(params):
     """Evaluate `imageSet`; writes detections, table and plots and returns the content of the JSON file."""
     require(params, STEPS[DETECTIONS].before(params))
@@ -81,14 +96,16 @@ def main(params):
     drawn_from = params.vis_decisionThresholds[params.classifier]
     detections, truths = [], []
 
-    def rows():
+    def rows(write_result):
         for image, found, kept, truth in tqdm(detect_all(params), desc="5 detections", unit="image"):
             detections.append(found.take(kept))
             truths.append(truth)
+            write_result(image.key, detections[-1])
             listed = kept | (found.scores >= drawn_from)
             yield from detection_rows(image.key, found.take(listed), kept[listed], params.all_classes)
 
-    write_detections(detection_path(params), rows())
+    with result_files(params) as write_result:
+        write_detections(detection_path(params), rows(write_result))
     result, curves = measure(detections, truths, params)
     confusion = confusion_matrix(detections, truths, len(params.classes), drawn_from, params.eval_overlapThreshold)
     stem = params.results_dir / f"evaluation_{params.imageSet}_{params.classifier}"

@@ -2,7 +2,7 @@
 
     python3 1_computeRois.py --set datasetName=grocery cntk_nrRois=2000
 
-What counts, from weak to strong: the defaults, the block of the data set at the end of this file, `--set`.
+What counts, from weak to strong: the defaults, the block of the data set at the end of this file, the preset, `--set`.
 Each line states the meaning, the unit or range, and [where the value comes from]: "original" is Microsoft's CNTK
 tutorial, "R-CNN", "Fast R-CNN" and "VOC" are the papers, "measured" means chosen by cross-validation with a script in
 benchmarks/ (see the README). Ranges and types are checked before any script starts (helpers/parameters.py).
@@ -15,6 +15,7 @@ import os
 # Data set
 # ---------------------------------------------------------------------------------------------------------------------
 datasetName = "groceryDemo"     # a folder below dataRootDir, and a block at the end of this file
+preset = ""                     # further values at once, see `presets` at the end of this file; "": none
 classifier = "svm"              # "svm": pre-trained network + linear SVM; "nn": the network itself is trained
 imageSet = "test"               # the images that steps 5 look at: "test" or "train"
 experimentName = "exp1"         # becomes part of the names of the trained SVM's files; letters, digits, - and _
@@ -29,6 +30,7 @@ resultsRootDir = os.path.join(rootDir, "results")  # tables, plots, pictures: <r
 
 voc_trainSets = ("VOC2007/trainval",)  # lists of images to train on, YEAR/LIST; add "VOC2012/trainval" for 07+12
 voc_testSets = ("VOC2007/test",)  # lists of images to test on
+voc_publishedRois = True        # step 1 takes the ROIs published with Fast R-CNN, where getData.py put them
 coco_trainSet = "train2017"     # the folder of the images to train on; boxes: annotations/instances_train2017.json
 coco_testSet = "val2017"        # the folder of the images to test on, likewise
 coco_categories = ("person", "car")  # what is looked for, names or numbers as listCocoCategories.py shows; (): all
@@ -74,6 +76,7 @@ network_roiBatchSize = 500      # ROIs that go through the head at once; bounds 
 cntk_nrRois = 200               # ROIs of an image; further ones are cut off, text files padded with zeros [original]
 cntk_padWidth = 1000            # pixels of the square that the image is scaled to fit into [original]
 cntk_padHeight = 1000           # [original]
+network_maxShorterSide = 0      # pixels that the scaled image's shorter side may have; 0: whatever fits the square
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Training, step 4
@@ -129,6 +132,7 @@ nms_boxVoting = True            # move each detection to the weighted mean of th
 nms_votingOverlap = 0.5         # IoU of the boxes that count as being around it [measured]
 nms_maxDetections = 100         # detections of an image at most [COCO]
 vis_decisionThresholds = {"svm": 0.0, "nn": 0.5}  # least score that is drawn [original: 0.5, None]
+vis_maxPictures = 200           # pictures that step 5 draws at most, evenly spread over the images
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Evaluation, step 5
@@ -173,6 +177,25 @@ datasets = {
         classifier="nn",
         cntk_nrRois=4000,
         eval_use11Points=True,
-        nn_cacheTrunk=False,
     ),
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Presets: what a paper set, whatever the data set is
+# ---------------------------------------------------------------------------------------------------------------------
+_fast_rcnn = dict(  # Fast R-CNN, sections 2.3 and 5; 16 epochs of VOC 2007 trainval are 40,000 steps of 2 images
+    classifier="nn",
+    cntk_nrRois=2000,
+    network_maxShorterSide=600,
+    nn_learningRates=((12, 0.001), (4, 0.0001)),
+    nn_imagesPerBatch=2,
+    nn_roisPerImage=64,
+    nn_negOverlapMin=0.1,
+    nn_warmupIterations=0,
+    nn_cacheTrunk=False,
+    nms_boxVoting=False,
+)
+presets = {
+    "fastRcnnS": dict(_fast_rcnn, network="alexnet", nn_trainFromLayer="features.3"),  # CaffeNet, from conv2 on
+    "fastRcnnL": dict(_fast_rcnn, network="vgg16", nn_trainFromLayer="features.10"),  # from conv3_1 on
 }

@@ -3,6 +3,7 @@
 Here PARAMETERS' names meet the algorithm's settings. What was trained is what scores, because both call these.
 """
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from fastRCNN.svm import LinearSvms, SvmSettings, scaled
 from helpers.classifier_files import read_classifier
 from helpers.cntk_files import PaddedSquare
 from helpers.errors import UserError
-from helpers.images import scale_to_fit
+from helpers.images import fitted_size, scale_to_fit
 from helpers.model_files import read_description, read_tensors
 from helpers.weights import get_weights, read_state_dict
 
@@ -98,9 +99,18 @@ def build_network(params):
     return network
 
 
+def _input_bounds(params):
+    return params.cntk_padWidth, params.cntk_padHeight, params.network_maxShorterSide or math.inf
+
+
 def prepare_image(image, params):
     """Step 3 before the network: uint8 RGB (H, W, 3) -> the image at input size, factors (x, y) to it."""
-    return scale_to_fit(image, params.cntk_padWidth, params.cntk_padHeight)
+    return scale_to_fit(image, *_input_bounds(params))
+
+
+def input_factors(size, params):
+    """The factors (x, y) of `prepare_image` for an image of size (width, height)."""
+    return fitted_size(size, *_input_bounds(params))[1]
 
 
 def describe_rois(network, prepared, rois, params):

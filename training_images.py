@@ -13,9 +13,9 @@ from fastRCNN.targets import fast_rcnn_targets
 from fastRCNN.training import Example
 from helpers.dataset import ImageFile
 from helpers.files import atomic_path
-from helpers.images import fitted_size, image_size, read_image
+from helpers.images import image_size, read_image
 from helpers.sources import load_training_truth
-from stages import class_scores, detect, padded_square, predict, prepare_image
+from stages import class_scores, detect, input_factors, padded_square, predict, prepare_image
 
 
 class TrainingImages:
@@ -59,7 +59,7 @@ class TrainingImages:
     def example(self, index, mirrored):
         """An `Example`, its map from disk where `nn_cacheTrunk` put it."""
         rois, targets, size = self.targets(index, mirrored)
-        _, factors = fitted_size(size, self.params.cntk_padWidth, self.params.cntk_padHeight)
+        factors = input_factors(size, self.params)
         path = self._map_path(index, mirrored)
         feature_map = np.load(path) if self.params.nn_cacheTrunk else self._compute_map(index, mirrored)
         feature_map = torch.from_numpy(feature_map)[None].contiguous(memory_format=torch.channels_last)

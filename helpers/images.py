@@ -1,5 +1,7 @@
 """Reading, scaling and writing images: uint8 RGB arrays (H, W, 3), as a viewer shows them."""
 
+import math
+
 import cv2
 import numpy as np
 from PIL import Image
@@ -64,19 +66,20 @@ def image_size(path):
     return (size[::-1] if orientation in (5, 6, 7, 8) else size), orientation
 
 
-def fitted_size(size, width, height):
-    """The greatest (width, height) in whole pixels that fits into width x height and keeps the aspect ratio of `size`.
+def fitted_size(size, width, height, shorter=math.inf):
+    """The greatest (width, height) in whole pixels that fits into width x height, whose shorter side is `shorter` at
+    most, and which keeps the aspect ratio of `size`.
 
     Returns it and the factors (x, y) from old to new pixels.
     """
-    factor = min(width / size[0], height / size[1])
+    factor = min(width / size[0], height / size[1], shorter / min(size))
     new = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
     return new, (new[0] / size[0], new[1] / size[1])
 
 
-def scale_to_fit(image, width, height):
+def scale_to_fit(image, width, height, shorter=math.inf):
     """Scale an image to its `fitted_size`; returns the scaled image and the factors."""
-    size, factors = fitted_size(image.shape[1::-1], width, height)
+    size, factors = fitted_size(image.shape[1::-1], width, height, shorter)
     method = cv2.INTER_AREA if factors[0] < 1 else cv2.INTER_LINEAR
     return cv2.resize(image, size, interpolation=method), factors
 

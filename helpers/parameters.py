@@ -19,6 +19,7 @@ _VOC_SET = Text(r"[\w-]+/[\w-]+", "YEAR/LIST, such as VOC2007/trainval")
 
 RULES = {
     "datasetName": _NAME,
+    "preset": Text(r"\w*", "the name of one of the presets in PARAMETERS.py, or nothing"),
     "datasetLayout": Choice(("folders", "voc", "coco")),
     "datasetFolder": Text(r"[\w-]*", "the name of a folder below dataRootDir, or nothing"),
     "classes": Several(Text(r"[^\t\r\n,]+", "a class name without tabs and commas")),
@@ -32,6 +33,7 @@ RULES = {
     "resultsRootDir": _FOLDER,
     "voc_trainSets": Several(_VOC_SET, least=1),
     "voc_testSets": Several(_VOC_SET, least=1),
+    "voc_publishedRois": Flag(),
     "coco_trainSet": _NAME,
     "coco_testSet": _NAME,
     "coco_categories": Several(Either(whole(1), Text(r".+", "a category's name"))),
@@ -64,6 +66,7 @@ RULES = {
     "cntk_nrRois": whole(1, 100_000),
     "cntk_padWidth": whole(32, 10_000),
     "cntk_padHeight": whole(32, 10_000),
+    "network_maxShorterSide": whole(0, 10_000),
     "train_posOverlapThres": _FRACTION,
     "train_negOverlapThres": _FRACTION,
     "train_useDifficult": Flag(),
@@ -103,6 +106,7 @@ RULES = {
     "nms_votingOverlap": Number(0, 1, above=True),
     "nms_maxDetections": whole(1),
     "vis_decisionThresholds": Entries(("svm", "nn"), Number(-1e9)),
+    "vis_maxPictures": whole(1),
     "eval_overlapThreshold": Number(0, 1, above=True),
     "eval_use11Points": Flag(),
     "eval_wantedPrecision": _FRACTION,
@@ -191,13 +195,23 @@ def load_parameters(settings=(), source=None, stored=None):
     stored = stored or {}
     dataset = {**defaults, **stored, **chosen}["datasetName"]
     block = source.datasets.get(dataset) if isinstance(dataset, str) else None
-    for name in block or ():
-        _known(name)
     values = {**defaults, **(block or {}), **stored, **chosen}
+    layers = {**(block or {}), **_preset(values.get("preset", ""), source)}
+    for name in layers:
+        _known(name)
+    values = {**defaults, **layers, **stored, **chosen}
     if "classes" not in values:
         derived = _derived_block(Parameters(_checked({**values, "classes": ("any",)})), block, source.datasets)
-        values = {**defaults, **derived, **(block or {}), **stored, **chosen}
+        values = {**defaults, **derived, **layers, **stored, **chosen}
     return Parameters(_checked(values))
+
+
+def _preset(name, source):
+    """Values by name of a preset; of "" none."""
+    presets = getattr(source, "presets", {})
+    if name and name not in presets:
+        raise UserError(f'preset = "{name}": there is none of this name{_nearest(name, presets)}; {", ".join(presets)}')
+    return presets[name] if name else {}
 
 
 def _derived_block(params, block, known):

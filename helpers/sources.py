@@ -32,6 +32,11 @@ def annotation_paths(params):
     return LAYOUTS[params.datasetLayout].annotation_paths(params)
 
 
+def published_files(params):
+    """The files of published ROIs that step 1 takes instead of its own; () for most data sets."""
+    return voc.published_files(params) if params.datasetLayout == "voc" else ()
+
+
 def derive_classes(params):
     """The classes of a data set for which PARAMETERS.py names none."""
     return LAYOUTS[params.datasetLayout].derive_classes(params)

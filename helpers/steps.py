@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from helpers.errors import UserError
 from helpers.files import fingerprint, read_json, write_json
-from helpers.sources import annotation_paths, list_images
+from helpers.sources import annotation_paths, list_images, published_files
 from helpers.weights import weights_fingerprint
 
 ROIS, INPUTS, FEATURES = "1_computeRois.py", "2_computeCntkInputs.py", "3_runNetwork.py"
@@ -40,7 +40,9 @@ class Step:
 
 
 def _image_fingerprints(params):
-    return {image.key: fingerprint(image.path) for image in list_images(params)}
+    fingerprints = {image.key: fingerprint(image.path) for image in list_images(params)}
+    published = published_files(params)
+    return {**fingerprints, "published ROIs": fingerprint(*published) if published else "none"}
 
 
 def _annotation_fingerprints(params):
@@ -86,7 +88,8 @@ def trained_by(params):
 
 
 def _feature_parameters(params):
-    return ("experimentName",) if params.classifier == "nn" else ("network", "network_roiPooling", "train_mirrored")
+    network = "network", "network_roiPooling", "network_maxShorterSide", "train_mirrored"
+    return ("experimentName",) if params.classifier == "nn" else network
 
 
 STEPS = {
@@ -101,8 +104,8 @@ STEPS = {
         _after(INPUTS),
         lambda params: params.model_dir / f"record_{params.experimentName}.json",
         _always(
-            "network", "network_roiPooling", "seed", "train_mirrored", "boxRegression", "svd_rank",
-            "nn_trainFromLayer", "nn_imagesPerBatch", "nn_roisPerImage", "nn_foregroundFraction",
+            "network", "network_roiPooling", "network_maxShorterSide", "seed", "train_mirrored", "boxRegression",
+            "svd_rank", "nn_trainFromLayer", "nn_imagesPerBatch", "nn_roisPerImage", "nn_foregroundFraction",
             "nn_posOverlapThres", "nn_negOverlapMin", "nn_locationWeight", "nn_optimizer", "nn_learningRates",
             "nn_momentum", "nn_weightDecay", "nn_warmupIterations", "nn_clipNorm", "nn_validationFraction",
             "nn_validationEvery", "nn_patience",

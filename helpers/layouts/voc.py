@@ -14,6 +14,7 @@ from helpers.annotations import Annotation, Problem, check_box
 from helpers.dataset import IMAGE_SUFFIXES, ImageFile
 from helpers.errors import UserError
 from helpers.files import read_lines
+from helpers.published_rois import find_published
 
 NAME = re.compile(r"[\w.-]{1,200}")
 
@@ -94,6 +95,13 @@ def annotation_paths(params):
     names = dict.fromkeys((*params.voc_trainSets, *params.voc_testSets))
     lists = [params.image_dir / f"{name.replace('/', '/ImageSets/Main/')}.txt" for name in names]
     return lists + [_annotation_path(image) for image in images]
+
+
+def published_files(params):
+    """The files of ROIs published with Fast R-CNN that are there for the lists in use."""
+    names = dict.fromkeys((*params.voc_trainSets, *params.voc_testSets)) if params.voc_publishedRois else ()
+    paths = (find_published(params.dataRootDir, *name.split("/")) for name in names)
+    return [path for path in paths if path]
 
 
 def derive_classes(params):
