@@ -28,6 +28,9 @@ datasetLayout = "folders"       # "folders": the one above; "voc", "coco": their
 procRootDir = os.path.join(rootDir, "proc")  # intermediate files: <procRootDir>/<datasetName>/
 resultsRootDir = os.path.join(rootDir, "results")  # tables, plots, pictures: <resultsRootDir>/<datasetName>/
 
+parallel_backend = "loky"       # where steps 0 and 1 compute: "loky", "threading", or on a cluster: "dask", "ray"
+parallel_address = ""           # of the cluster's scheduler, "tcp://10.0.0.1:8786"; "": a cluster on this machine
+
 voc_trainSets = ("VOC2007/trainval",)  # lists of images to train on, YEAR/LIST; add "VOC2012/trainval" for 07+12
 voc_testSets = ("VOC2007/test",)  # lists of images to test on
 voc_publishedRois = True        # step 1 takes the ROIs published with Fast R-CNN, where getData.py put them
@@ -149,6 +152,8 @@ datasets = {
     "groceryDemo": dict(
         classes=("orange", "eggBox", "joghurt", "ketchup", "squash", "mushroom", "water", "mustard"),
         networkWeights="bundled",
+        roi_engine="opencv-quality",
+        roi_maxImgDim=500,
         cntk_nrRois=2000,
         roi_minDimRel=0.03,
         roi_maxDimRel=0.25,
