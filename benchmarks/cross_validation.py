@@ -23,11 +23,11 @@ from fastRCNN.boxes import mirror
 from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
-from helpers.annotations import load_truth
-from helpers.dataset import list_images
-from helpers.errors import run_script
+from helpers.dataset import TEST_SUBDIRS
+from helpers.errors import UserError, run_script
 from helpers.images import image_size, read_image
 from helpers.parameters import argument_parser, load_parameters
+from helpers.sources import list_images, load_truth
 from helpers.tables import format_table, number
 from stages import (
     Classifier,
@@ -44,7 +44,7 @@ from stages import (
 @dataclass(frozen=True)
 class Described:
     """One image: ROIs (R, 4), the first `nr_truth` of them its true boxes, features (R, D) of it and of its mirror
-    image (None unless `train_mirrored`), and its true objects."""
+    image (None unless `train_mirrored`), its true objects, and whether it is one of the data set's test images."""
 
     key: str
     size: tuple
@@ -53,6 +53,7 @@ class Described:
     mirrored: np.ndarray | None
     nr_truth: int
     truth: tuple
+    is_test: bool = False
 
     def for_training(self, params):
         """The image, and its mirror image, with at most `cntk_nrRois` ROIs, true boxes among them."""
@@ -72,7 +73,7 @@ def propose(image, params):
 
 def describe(params):
     """All images of the data set with their features; true boxes are added to the ROIs as step 2 does for training."""
-    images = list_images(params.image_dir)
+    images = list_images(params)
     proposals = Parallel(n_jobs=-1)(delayed(propose)(image, params) for image in images)
     network = build_network(params)
     described = []
@@ -85,7 +86,8 @@ def describe(params):
         features, mirrored = describe_rois(network, prepared, rois, params), None
         if params.train_mirrored:
             mirrored = describe_mirrored(network, prepared, rois, size[0], params)
-        described.append(Described(image.key, size, rois, features, mirrored, len(added), truth))
+        is_test = image.subdir in TEST_SUBDIRS
+        described.append(Described(image.key, size, rois, features, mirrored, len(added), truth, is_test))
     return described
 
 
@@ -104,14 +106,16 @@ def train(images, params):
     for image in images:
         rows, boxes, class_ids = regression_targets(image.rois, *image.truth, params.boxRegression_minOverlap)
         columns.append((scaled(image.features[rows], svms.scale), image.rois[rows], boxes, class_ids - 1))
-    parts = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return Classifier(svms, train_box_regressor(*parts, len(params.classes), params.boxRegression_ridge))
+    counts = np.bincount(np.concatenate([column[3] for column in columns]), minlength=len(params.classes))
+    nr_features = svms.weights.shape[1]
+    regressor = train_box_regressor(lambda class_ids: columns, counts, nr_features, params.boxRegression_ridge)
+    return Classifier(svms, regressor)
 
 
 def score(classifier, image, params):
-    """Step 5 for one image in memory: its detections."""
-    rois, features = image.rois[image.nr_truth :], image.features[image.nr_truth :]
-    found, kept = detect(rois, *classifier(features), image.size, params)
+    """Step 5 for one image in memory: its detections among the first `cntk_nrRois` proposals."""
+    rows = slice(image.nr_truth, image.nr_truth + params.cntk_nrRois)
+    found, kept = detect(image.rois[rows], *classifier(image.features[rows]), image.size, params)
     return found.take(kept)
 
 
@@ -123,10 +127,28 @@ def measure(detections, images, params):
     return [*maps, mean_ap([coco_ap(detections, truths, k) for k in ids])]
 
 
+def measure_on(images, classifier, params):
+    """`measure` of a classifier on images that it was not trained on."""
+    return measure([score(classifier, image, params) for image in images], images, params)
+
+
+def with_and_without_boxes(described):
+    """The images with true boxes, and those without, which are negative images."""
+    annotated = [image for image in described if len(image.truth[0])]
+    return annotated, [image for image in described if not len(image.truth[0])]
+
+
+def train_and_test(described, params):
+    """The data set's own training images and test images; `UserError` where no box is in one of the two."""
+    parts = [[image for image in described if image.is_test == is_test] for is_test in (False, True)]
+    if not all(any(len(image.truth[0]) for image in part) for part in parts):
+        raise UserError(f"{params.image_dir}: needs annotated training images and annotated test images")
+    return parts
+
+
 def divide(described, folds, seed):
     """Yield (images to train on, images to test on) of each fold; negative images are always trained on."""
-    annotated = [image for image in described if len(image.truth[0])]
-    others = [image for image in described if not len(image.truth[0])]
+    annotated, others = with_and_without_boxes(described)
     order = np.random.default_rng(seed).permutation(len(annotated))
     for fold in range(folds):
         held_out = set(order[fold::folds].tolist())
@@ -150,9 +172,8 @@ def cross_validate(described, params, folds, seed):
 
 def own_split(described, params):
     """The measures on the test images of a detector trained on the training images."""
-    tested = [image for image in described if image.key.startswith("testImages/")]
-    classifier = train([image for image in described if not image.key.startswith("testImages/")], params)
-    return [*measure([score(classifier, image, params) for image in tested], tested, params), None]
+    training, tested = train_and_test(described, params)
+    return [*measure_on(tested, train(training, params), params), None]
 
 
 def main(arguments):

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,11 @@ from sklearn.svm import LinearSVC
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.cross_validation import describe, measure, score
+from benchmarks.cross_validation import describe, measure_on, train_and_test
 from benchmarks.timing import Measured, announce, in_fresh_process, interleaved, peak_memory
 from fastRCNN.svm import TOLERANCE, LinearSvms, TrainingImage, feature_scale, scaled, train_svms
 from fastRCNN.targets import svm_targets
-from helpers.dataset import TEST_SUBDIRS
-from helpers.errors import UserError, run_script
+from helpers.errors import run_script
 from helpers.files import read_arrays, write_arrays
 from helpers.parameters import argument_parser, load_parameters
 from helpers.tables import format_table, number
@@ -127,13 +126,8 @@ def train_in_turns(training, params, plain_rois, tolerance, repeats):
 
 
 def mean_aps(svms, images, params):
-    """mAP at IoU 0.5 and 0.7 of SVMs without box regression, on images (`Described`) cut to `cntk_nrRois` proposals."""
-    images = [first_rois(image, image.nr_truth + params.cntk_nrRois) for image in images]
-    return measure([score(Classifier(svms, None), image, params) for image in images], images, params)[:2]
-
-
-def first_rois(image, count):
-    return replace(image, rois=image.rois[:count], features=image.features[:count])
+    """mAP at IoU 0.5 and 0.7 of SVMs without box regression, on images (`Described`)."""
+    return measure_on(images, Classifier(svms, None), params)[:2]
 
 
 def greatest_difference(one, other, images, count):
@@ -157,10 +151,7 @@ def main(arguments):
     params = load_parameters(arguments.settings).replace(cntk_nrRois=max(arguments.rois))
     announce()
     images = describe(params)
-    tested = [image for image in images if image.key.split("/")[0] in TEST_SUBDIRS]
-    training = [image for image in images if image.key.split("/")[0] not in TEST_SUBDIRS]
-    if not tested or not any(len(image.truth[0]) for image in training):
-        raise UserError(f"{params.image_dir}: needs annotated training images and test images")
+    training, tested = train_and_test(images, params)
     table = [["", "seconds (fastest-slowest)", "peak GB", "of which training", "mAP@0.5", "mAP@0.7"]]
     notes = []
     for count in arguments.rois:

@@ -19,6 +19,12 @@ def format_table(table):
     return "\n".join(lines)
 
 
+def markdown_table(table):
+    """The same for a page in Markdown: the first column to the left, numbers to the right."""
+    rule = ["---", *["---:"] * (len(table[0]) - 1)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [table[0], rule, *table[1:]])
+
+
 def write_table(path, table):
     """Write a table as tab-separated text at once or not at all."""
     write_text(path, "".join("\t".join(row) + "\n" for row in table))
