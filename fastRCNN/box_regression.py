@@ -10,6 +10,9 @@ import numpy as np
 
 from fastRCNN import boxes as box_ops
 
+HELD_NUMBERS = 2**27  # features and sums of features in memory at once: 1 GB, and as much again while one is solved
+BLOCK = 1000  # rows that are added to the sums at once: one large matrix product instead of many small ones
+
 
 @dataclass(frozen=True)
 class BoxRegressor:
@@ -26,34 +29,99 @@ class BoxRegressor:
         return offsets.reshape(-1, nr_classes, 4) + self.biases
 
 
-def train_box_regressor(features, proposals, targets, class_ids, nr_classes, ridge):
+class RidgeFit:
+    """Ridge regression with a free intercept, of rows that come bit by bit: the fit of one class.
+
+    count: the number of rows n that will come; D features. As long as they are fewer than the features, as always with
+    a few dozen photos, the rows are held and the equations solved in their space, n x n; else only the sums over them,
+    D x D. Both give the same weights, and neither ever holds more than D x D numbers of the data.
+    """
+
+    def __init__(self, count, nr_features):
+        self.count, self.nr_features, self.nr_waiting = count, nr_features, 0
+        self.waiting = []  # (features (n, D) as they came, offsets (n, 4)), not yet in the sums
+        self.sums, self.origin = None, None
+
+    def add(self, features, offsets):
+        """Take in n rows: features (n, D), offsets (n, 4)."""
+        self.waiting.append((features, offsets))
+        self.nr_waiting += len(features)
+        if self.count >= self.nr_features and self.nr_waiting >= BLOCK:
+            self._add_up()
+
+    def solve(self, ridge):
+        """Weights (D, 4) and bias (4,), zero without rows. ridge: the weight of the squared norm."""
+        if self.count == 0:
+            return np.zeros((self.nr_features, 4)), np.zeros(4)
+        if self.count < self.nr_features:
+            x, y = self._take_waiting()
+            x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+            x, y = x - x_mean, y - y_mean
+            weights = x.T @ np.linalg.solve(x @ x.T + ridge * np.eye(len(x)), y)
+            return weights, y_mean - x_mean @ weights
+        self._add_up()
+        x_mean, y_mean = self.sums["x"] / self.count, self.sums["y"] / self.count
+        xx = self.sums["xx"]  # changed in place, it is the largest thing in memory
+        xx -= self.count * np.outer(x_mean, x_mean)
+        xx[np.diag_indices_from(xx)] += ridge
+        weights = np.linalg.solve(xx, self.sums["xy"] - self.count * np.outer(x_mean, y_mean))
+        return weights, y_mean - (x_mean + self.origin) @ weights
+
+    def _take_waiting(self):
+        x, y = (np.concatenate(column) for column in zip(*self.waiting, strict=True))
+        self.waiting, self.nr_waiting = [], 0
+        return x.astype(np.float64), y
+
+    def _add_up(self):
+        if not self.waiting:
+            return
+        x, y = self._take_waiting()
+        if self.sums is None:
+            self.origin = x.mean(axis=0)  # near the mean of all rows: sums of small numbers lose no digits
+            shapes = {"x": (self.nr_features,), "y": (4,), "xx": (self.nr_features,) * 2, "xy": (self.nr_features, 4)}
+            self.sums = {name: np.zeros(shape) for name, shape in shapes.items()}
+        x -= self.origin
+        self.sums["x"] += x.sum(axis=0)
+        self.sums["y"] += y.sum(axis=0)
+        self.sums["xx"] += x.T @ x
+        self.sums["xy"] += x.T @ y
+
+
+def class_groups(counts, nr_features):
+    """Which classes to fit together in one pass over the images: lists of ids in 0..K-1, each class with rows once.
+
+    counts (K,): rows of each class. All at once, unless their `RidgeFit`s would hold more than `HELD_NUMBERS`.
+    """
+    groups, held = [], HELD_NUMBERS
+    for class_id in np.flatnonzero(counts).tolist():
+        need = int(min(counts[class_id], nr_features)) * nr_features
+        if held + need > HELD_NUMBERS:
+            groups.append([])
+            held = 0
+        groups[-1].append(class_id)
+        held += need
+    return groups
+
+
+def train_box_regressor(samples, counts, nr_features, ridge):
     """Fit one ridge regression a class in closed form.
 
-    features (R, D) of ROIs that overlap an object; proposals (R, 4); targets (R, 4), the object's true box; class_ids
-    (R,) in 0..K-1; ridge: the weight of the squared norm (lambda in the paper). A class with no row leaves its boxes
-    as they are.
+    samples: function of a list of class ids in 0..K-1 that yields, image by image, (features (n, D), proposals (n, 4),
+    targets (n, 4), the true boxes of their objects, class ids (n,)) of the ROIs that overlap an object of these
+    classes; called once for all classes, or more often where memory would not do. counts (K,): such ROIs of each
+    class; ridge: the weight of the squared norm (lambda in the paper). A class with no row leaves its boxes as they
+    are.
     """
-    nr_features = features.shape[1]
-    weights = np.zeros((nr_classes, nr_features, 4), dtype=np.float32)
-    biases = np.zeros((nr_classes, 4), dtype=np.float32)
-    offsets = box_ops.encode(proposals, targets)  # (R, 4)
-    for class_id in range(nr_classes):
-        rows = np.flatnonzero(class_ids == class_id)
-        if rows.size:
-            weights[class_id], biases[class_id] = _ridge(features[rows].astype(np.float64), offsets[rows], ridge)
+    weights = np.zeros((len(counts), nr_features, 4), dtype=np.float32)
+    biases = np.zeros((len(counts), 4), dtype=np.float32)
+    for group in class_groups(counts, nr_features):
+        fits = {class_id: RidgeFit(int(counts[class_id]), nr_features) for class_id in group}
+        for features, proposals, targets, class_ids in samples(group):
+            offsets = box_ops.encode(proposals, targets)  # (n, 4)
+            for class_id in group:
+                rows = np.flatnonzero(class_ids == class_id)
+                if len(rows):
+                    fits[class_id].add(features[rows], offsets[rows])
+        for class_id in group:
+            weights[class_id], biases[class_id] = fits.pop(class_id).solve(ridge)
     return BoxRegressor(weights, biases)
-
-
-def _ridge(x, y, ridge):
-    """Ridge regression with a free intercept: x (n, D), y (n, 4) -> weights (D, 4), bias (4,).
-
-    Solved in the smaller of the two spaces: n objects x n objects when there are fewer rows than features, as always
-    with a few dozen photos; both give the same weights.
-    """
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    x, y = x - x_mean, y - y_mean
-    if x.shape[0] < x.shape[1]:
-        weights = x.T @ np.linalg.solve(x @ x.T + ridge * np.eye(x.shape[0]), y)
-    else:
-        weights = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ y)
-    return weights, y_mean - x_mean @ weights

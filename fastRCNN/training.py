@@ -6,6 +6,7 @@ that was broken off and taken up again ends with the same weights as one that wa
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -85,7 +86,7 @@ class Trainer:
             share = self.ranks.share(list(enumerate(batch)))
             self._seed_dropout(iteration)
             examples = [self._choose(images.example(*visit), iteration, place) for place, visit in share]
-            measures = self._step(examples, ", ".join(images.name(index) for index, _ in batch))
+            measures = self._step(examples, partial(_names, images, batch))
             history.append(measures)
             if progress:
                 progress(measures)
@@ -106,6 +107,7 @@ class Trainer:
         return Example(example.feature_map, example.rois[rows], chosen)
 
     def _step(self, examples, names):
+        """One step down the gradient; returns its measures. names: a function that tells what the images are called."""
         device, model = self.model.device, self.model
         maps = [example.feature_map.to(device, torch.float32) for example in examples]
         rois = [torch.as_tensor(example.rois, dtype=torch.float32, device=device) for example in examples]
@@ -119,7 +121,7 @@ class Trainer:
         loss = naming + moving
         if not self._finite(loss):
             raise FloatingPointError(
-                f"the loss is {loss.item()} at images {names}: "
+                f"the loss is {loss.item()} at images {names()}: "
                 "try lower learning rates, a longer warm-up, or look at these images' boxes"
             )
         self.optimizer.zero_grad(set_to_none=True)
@@ -143,11 +145,28 @@ class Trainer:
 
 
 def measure_offsets(model, offsets):
-    """Set mean and deviation of the model's offsets from those of all training objects (N, 4) (section 2.3)."""
-    if len(offsets):
-        model.offset_mean.copy_(torch.as_tensor(offsets.mean(axis=0)))
+    """Set mean and deviation of the model's offsets from those of all training objects (section 2.3).
+
+    offsets: iterable of arrays (n, 4), one an image; only their sums are held. Returns the number of objects; without
+    any, the model stays as it is.
+    """
+    count, mean, squares = 0, np.zeros(4), np.zeros(4)  # squares: summed squared distances to the mean, of each column
+    for part in offsets:
+        if len(part):
+            own = np.mean(part, axis=0, dtype=np.float64)
+            total = count + len(part)
+            squares += ((part - own) ** 2).sum(axis=0) + (own - mean) ** 2 * (count * len(part) / total)
+            mean += (own - mean) * (len(part) / total)
+            count = total
+    if count:
+        model.offset_mean.copy_(torch.as_tensor(mean))
         # of one object, or of ROIs that fit perfectly, there is no deviation
-        model.offset_std.copy_(torch.as_tensor(offsets.std(axis=0)).clamp(min=1e-2))
+        model.offset_std.copy_(torch.as_tensor(np.sqrt(squares / count)).clamp(min=1e-2))
+    return count
+
+
+def _names(images, batch):
+    return ", ".join(images.name(index) for index, _ in batch)
 
 
 def _measures(loss, naming, moving, logits, labels):

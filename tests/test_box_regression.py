@@ -7,8 +7,19 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from fastRCNN import box_regression
 from fastRCNN import boxes as box_ops
-from fastRCNN.box_regression import BoxRegressor, train_box_regressor
+from fastRCNN.box_regression import BoxRegressor, class_groups, train_box_regressor
+
+
+def fit(features, proposals, targets, class_ids, nr_classes, ridge, rows_an_image=7):
+    """`train_box_regressor` on arrays that come in pieces, as from images."""
+    features, class_ids = np.asarray(features), np.asarray(class_ids)
+    columns = features, np.reshape(proposals, (-1, 4)), np.reshape(targets, (-1, 4)), class_ids
+    starts = range(0, len(features), rows_an_image)
+    pieces = [tuple(column[start : start + rows_an_image] for column in columns) for start in starts]
+    counts = np.bincount(class_ids, minlength=nr_classes)
+    return train_box_regressor(lambda group: iter(pieces), counts, features.shape[1], ridge)
 
 
 def problem(rows, nr_features, nr_classes, seed=0):
@@ -24,9 +35,11 @@ def problem(rows, nr_features, nr_classes, seed=0):
 # about 10 rows a class for 25 features (solved in the space of rows), and 60 rows for 6 (in the space of features)
 @pytest.mark.parametrize(("rows", "nr_features"), [(30, 25), (180, 6)])
 @pytest.mark.parametrize("ridge", [0.5, 300.0])
-def test_same_solution_as_scikit_learn(rows, nr_features, ridge):
+@pytest.mark.parametrize("block", [1, 25, 1000])  # rows that are added up at once: 1000 is more than there are
+def test_same_solution_as_scikit_learn(monkeypatch, rows, nr_features, ridge, block):
+    monkeypatch.setattr(box_regression, "BLOCK", block)
     features, proposals, targets, class_ids = problem(rows, nr_features, 3)
-    regressor = train_box_regressor(features, proposals, targets, class_ids, 3, ridge)
+    regressor = fit(features, proposals, targets, class_ids, 3, ridge)
     assert regressor.weights.shape == (3, nr_features, 4) and regressor.biases.shape == (3, 4)
     offsets = regressor.offsets(features)
     assert offsets.shape == (rows, 3, 4) and offsets.dtype == np.float32
@@ -41,11 +54,49 @@ def test_same_solution_as_scikit_learn(rows, nr_features, ridge):
         assert np.abs(offsets[:, class_id] - oracle.predict(features)).max() < 1e-5
 
 
+def test_sums_lose_no_digits_where_features_lie_far_from_zero(monkeypatch):
+    monkeypatch.setattr(box_regression, "BLOCK", 10)
+    features, proposals, targets, class_ids = problem(180, 6, 1)
+    far = fit(features.astype(np.float64) + 1e5, proposals, targets, class_ids, 1, 2.0)
+    assert np.abs(far.weights - fit(features, proposals, targets, class_ids, 1, 2.0).weights).max() < 1e-7
+
+
+@pytest.mark.parametrize("rows", [40, 400, 4000])
+def test_memory_does_not_grow_with_the_rows(monkeypatch, rows):
+    monkeypatch.setattr(box_regression, "BLOCK", 10)
+    nr_features, fits = 30, box_regression.RidgeFit(rows, 30)
+    features, proposals, targets, _ = problem(20, nr_features, 1)
+    for _ in range(rows // 20):
+        fits.add(features, box_ops.encode(proposals, targets))
+        held = sum(part[0].size for part in fits.waiting) + sum(total.size for total in fits.sums.values())
+        assert held <= nr_features * (nr_features + 4) + nr_features + 4
+    once = box_regression.RidgeFit(20, nr_features)
+    once.add(features, box_ops.encode(proposals, targets))
+    # the same rows so many times over: so many times the ridge gives the same weights
+    assert np.abs(fits.solve(3.0 * rows / 20)[0] - once.solve(3.0)[0]).max() < 1e-9
+
+
+def test_classes_that_do_not_fit_into_memory_together_take_turns(monkeypatch):
+    counts, nr_features = np.array([30, 0, 4, 50, 9, 1]), 10
+    assert class_groups(counts, nr_features) == [[0, 2, 3, 4, 5]]
+    monkeypatch.setattr(box_regression, "HELD_NUMBERS", 150)
+    # class 0 needs 10 x 10 numbers, for its sums, as class 3; class 2 needs 40, class 4 needs 90, class 5 needs 10
+    assert class_groups(counts, nr_features) == [[0, 2], [3], [4, 5]]
+    monkeypatch.setattr(box_regression, "HELD_NUMBERS", 1)
+    assert class_groups(counts, nr_features) == [[0], [2], [3], [4], [5]]
+    assert class_groups(np.zeros(3, int), nr_features) == []
+    rows = problem(60, 25, 3)
+    in_turns = fit(*rows, 3, 2.0)
+    monkeypatch.setattr(box_regression, "HELD_NUMBERS", 2**27)
+    together = fit(*rows, 3, 2.0)
+    assert np.array_equal(in_turns.weights, together.weights) and np.array_equal(in_turns.biases, together.biases)
+
+
 def test_both_ways_of_solving_give_the_same():
     # one row more turns n < D into n = D
     features, proposals, targets, _ = problem(12, 12, 1)
-    wide = train_box_regressor(features[:11], proposals[:11], targets[:11], np.zeros(11, int), 1, 2.0)
-    square = train_box_regressor(features, proposals, targets, np.zeros(12, int), 1, 2.0)
+    wide = fit(features[:11], proposals[:11], targets[:11], np.zeros(11, int), 1, 2.0)
+    square = fit(features, proposals, targets, np.zeros(12, int), 1, 2.0)
     for rows, regressor in ((11, wide), (12, square)):
         oracle = Ridge(alpha=2.0).fit(features[:rows], box_ops.encode(proposals[:rows], targets[:rows]))
         assert np.abs(regressor.weights[0] - oracle.coef_.T).max() < 1e-5
@@ -63,7 +114,7 @@ def test_offsets_by_hand():
 
 def test_class_without_rows_leaves_boxes_as_they_are():
     features, proposals, targets, class_ids = problem(20, 5, 2)
-    regressor = train_box_regressor(features, proposals, targets, class_ids * 2, 4, 1.0)  # classes 0 and 2 of 4
+    regressor = fit(features, proposals, targets, class_ids * 2, 4, 1.0)  # classes 0 and 2 of 4
     offsets = regressor.offsets(features)
     for class_id, moves in enumerate([True, False, True, False]):
         assert np.array_equal(box_ops.decode(proposals, offsets[:, class_id]), proposals) != moves
@@ -71,13 +122,13 @@ def test_class_without_rows_leaves_boxes_as_they_are():
 
 def test_no_row_at_all():
     empty = np.zeros((0, 5), np.float32)
-    regressor = train_box_regressor(empty, box_ops.as_boxes([]), box_ops.as_boxes([]), np.zeros(0, int), 2, 1.0)
+    regressor = fit(empty, box_ops.as_boxes([]), box_ops.as_boxes([]), np.zeros(0, int), 2, 1.0)
     assert not regressor.weights.any() and not regressor.biases.any()
 
 
 def test_one_row_teaches_its_offset_whatever_the_feature():
     # the only shift known: half a width to the right
-    regressor = train_box_regressor(np.ones((1, 3)), [[0, 0, 10, 10]], [[5, 0, 15, 10]], np.zeros(1, int), 1, 1.0)
+    regressor = fit(np.ones((1, 3)), [[0, 0, 10, 10]], [[5, 0, 15, 10]], np.zeros(1, int), 1, 1.0)
     assert regressor.offsets([[9, -4, 2]]).tolist() == [[[0.5, 0, 0, 0]]]
 
 
@@ -88,7 +139,7 @@ def test_constant_shift_is_learned_however_strong_the_ridge():
     proposals = np.hstack([corners, corners + [40, 20]])
     targets = proposals + [4, -2, 4, -2]
     features = random.normal(5, 1, (30, 8))
-    regressor = train_box_regressor(features, proposals, targets, np.zeros(30, int), 1, 1e9)
+    regressor = fit(features, proposals, targets, np.zeros(30, int), 1, 1e9)
     moved = box_ops.decode(proposals, regressor.offsets(features)[:, 0])
     assert np.abs(moved - targets).max() < 0.01
 
@@ -101,7 +152,7 @@ def test_shift_that_the_features_tell_is_learned_and_improves_new_boxes():
     targets = box_ops.decode(proposals, shift)
     features = shift @ random.normal(size=(4, 10)) + 2  # a linear map of the shift
     train, test = slice(0, 80), slice(80, 120)
-    regressor = train_box_regressor(features[train], proposals[train], targets[train], np.zeros(80, int), 1, 1e-4)
+    regressor = fit(features[train], proposals[train], targets[train], np.zeros(80, int), 1, 1e-4)
     moved = box_ops.decode(proposals[test], regressor.offsets(features[test])[:, 0])
     assert np.diag(box_ops.iou(proposals[test], targets[test])).mean() < 0.8
     assert np.diag(box_ops.iou(moved, targets[test])).min() > 0.99

@@ -262,15 +262,16 @@ def test_a_loss_that_is_not_finite_names_the_images(images_per_batch):
 def test_offsets_are_normalised_by_those_of_all_objects():
     model = small_model()
     offsets = np.random.default_rng(0).normal([0.1, -0.2, 0, 2], [0.5, 1, 0.1, 0.3], (50, 4))
-    measure_offsets(model, offsets)
+    parts = [offsets[:1], offsets[1:1], offsets[1:40], offsets[40:]]  # of images with 1, 0, 39 and 10 ROIs on objects
+    assert measure_offsets(model, iter(parts)) == 50
     assert model.offset_mean.numpy() == pytest.approx(offsets.mean(axis=0), abs=1e-6)
     assert model.offset_std.numpy() == pytest.approx(offsets.std(axis=0), abs=1e-6)
 
 
 def test_offsets_of_one_object_and_of_none():
     model = small_model()
-    measure_offsets(model, np.zeros((0, 4)))
+    assert measure_offsets(model, [np.zeros((0, 4))]) == measure_offsets(model, []) == 0
     assert model.offset_mean.tolist() == [0] * 4 and model.offset_std.tolist() == [1] * 4
-    measure_offsets(model, np.array([[0.1, 0.2, 0.3, -0.4]]))
+    assert measure_offsets(model, [np.array([[0.1, 0.2, 0.3, -0.4]])]) == 1
     assert model.offset_mean.tolist() == pytest.approx([0.1, 0.2, 0.3, -0.4])
     assert model.offset_std.tolist() == pytest.approx([0.01] * 4)  # nothing is divided by zero
