@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastRCNN.boxes import as_boxes, iou
-from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, match_coco, match_voc
+from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, coco_verdicts, voc_verdicts
 
 COCO_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 COCO_RECALLS = np.linspace(0.0, 1.0, 101)
@@ -69,27 +69,54 @@ def _precision_from(precision, rows):
     return float(precision[rows].max()) if rows.any() else 0.0
 
 
-def precision_recall(detections, truths, class_id, threshold=0.5, match=match_voc, max_per_image=None):
-    """The precision-recall curve of one class over an image set.
+class ClassOverlaps:
+    """All detections of one class over an image set, and their IoU with the class's objects, for any threshold.
 
-    detections, truths: one entry an image; threshold: least IoU of a hit; max_per_image: only so many best detections
-    of the class an image. Equal scores are ranked in the order of the images.
+    detections, truths: one entry an image. Equal scores are ranked in the order of the images.
     """
-    scores, verdicts, nr_objects = [], [], 0
-    for found, truth in zip(detections, truths, strict=True):
-        truth_boxes, ignored = truth.of_class(class_id)
-        nr_objects += int(np.sum(~ignored))
-        rows = np.flatnonzero(found.class_ids == class_id)
-        rows = rows[np.argsort(-found.scores[rows], kind="stable")][:max_per_image]
-        scores.append(found.scores[rows])
-        verdicts.append(match(found.boxes[rows], truth_boxes, ignored, threshold))
-    scores = np.concatenate(scores) if scores else np.zeros(0)
-    verdicts = np.concatenate(verdicts) if verdicts else np.zeros(0, dtype=int)
-    order = np.argsort(-scores, kind="stable")
-    order = order[verdicts[order] != IGNORED]
-    hits = np.cumsum(verdicts[order] == TRUE_POSITIVE)
-    misses = np.cumsum(verdicts[order] == FALSE_POSITIVE)
-    return Curve(hits / np.maximum(hits + misses, 1), hits / max(nr_objects, 1), scores[order], nr_objects)
+
+    def __init__(self, detections, truths, class_id):
+        self.nr_objects, self.overlaps, start = 0, [], 0  # overlaps: (first row, IoU (N, G), ignored (G,)) of an image
+        scores, places = [np.zeros(0, np.float32)], [np.zeros(0, np.int64)]
+        for found, truth in zip(detections, truths, strict=True):
+            truth_boxes, ignored = truth.of_class(class_id)
+            self.nr_objects += int(np.sum(~ignored))
+            rows = np.flatnonzero(found.class_ids == class_id)
+            if len(rows) == 0:
+                continue
+            rows = rows[np.argsort(-found.scores[rows], kind="stable")]
+            scores.append(found.scores[rows])
+            places.append(np.arange(len(rows)))
+            if len(truth_boxes):
+                self.overlaps.append((start, iou(found.boxes[rows], truth_boxes), ignored))
+            start += len(rows)
+        self.scores = np.concatenate(scores)
+        self.places = np.concatenate(places)  # of the detection among those of its image, the best is 0
+        self.order = np.argsort(-self.scores, kind="stable")
+
+    def curve(self, threshold=0.5, match=voc_verdicts, max_per_image=None):
+        """The precision-recall `Curve`. threshold: least IoU of a hit; match: a function of fastRCNN/matching.py;
+        max_per_image: only so many best detections of the class an image."""
+        verdicts = np.full(len(self.scores), FALSE_POSITIVE)  # where there is no object
+        for start, overlaps, ignored in self.overlaps:
+            found = match(overlaps[:max_per_image], ignored, threshold)
+            verdicts[start : start + len(found)] = found
+        order = self.order[verdicts[self.order] != IGNORED]
+        if max_per_image is not None:
+            order = order[self.places[order] < max_per_image]
+        hits = np.cumsum(verdicts[order] == TRUE_POSITIVE)
+        misses = np.cumsum(verdicts[order] == FALSE_POSITIVE)
+        precision, recall = hits / np.maximum(hits + misses, 1), hits / max(self.nr_objects, 1)
+        return Curve(precision, recall, self.scores[order], self.nr_objects)
+
+    def coco_ap(self, thresholds=COCO_THRESHOLDS):
+        """AP averaged over IoU thresholds 0.5, 0.55, ... 0.95, or None without true objects."""
+        return mean_ap([self.curve(t, coco_verdicts, COCO_MAX_DETECTIONS).coco_ap() for t in thresholds])
+
+
+def precision_recall(detections, truths, class_id, threshold=0.5, match=voc_verdicts, max_per_image=None):
+    """The precision-recall `Curve` of one class over an image set, see `ClassOverlaps`."""
+    return ClassOverlaps(detections, truths, class_id).curve(threshold, match, max_per_image)
 
 
 def mean_ap(aps):
@@ -100,12 +127,7 @@ def mean_ap(aps):
 
 def coco_ap(detections, truths, class_id, thresholds=COCO_THRESHOLDS):
     """AP of one class averaged over IoU thresholds 0.5, 0.55, ... 0.95, or None without true objects."""
-    return mean_ap(
-        [
-            precision_recall(detections, truths, class_id, t, match_coco, COCO_MAX_DETECTIONS).coco_ap()
-            for t in thresholds
-        ]
-    )
+    return ClassOverlaps(detections, truths, class_id).coco_ap(thresholds)
 
 
 def recall_at(proposals, truths, threshold, max_proposals=None):

@@ -17,20 +17,20 @@ def match_voc(boxes, truth, ignored, threshold):
     boxes (N, 4) sorted by falling score; truth (G, 4); ignored (G,) bool, objects that do not count ("difficult");
     threshold: least IoU. Returns (N,) int verdicts. Source: VOC 2007 development kit, VOCevaldet.m.
     """
-    verdicts = np.full(len(boxes), FALSE_POSITIVE)
-    if len(truth) == 0:
-        return verdicts
-    overlaps = box_ops.iou(boxes, truth)  # (N, G)
-    taken = np.zeros(len(truth), dtype=bool)
-    for row, overlap in enumerate(overlaps):
-        best = int(np.argmax(overlap))
-        if overlap[best] < threshold:
-            continue
+    return voc_verdicts(box_ops.iou(boxes, truth), ignored, threshold)
+
+
+def voc_verdicts(overlaps, ignored, threshold):
+    """The same from the IoU of every detection and object, overlaps (N, G)."""
+    verdicts = np.full(len(overlaps), FALSE_POSITIVE)
+    near = np.flatnonzero(overlaps.max(axis=1, initial=-1) >= threshold)  # most detections touch no object
+    taken = set()
+    for row, best in zip(near.tolist(), overlaps[near].argmax(axis=1).tolist() if len(near) else (), strict=True):
         if ignored[best]:
             verdicts[row] = IGNORED
-        elif not taken[best]:
+        elif best not in taken:
             verdicts[row] = TRUE_POSITIVE
-            taken[best] = True
+            taken.add(best)
     return verdicts
 
 
@@ -39,18 +39,19 @@ def match_coco(boxes, truth, ignored, threshold):
 
     Arguments and result as in `match_voc`. Source: pycocotools, COCOeval.evaluateImg.
     """
-    verdicts = np.full(len(boxes), FALSE_POSITIVE)
-    if len(truth) == 0:
-        return verdicts
-    overlaps = box_ops.iou(boxes, truth)  # (N, G)
-    free = np.ones(len(truth), dtype=bool)
-    for row, overlap in enumerate(overlaps):
-        for group, verdict in ((~ignored, TRUE_POSITIVE), (ignored, IGNORED)):
-            candidates = np.flatnonzero(free & group & (overlap >= min(threshold, 1 - 1e-10)))
-            if candidates.size:
-                # of equally good objects the last one, as pycocotools does
-                best = candidates[::-1][np.argmax(overlap[candidates[::-1]])]
-                free[best] = False
-                verdicts[row] = verdict
-                break
+    return coco_verdicts(box_ops.iou(boxes, truth), ignored, threshold)
+
+
+def coco_verdicts(overlaps, ignored, threshold):
+    """The same from the IoU of every detection and object, overlaps (N, G)."""
+    verdicts = np.full(len(overlaps), FALSE_POSITIVE)
+    least, free, ignored = min(threshold, 1 - 1e-10), set(range(overlaps.shape[1])), ignored.tolist()
+    near = np.flatnonzero(overlaps.max(axis=1, initial=-1) >= least)  # most detections touch no object
+    for row, overlap in zip(near.tolist(), overlaps[near].tolist(), strict=True):
+        hit = [item for item in free if overlap[item] >= least]
+        if hit:
+            # of equally good objects the last one, as pycocotools does
+            best = max(hit, key=lambda item, overlap=overlap: (not ignored[item], overlap[item], item))
+            free.remove(best)
+            verdicts[row] = IGNORED if ignored[best] else TRUE_POSITIVE
     return verdicts

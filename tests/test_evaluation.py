@@ -15,7 +15,7 @@ from pycocotools.cocoeval import COCOeval
 from fastRCNN.boxes import as_boxes
 from fastRCNN.detection import Detections
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, coco_ap, mean_ap, precision_recall, recall_at
-from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, match_coco, match_voc
+from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, coco_verdicts, match_coco, match_voc
 
 NR_CLASSES = 3
 NOTHING = Detections(as_boxes([]), np.zeros(0, np.float32), np.zeros(0, np.int64))
@@ -288,7 +288,7 @@ def test_coco_against_pycocotools():
         if not any(len(one) for one in found):
             continue  # which COCO.loadRes refuses
         for class_id, wanted in enumerate(pycocotools_ap(found, truths).T, start=1):
-            aps = [precision_recall(found, truths, class_id, t, match_coco, 100).coco_ap() for t in COCO_THRESHOLDS]
+            aps = [precision_recall(found, truths, class_id, t, coco_verdicts, 100).coco_ap() for t in COCO_THRESHOLDS]
             if wanted[0] < 0:
                 seen["without objects"] += 1
                 assert aps == [None] * 10 and coco_ap(found, truths, class_id) is None
