@@ -4,7 +4,8 @@
                                                 results/<dataset>/thresholds_<imageSet>_<classifier>.tsv
 
 Each picture shows the detections before and after non-maximum suppression, with what is false and what was missed. The
-table lists precision and recall by score threshold, of all classes together and of each class.
+table lists precision and recall by score threshold, of all classes together and of each class. Of large image sets,
+`vis_maxPictures` images are drawn; the table is of all.
 """
 
 from dataclasses import replace
@@ -30,6 +31,7 @@ from helpers.drawing import (
     remove_pictures,
     side_by_side,
 )
+from helpers.errors import UserError
 from helpers.images import image_size, read_image, scale_to_fit, write_image
 from helpers.parameters import run_step
 from helpers.sources import IMAGE_SETS, list_images, load_truth
@@ -44,16 +46,19 @@ EXCLUDED = DrawnBox((), GREY, "excluded", width=0.7, dashed=True)
 
 
 def read_all(params):
-    """Detections and truth of every image of the image set: list of (image, `Detections`, kept (N,), `Truth`)."""
-    by_key = read_detections(detection_path(params), params.all_classes)
+    """Yield (image, `Detections`, kept (N,), `Truth`) of each image of the image set, read one after the other."""
+    path = detection_path(params)
+    listed = read_detections(path, params.all_classes)
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
-    images = list_images(params, IMAGE_SETS[params.imageSet])
-    found = []
-    for image in images:
-        *columns, kept = by_key.get(image.key, nothing)
+    key, columns = next(listed, (None, None))
+    for image in list_images(params, IMAGE_SETS[params.imageSet]):
+        *found, kept = columns if image.key == key else nothing
+        if image.key == key:
+            key, columns = next(listed, (None, None))
         truth = Truth(*load_truth(image, image_size(image.path)[0], params))
-        found.append((image, Detections(*columns), kept, truth))
-    return found
+        yield image, Detections(*found), kept, truth
+    if key is not None:
+        raise UserError(f"{path}: {key} is not where the data set has it; run 5_evaluate.py again")
 
 
 def judge(found, truth, nr_classes, overlap):
@@ -153,18 +158,28 @@ def measure_thresholds(detections, truths, params):
 
 
 def main(params):
-    """Draw every image of the image set and measure thresholds; returns (counts, lowest threshold or None, paths)."""
+    """Draw up to `vis_maxPictures` images of the image set and measure thresholds on all of them.
+
+    Returns (counts, lowest threshold or None, paths).
+    """
     require(params, DETECTIONS)
-    images = read_all(params)
+    nr_images = len(list_images(params, IMAGE_SETS[params.imageSet]))
+    nr_pictures = min(params.vis_maxPictures, nr_images)
+    drawn = {number * nr_images // nr_pictures for number in range(nr_pictures)}  # evenly spread over all
     folder = params.results_dir / "visualizations" / f"{params.imageSet}_{params.classifier}"
     remove_pictures(folder)
-    paths = []
-    for image, found, kept, truth in tqdm(images, desc="5 pictures", unit="image"):
-        paths.append(picture_path(folder, image))
-        write_image(paths[-1], draw_one(image, found, kept, truth, params))
-    detections = [found.take(kept) for _, found, kept, _ in images]
-    counts, lowest = measure_thresholds(detections, [truth for *_, truth in images], params)
-    print(f"{len(paths)} pictures: {folder}")
+    paths, detections, truths = [], [], []
+    for index, (image, found, kept, truth) in enumerate(
+        tqdm(read_all(params), desc="5 pictures", unit="image", total=nr_images)
+    ):
+        detections.append(found.take(kept))
+        truths.append(truth)
+        if index in drawn:
+            paths.append(picture_path(folder, image))
+            write_image(paths[-1], draw_one(image, found, kept, truth, params))
+    counts, lowest = measure_thresholds(detections, truths, params)
+    of_all = f" of {nr_images} images, evenly spread (vis_maxPictures)" if nr_pictures < nr_images else ""
+    print(f"{nr_pictures} pictures{of_all}: {folder}")
     return counts, lowest, paths
 
 

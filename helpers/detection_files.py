@@ -5,10 +5,13 @@ suppression left, 0 for what it removed; removed ones are listed from the score 
 by score within an image; numbers are written so that they read back exactly.
 """
 
+from itertools import groupby
+from operator import itemgetter
+
 import numpy as np
 
 from helpers.errors import UserError
-from helpers.files import atomic_path, read_lines
+from helpers.files import atomic_path
 
 HEAD = ("image", "label", "score", "x1", "y1", "x2", "y2", "kept")
 
@@ -33,20 +36,30 @@ def write_detections(path, rows):
 
 
 def read_detections(path, all_classes):
-    """Image key -> (boxes (N, 4) float32, scores (N,) float32, class_ids (N,) int64, kept (N,) bool).
+    """Yield (image key, (boxes (N, 4) float32, scores (N,) float32, class_ids (N,) int64, kept (N,) bool)) of one image
+    after the other, in the order of the file; images without a row are not there.
 
     Raises `UserError` naming file and row.
     """
+    for key, rows in groupby(_parsed_rows(path, all_classes), key=itemgetter(0)):
+        yield key, _columns([row for _, row in rows])
+
+
+def _parsed_rows(path, all_classes):
     ids = {name: index for index, name in enumerate(all_classes)}
-    by_image = {}
-    for number, line in enumerate(read_lines(path)[1:], start=2):
-        try:
-            key, label, score, x1, y1, x2, y2, kept = line.split("\t")
-            row = (float(x1), float(y1), float(x2), float(y2)), float(score), ids[label], kept == "1"
-        except (ValueError, KeyError) as error:
-            raise UserError(f"{path}, row {number}: not a detection ({error}); run 5_evaluate.py again") from None
-        by_image.setdefault(key, []).append(row)
-    return {key: _columns(rows) for key, rows in by_image.items()}
+    try:
+        with open(path, encoding="utf-8") as file:
+            next(file, None)  # the head
+            for number, line in enumerate(file, start=2):
+                try:
+                    key, label, score, x1, y1, x2, y2, kept = line.rstrip("\n").split("\t")
+                    box = float(x1), float(y1), float(x2), float(y2)
+                    yield key, (box, float(score), ids[label], kept == "1")
+                except (ValueError, KeyError) as error:
+                    message = f"not a detection ({error}); run 5_evaluate.py again"
+                    raise UserError(f"{path}, row {number}: {message}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); run 5_evaluate.py again") from error
 
 
 def _columns(rows):

@@ -173,7 +173,7 @@ def test_whole_pixels_survive_seven_digits(tmp_path, size):
     boxes = np.hstack([corners, random.integers(corners + 1, np.array(size) + 1)])
     entry = RoiInput("a", square.to_relative(boxes), np.zeros(500, np.int64), 0)
     write_inputs(tmp_path, "t", [entry], nr_rois=500, nr_classes=2)
-    assert np.array_equal(next(read_inputs(tmp_path, "t")).pixel_rois(square), boxes)
+    assert np.array_equal(read_inputs(tmp_path, "t")[0].pixel_rois(square), boxes)
 
 
 @pytest.mark.parametrize(
@@ -276,11 +276,11 @@ def test_detections_read_back_exactly(tmp_path):
     lines = (tmp_path / "d.tsv").read_text("utf-8").splitlines()
     assert lines[0].split("\t") == ["image", "label", "score", "x1", "y1", "x2", "y2", "kept"] and len(lines) == 10
     assert lines[1].startswith("testImages/ä.jpg\tred apple\t0\t") and lines[1].endswith("\t1")
-    read = read_detections(tmp_path / "d.tsv", classes)
+    read = dict(read_detections(tmp_path / "d.tsv", classes))
     assert list(read) == ["testImages/ä.jpg"]
     boxes, scores, class_ids, read_kept = read["testImages/ä.jpg"]
     assert boxes.dtype == scores.dtype == np.float32
     assert np.array_equal(boxes, found.boxes) and np.array_equal(scores, found.scores)
     assert np.array_equal(class_ids, found.class_ids) and np.array_equal(read_kept, kept)
     with pytest.raises(UserError, match=r"d.tsv, row 3: not a detection .*run 5_evaluate.py again"):
-        read_detections(tmp_path / "d.tsv", classes[:2])
+        dict(read_detections(tmp_path / "d.tsv", classes[:2]))

@@ -40,7 +40,7 @@ def detected(params):
 
 
 def draw_first(params):
-    image, found, kept, truth = visualize.read_all(params)[0]
+    image, found, kept, truth = next(visualize.read_all(params))
     assert image.key.endswith("/1.png")
     return Panels(visualize.draw_one(image, found, kept, truth, params))
 
@@ -64,7 +64,7 @@ def test_picture_tells_false_and_missed_and_excluded_apart(detected):
 
 
 def test_verdicts_by_hand(detected):
-    _, found, kept, truth = visualize.read_all(detected)[0]
+    _, found, kept, truth = next(visualize.read_all(detected))
     verdicts, missed = visualize.judge(found.take(kept), truth, len(detected.classes), 0.5)
     assert found.take(kept).scores.tolist() == pytest.approx([2.0, 0.8, 0.5, -1.0])
     assert verdicts.tolist() == [TRUE_POSITIVE, IGNORED, FALSE_POSITIVE, FALSE_POSITIVE]
@@ -75,7 +75,7 @@ def test_main_writes_pictures_and_table_and_suggests_a_threshold(detected, capsy
     counts, lowest, paths = visualize.main(detected)
     folder = detected.results_dir / "visualizations" / "test_svm"
     assert paths == [folder / "1.jpg", folder / "2.jpg"]
-    image, found, kept, truth = visualize.read_all(detected)[0]
+    image, found, kept, truth = next(visualize.read_all(detected))
     drawn = visualize.draw_one(image, found, kept, truth, detected)
     assert np.abs(read_image(paths[0]).astype(int) - drawn).mean() < 3  # JPEG
     # 2.0 is right, 0.5 false, 0.8 does not count; of three objects one is found
@@ -141,3 +141,51 @@ def test_steps_that_did_not_run_are_named(params):
     complete(params, FEATURES, SVMS)
     with pytest.raises(UserError, match="run 5_evaluate"):
         visualize.main(params)
+
+
+def test_a_few_pictures_of_many_images(detected, capsys):
+    detected = detected.replace(imageSet="train", vis_maxPictures=2)  # of three: the first and the second
+    step2.main(detected)
+    write_found(detected, {"positive/2.png": [(1, 1.0, [40, 40, 90, 90], True)]})
+    counts, _, paths = visualize.main(detected)
+    folder = detected.results_dir / "visualizations" / "train_svm"
+    assert paths == [folder / "1.jpg", folder / "2.jpg"] == sorted(folder.rglob("*.jpg"))
+    assert f"2 pictures of 3 images, evenly spread (vis_maxPictures): {folder}" in capsys.readouterr().out
+    assert counts.nr_objects.tolist() == [2, 1, 0], "of all images"
+    visualize.main(detected.replace(vis_maxPictures=1))
+    assert [path.name for path in folder.rglob("*.jpg")] == ["1.jpg"]
+    visualize.main(detected.replace(vis_maxPictures=3))
+    assert len(list(folder.rglob("*.jpg"))) == 3 and "3 pictures: " in capsys.readouterr().out
+
+
+def test_detections_are_read_one_image_at_a_time(detected, monkeypatch):
+    alive, read = [], visualize.read_detections
+    box = [20, 20, 60, 60]
+    write_found(detected, {"testImages/1.png": [(1, 2.0, box, True)], "testImages/2.png": [(2, 1.0, box, False)]})
+
+    def watched(*arguments):
+        for item in read(*arguments):
+            alive.append(item[0])
+            yield item
+
+    monkeypatch.setattr(visualize, "read_detections", watched)
+    images = visualize.read_all(detected)
+    first = next(images)
+    assert first[0].key == "testImages/1.png" and first[1].scores.tolist() == [2.0]
+    assert alive == ["testImages/1.png", "testImages/2.png"]  # and the next one
+    _, found, kept, _ = next(images)
+    assert found.class_ids.tolist() == [2] and kept.tolist() == [False] and next(images, None) is None
+
+
+def test_rows_of_other_images_and_in_another_order_are_refused(detected):
+    row = [(1, 1.0, [20, 20, 60, 60], True)]
+    for keys, wrong in ((("2", "1"), "1"), (("1", "2", "1"), "1"), (("1", "7"), "7")):
+        path = visualize.detection_path(detected)
+        write_found(detected, {})
+        lines = []
+        for key in keys:
+            write_found(detected, {f"testImages/{key}.png": row})
+            lines.append(path.read_text().splitlines()[1])
+        path.write_text("\n".join(["head", *lines]) + "\n")
+        with pytest.raises(UserError, match=f"testImages/{wrong}.png is not where.*run 5_evaluate.py again"):
+            list(visualize.read_all(detected))
