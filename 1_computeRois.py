@@ -7,15 +7,16 @@ One ROI a row, `x1 TAB y1 TAB x2 TAB y2` in pixels of the image, most promising 
 All images are worked on in parallel; interrupted runs continue with the images not yet done.
 """
 
+from functools import partial
 from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from helpers.cntk_files import roi_path, write_rois
 from helpers.images import read_image
+from helpers.parallel import in_parallel
 from helpers.parameters import run_step
 from helpers.published_rois import PublishedRois
 from helpers.sources import list_images, published_files, require_images
@@ -52,8 +53,8 @@ def main(params):
     todo = run.start(outputs, "**/*.roi.txt")
     nr_done, todo = len(images) - len(todo), write_published(params, outputs, todo)
     wanted = set(todo)
-    jobs = (delayed(compute_one)(image, params) for image in images if image.key in wanted)
-    results = tqdm(Parallel(n_jobs=-1, return_as="generator")(jobs), desc="1 ROIs", unit="image", total=len(todo))
+    jobs = [image for image in images if image.key in wanted]
+    results = in_parallel(partial(compute_one, params=params), jobs, params, "1 ROIs")
     counts = {}
     for key, rois in zip(todo, results, strict=True):
         write_rois(outputs[key], rois)  # not in the workers: those of a killed run would go on writing for a while

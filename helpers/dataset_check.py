@@ -5,10 +5,9 @@ An error is what stops a later step or what it would silently leave out; a warni
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from joblib import Parallel, delayed
-from tqdm import tqdm
 
 from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, NO_BOXES, Annotation, Problem
 from helpers.dataset import (
@@ -24,6 +23,7 @@ from helpers.dataset import (
 from helpers.duplicates import look_of, similar_pairs
 from helpers.errors import UserError
 from helpers.images import image_size, read_image
+from helpers.parallel import in_parallel
 from helpers.sources import list_images, read_annotation
 
 OTHER_FORMATS = (".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".avif", ".jfif", ".jp2")
@@ -66,9 +66,7 @@ def check_dataset(params):
     """Read every file of the data set: a `Report`. Raises `UserError` where its folder is missing."""
     root = params.image_dir
     images, problems = _check_folders(root) if params.datasetLayout == "folders" else (list_images(params), [])
-    jobs = (delayed(_check_image)(image, params) for image in images)
-    results = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(jobs)
-    checked = list(tqdm(results, desc="0 check", unit="image", total=len(images)))
+    checked = list(in_parallel(partial(_check_image, params=params), images, params, "0 check", threads=True))
     problems += [problem for image in checked for problem in image.problems]
     problems += _check_duplicates(checked)
     problems += _check_classes(checked, params)

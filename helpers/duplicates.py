@@ -41,21 +41,20 @@ def look_of(image):
 
 
 def similar_pairs(looks):
-    """All pairs that show the same scene: list of (i, j, same) with i < j; `same`: it is the same picture.
+    """Yield all pairs that show the same scene: (i, j, same) with i < j; `same`: it is the same picture.
 
-    looks: list of `Look`.
+    looks: list of `Look`. Memory holds `BLOCK` rows of the matrix of distances, and no list of the pairs, of which a
+    film has as many as the square of its pictures.
     """
     if not looks:
-        return []
-    signs = np.where(np.stack([look.bits for look in looks]), 1.0, -1.0).astype(np.float32)  # (N, 256)
-    pairs = []
+        return
+    signs = np.where(np.stack([look.bits for look in looks]), 1, -1).astype(np.float32)  # (N, 256)
     for start in range(0, len(looks), BLOCK):
-        distance = (signs.shape[1] - signs[start : start + BLOCK] @ signs.T) / 2  # (block, N) bits
-        for row, j in zip(*np.nonzero(distance <= MAX_HASH_DISTANCE), strict=True):
-            i = start + int(row)
-            if i < j:
-                pairs.append((i, int(j), _same_picture(looks[i].thumbnail, looks[int(j)].thumbnail)))
-    return pairs
+        distance = (signs.shape[1] - signs[start : start + BLOCK] @ signs[start:].T) / 2  # (block, N - start) bits
+        for row, column in np.argwhere(distance <= MAX_HASH_DISTANCE).tolist():
+            if row < column:
+                i, j = start + row, start + column
+                yield i, j, _same_picture(looks[i].thumbnail, looks[j].thumbnail)
 
 
 def _same_picture(left, right):

@@ -31,6 +31,8 @@ RULES = {
     "dataRootDir": _FOLDER,
     "procRootDir": _FOLDER,
     "resultsRootDir": _FOLDER,
+    "parallel_backend": Choice(("loky", "threading", "dask", "ray")),
+    "parallel_address": Text(r"\S*", "the address of a scheduler, or nothing"),
     "voc_trainSets": Several(_VOC_SET, least=1),
     "voc_testSets": Several(_VOC_SET, least=1),
     "voc_publishedRois": Flag(),
