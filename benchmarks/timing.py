@@ -92,9 +92,12 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
-def in_fresh_process(function, *arguments):
-    """The function's result, computed in a new process, which has used no memory yet."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
+def in_fresh_process(function, *arguments, method="spawn"):
+    """The function's result, computed in a new process, which has used no memory yet.
+
+    method: of Python's multiprocessing; a "forkserver" can have imported already what every process needs.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context(method)) as processes:
         try:
             return processes.submit(function, *arguments).result()
         except BrokenProcessPool as error:

@@ -15,7 +15,10 @@ from helpers.files import atomic_path
 from helpers.parameters import RULES
 
 FORMAT = "Fast R-CNN model 1"
-NOT_STORED = ("rootDir", "dataRootDir", "procRootDir", "resultsRootDir", "networkWeights", "network_device")
+NOT_STORED = (
+    "rootDir", "dataRootDir", "procRootDir", "resultsRootDir", "networkWeights", "network_device", "parallel_backend",
+    "parallel_address",
+)  # fmt: skip
 
 
 def model_path(params):

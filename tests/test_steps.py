@@ -95,7 +95,7 @@ def test_steps_4_and_5_write_classifier_detections_and_tables(tiny_finished):
     assert [row.split("\t")[0] for row in table] == ["class", "circle", "square", "mean"]
     for name in ("precisionRecall", "confusion"):
         assert (params.results_dir / f"evaluation_test_svm_{name}.png").read_bytes().startswith(b"\x89PNG")
-    detections = read_detections(params.detections_dir / "test_svm.tsv", params.all_classes)
+    detections = dict(read_detections(params.detections_dir / "test_svm.tsv", params.all_classes))
     assert set(detections) <= set(TEST)
     for boxes, scores, _, kept in detections.values():
         assert (np.diff(scores) <= 0).all() and kept.sum() <= 100
@@ -205,7 +205,7 @@ def test_true_boxes_of_training_images_are_not_scored(finished):
     params = params.replace(vis_decisionThresholds={"svm": -1e9, "nn": 0})  # lists everything
     result = run_steps(params, 4, 5)
     assert result["nrObjects"] == {"circle": 4, "square": 4} and result["nrImages"] == 5
-    detections = read_detections(params.detections_dir / "train_svm.tsv", params.all_classes)
+    detections = dict(read_detections(params.detections_dir / "train_svm.tsv", params.all_classes))
     assert list(detections) == TRAIN
     for key, (entry, _, proposed, (boxes, *_)) in inputs(params, "train").items():
         scored = {tuple(box) for box in detections[key][0].tolist()}
