@@ -14,7 +14,7 @@ from fastRCNN.training import Example
 from helpers.dataset import ImageFile
 from helpers.files import atomic_path
 from helpers.images import image_size, read_image
-from helpers.sources import load_training_truth
+from helpers.sources import load_training_truth, load_truth
 from stages import class_scores, detect, input_factors, padded_square, predict, prepare_image
 
 
@@ -101,11 +101,12 @@ class Validation:
         """mAP at `eval_overlapThreshold`, and (key, kept detections, truth) of each image. True boxes are no ROIs."""
         found = []
         for index, entry in enumerate(self.images.entries):
-            rois, truth, size = self.images.rois_and_truth(index)
+            rois, _, size = self.images.rois_and_truth(index)
             rois = rois[entry.nr_truth :]
             prepared = prepare_image(read_image(self.params.image_dir / entry.key), self.params)
             scores = class_scores(*predict(model, prepared, rois, self.params), self.params)
             detections, kept = detect(rois, *scores, size, self.params)
+            truth = load_truth(ImageFile(self.params.image_dir, entry.key), size, self.params)
             found.append((entry.key, detections.take(kept), Truth(*truth)))
         _, detections, truths = zip(*found, strict=True)
         ids = range(1, len(self.params.classes) + 1)

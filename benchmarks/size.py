@@ -169,6 +169,10 @@ def measure_stages(nr_images, nr_rois, settings):
             measures = in_fresh_process(run_stage, name, params, nr_images, method=METHOD)
             after = disk_used(folder)
             measured[name] = *measures, (after - before) / GB
+            line = (
+                f"{name}: {measures[0]:.0f} s, {measures[2]:.2f} GB of memory, {(after - before) / GB:.2f} GB written"
+            )
+            tqdm.write(line, file=sys.stderr)  # what there is of the table when a long run is broken off
             before = after
     return measured
 
