@@ -41,5 +41,5 @@ def draw_beside_truth(image, truth, shown, heading, params):
     detections = detection_boxes(shown.boxes, shown.scores, shown.class_ids, params.all_classes)
     panel, factors = scale_to_fit(image, PANEL_SIDE, PANEL_SIDE)
     panels = [draw_boxes(panel, [item.scaled(factors) for item in items]) for items in (true_boxes, detections)]
-    titles = [f"{int((~truth[2]).sum())} true objects", f"{len(shown)} detections"]
+    titles = [f"true objects: {int((~truth[2]).sum())}", f"detections: {len(shown)}"]
     return side_by_side(panels, titles, heading)
