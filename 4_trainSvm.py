@@ -10,18 +10,14 @@ out. The files of an image are read when needed, so memory does not grow with th
 import numpy as np
 
 from fastRCNN.box_regression import train_box_regressor
-from fastRCNN.boxes import mirror
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.classifier_files import write_classifier
 from helpers.cntk_files import feature_path, read_features, read_inputs
-from helpers.dataset import ImageFile
 from helpers.errors import UserError
-from helpers.images import image_size
 from helpers.parameters import run_step
-from helpers.sources import load_training_truth
 from helpers.steps import FEATURES, SVMS, StepRun, require
-from stages import Classifier, padded_square, svm_settings
+from stages import Classifier, svm_settings, training_rois
 
 
 class TrainingSet:
@@ -57,13 +53,8 @@ class TrainingSet:
     def rois_and_truth(self, index):
         """ROIs (R, 4) in pixels of the image or mirror image, and its true boxes, class ids and excluded flags."""
         mirrored, row = divmod(index, len(self.entries))
-        image = ImageFile(self.params.image_dir, self.entries[row].key)
-        size, _ = image_size(image.path)
-        rois = self.entries[row].pixel_rois(padded_square(size, self.params))
-        boxes, class_ids, excluded = load_training_truth(image, size, self.params)
-        if mirrored:
-            rois, boxes = mirror(rois, size[0]), mirror(boxes, size[0])
-        return rois, (boxes, class_ids, excluded)
+        rois, truth, _ = training_rois(self.entries[row], self.params, bool(mirrored))
+        return rois, truth
 
 
 def train_regressor(images, svms, params):

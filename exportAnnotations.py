@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.annotation_formats import FORMATS
-from helpers.annotation_formats.placing import set_aside
 from helpers.annotation_formats.settle import shortest
 from helpers.annotations import LABEL_SUFFIXES, annotation_path, load_annotation
 from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
 from helpers.errors import UserError, run_script
-from helpers.files import read_lines, write_text
+from helpers.files import read_lines, set_aside, write_text
 from helpers.images import image_size
 from helpers.parameters import EXCLUDED_LABELS, argument_parser, load_parameters
 

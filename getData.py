@@ -21,7 +21,7 @@ from pathlib import Path
 from helpers.archives import extract
 from helpers.download import download, verify
 from helpers.errors import UserError, run_script
-from helpers.files import atomic_path
+from helpers.files import atomic_path, set_aside
 from helpers.parameters import argument_parser, load_parameters
 from helpers.public_data import PUBLIC_DATA
 
@@ -75,16 +75,6 @@ def unpack(archives, stage, data):
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(stage / str(number) / name, new / name)
     return new
-
-
-def set_aside(path):
-    """Rename a file or folder to the first free one of NAME.old, NAME.old2, ...: nothing of yours is ever deleted."""
-    number, old = 1, path.with_name(f"{path.name}.old")
-    while os.path.lexists(old):
-        number += 1
-        old = path.with_name(f"{path.name}.old{number}")
-    os.rename(path, old)
-    return old
 
 
 def get_weights(params, source, force):

@@ -21,9 +21,11 @@ from fastRCNN.svd import compress
 from fastRCNN.svm import LinearSvms, SvmSettings, scaled
 from helpers.classifier_files import read_classifier
 from helpers.cntk_files import PaddedSquare
+from helpers.dataset import ImageFile
 from helpers.errors import UserError
-from helpers.images import fitted_size, scale_to_fit
+from helpers.images import fitted_size, image_size, scale_to_fit
 from helpers.model_files import read_description, read_tensors
+from helpers.sources import load_training_truth
 from helpers.weights import get_weights, read_state_dict
 
 VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear counterexample: the margin, and no probability
@@ -145,6 +147,20 @@ def describe_mirrored(network, prepared, rois, width, params):
     image, factors = prepared
     mirrored = np.ascontiguousarray(image[:, ::-1]), factors
     return describe_rois(network, mirrored, mirror(rois, width), params)
+
+
+def training_rois(entry, params, mirrored=False):
+    """Step 3 and 4: what is learned from an image's `RoiInput`, on the image or on its mirror image.
+
+    Returns ROIs (R, 4) in pixels, (true boxes (G, 4), class ids (G,), excluded (G,)), and (width, height).
+    """
+    image = ImageFile(params.image_dir, entry.key)
+    size, _ = image_size(image.path)
+    rois = entry.pixel_rois(padded_square(size, params))
+    boxes, class_ids, excluded = load_training_truth(image, size, params)
+    if mirrored:
+        rois, boxes = mirror(rois, size[0]), mirror(boxes, size[0])
+    return rois, (boxes, class_ids, excluded), size
 
 
 def predict(model, prepared, rois, params):

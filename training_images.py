@@ -7,15 +7,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fastRCNN.boxes import mirror
 from fastRCNN.evaluation import Truth, mean_ap, precision_recall
 from fastRCNN.targets import fast_rcnn_targets
 from fastRCNN.training import Example
 from helpers.dataset import ImageFile
 from helpers.files import atomic_path
-from helpers.images import image_size, read_image
-from helpers.sources import load_training_truth, load_truth
-from stages import class_scores, detect, input_factors, padded_square, predict, prepare_image
+from helpers.images import read_image
+from helpers.sources import load_truth
+from stages import class_scores, detect, input_factors, predict, prepare_image, training_rois
 
 
 class TrainingImages:
@@ -37,13 +36,7 @@ class TrainingImages:
 
     def rois_and_truth(self, index, mirrored=False):
         """ROIs (R, 4) in pixels of the image or mirror image, the true objects there, and the image's size."""
-        image = ImageFile(self.params.image_dir, self.entries[index].key)
-        size, _ = image_size(image.path)
-        rois = self.entries[index].pixel_rois(padded_square(size, self.params))
-        boxes, class_ids, excluded = load_training_truth(image, size, self.params)
-        if mirrored:
-            rois, boxes = mirror(rois, size[0]), mirror(boxes, size[0])
-        return rois, (boxes, class_ids, excluded), size
+        return training_rois(self.entries[index], self.params, mirrored)
 
     def targets(self, index, mirrored=False):
         """ROIs (R, 4), their `RoiTargets`, and the image's size."""

@@ -75,6 +75,16 @@ def read_lines(path):
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def set_aside(path):
+    """Rename a file or folder to the first free one of NAME.old, NAME.old2, ...: nothing of yours is ever deleted."""
+    number, old = 1, path.with_name(f"{path.name}.old")
+    while os.path.lexists(old):
+        number += 1
+        old = path.with_name(f"{path.name}.old{number}")
+    os.rename(path, old)
+    return old
+
+
 def fingerprint(*paths):
     """A short hash of the content of files, 16 hexadecimal digits; a missing file counts as such."""
     digest = hashlib.blake2b(digest_size=8)

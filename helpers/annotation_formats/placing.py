@@ -12,7 +12,7 @@ from helpers.annotations import write_annotation
 from helpers.archives import RESERVED
 from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS
 from helpers.errors import UserError
-from helpers.files import fingerprint, write_text
+from helpers.files import fingerprint, set_aside, write_text
 from helpers.images import read_image, write_image
 
 REPORT = "importReport.txt"
@@ -141,16 +141,6 @@ def _move_into(new, target):
         place_of = target / path.relative_to(new)
         place_of.parent.mkdir(exist_ok=True)
         os.rename(path, place_of)
-
-
-def set_aside(path):
-    """Rename a file or folder to the first free one of NAME.old, NAME.old2, ...: nothing of yours is ever deleted."""
-    number, old = 1, path.with_name(f"{path.name}.old")
-    while os.path.lexists(old):
-        number += 1
-        old = path.with_name(f"{path.name}.old{number}")
-    os.rename(path, old)
-    return old
 
 
 def write_report(target, notes):
