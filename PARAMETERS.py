@@ -75,6 +75,8 @@ networkWeights = "auto"         # "auto": resources/, then torch's cache, then a
                                 # tests); or the path of a state dict (.pth, .safetensors)
 network_roiPooling = "auto"     # "max" [Fast R-CNN], "align" [Mask R-CNN], "auto": which suits the network
 network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
+network_contextFactor = 1.8     # a ROI is described by itself and by its surroundings, so many times as wide and high;
+                                # 1: by itself alone [Gidaris and Komodakis 2015; measured]
 network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
 cntk_nrRois = 200               # ROIs of an image; further ones are cut off, text files padded with zeros [original]
 cntk_padWidth = 1000            # pixels of the square that the image is scaled to fit into [original]
@@ -192,6 +194,7 @@ _fast_rcnn = dict(  # Fast R-CNN, sections 2.3 and 5; 16 epochs of VOC 2007 trai
     classifier="nn",
     cntk_nrRois=2000,
     network_maxShorterSide=600,
+    network_contextFactor=1.0,
     nn_learningRates=((12, 0.001), (4, 0.0001)),
     nn_imagesPerBatch=2,
     nn_roisPerImage=64,

@@ -94,7 +94,7 @@ def build_network(params):
     torch.manual_seed(params.seed)  # for random weights
     try:
         state = None if path is None else read_state_dict(path)
-        network = RoiNetwork(params.network, state, params.network_roiPooling).to(device)
+        network = RoiNetwork(params.network, state, params.network_roiPooling, params.network_contextFactor).to(device)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     print(f"network {params.network}, weights {path or 'random'}, on {describe_device(device)}", file=sys.stderr)
@@ -187,7 +187,7 @@ def load_model(path, params):
     description, tensors = read_description(path), read_tensors(path)
     require_classes(description, params, path)
     device = choose_device(params)
-    network = RoiNetwork(params.network, None, params.network_roiPooling)
+    network = RoiNetwork(params.network, None, params.network_roiPooling, params.network_contextFactor)
     try:
         if params.svd_rank:
             compress(network.head, params.svd_rank, exact=False)

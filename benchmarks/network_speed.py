@@ -136,10 +136,13 @@ def describe_in_parts(network, image_path, rois, params, output):
     rois = torch.as_tensor(np.asarray(rois * (factors * 2), dtype=np.float32)).to(network.device)
     blocks = []
     for block in rois.split(params.network_roiBatchSize):
-        pooled = network.pool(feature_map, block)
-        done("pooling")
-        blocks.append(network.head(pooled))
-        done("head")
+        parts = []
+        for region in network.regions(feature_map, block):
+            pooled = network.pool(*region)
+            done("pooling")
+            parts.append(network.head(pooled))
+            done("head")
+        blocks.append(torch.cat(parts, dim=1))
     features = torch.cat(blocks).clamp(max=FLOAT16_MAX).to("cpu", torch.float16).numpy()
     done("to float16")
     write_arrays(output, arr_0=features)

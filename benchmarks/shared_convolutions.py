@@ -97,7 +97,7 @@ def compare(network, photos, params, nr_rois, nr_crops, batch_size):
 
 
 def main(arguments):
-    params = load_parameters(arguments.settings)
+    params = load_parameters(arguments.settings).replace(network_contextFactor=1.0)  # a crop has no surroundings
     announce()
     network = build_network(params)
     photos = load_photos(params, arguments.images, max(arguments.rois))

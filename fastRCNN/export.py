@@ -26,19 +26,15 @@ class ExportableDetector(nn.Module):
         it; offsets (R, K, 4) are those that `boxes.decode` makes these boxes of. R may be 0.
         """
         model = self.model
-        features = model.network.head(self._pool(model.network.trunk(image), rois))  # (R, D)
+        features = model.network.on_map(model.network.trunk(image), rois, align=one_operation)  # (R, D)
         scores = model.class_scores(features).softmax(dim=1)
         offsets = model.box_offsets(features).reshape(-1, self.nr_classes, 4) * model.offset_std + model.offset_mean
         return scores, decode(rois, offsets if self.moves_boxes else torch.zeros_like(offsets)), offsets
 
-    def _pool(self, feature_map, rois):
-        """`RoiNetwork.pool`, with RoiAlign as the one operation that it is elsewhere."""
-        backbone = self.model.network.backbone
-        if backbone.pooling == "max":
-            return self.model.network.pool(feature_map, rois)
-        return torchvision.ops.roi_align(
-            feature_map, [rois], backbone.pool_size, 1 / backbone.stride, sampling_ratio=2, aligned=True
-        )
+
+def one_operation(feature_map, rois, size, scale):
+    """`roi_align.roi_align` as the one operation that it is elsewhere."""
+    return torchvision.ops.roi_align(feature_map, [rois], size, scale, sampling_ratio=2, aligned=True)
 
 
 def decode(rois, offsets):

@@ -96,11 +96,11 @@ class TrainedLayers(nn.Module):
     def forward(self, maps, rois):
         """For each image a map of the frozen layers (1, C, H, W) and rois (R, 4) -> as `FastRcnn.outputs`, joined."""
         model = self._outside[0]
-        pooled = [
-            model.network.pool(self.trunk(feature_map).float(), boxes)
+        features = [
+            model.network.on_map(self.trunk(feature_map).float(), boxes)
             for feature_map, boxes in zip(maps, rois, strict=True)
         ]
-        return model.outputs(self.head(torch.cat(pooled)))
+        return model.outputs(torch.cat(features))
 
 
 def multi_task_loss(logits, offsets, labels, targets, location_weight, beta=1.0):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torchvision
 from torch import nn
+from torch.nn import functional
 
 from fastRCNN.backbones import BACKBONES
 from fastRCNN.roi_align import roi_align
@@ -23,13 +24,18 @@ class RoiNetwork(nn.Module):
     """Trunk, ROI pooling and head of one entry of `BACKBONES`.
 
     state: tensors by torchvision's names, of which those of trunk and head are used; None for random weights from
-    torch's generator; pooling: "max", "align" or "auto", the entry's own. Raises ValueError naming the first tensor
-    that is missing or has another shape.
+    torch's generator; pooling: "max", "align" or "auto", the entry's own; context_factor: a ROI is described by itself
+    and, if this is above 1, by the region so many times as wide and as high about the same centre. Raises ValueError
+    naming the first tensor that is missing or has another shape.
+
+    The surroundings tell a whole object from a part of one, which looks like one as long as nothing around it is seen
+    (Gidaris and Komodakis 2015, "Object detection via a multi-region and semantic segmentation-aware CNN model",
+    section 3; 1.8 is theirs). Both regions go through the same head.
     """
 
-    def __init__(self, network, state=None, pooling="auto"):
+    def __init__(self, network, state=None, pooling="auto", context_factor=1.0):
         super().__init__()
-        self.backbone = BACKBONES[network]
+        self.backbone, self.context_factor = BACKBONES[network], context_factor
         if pooling != "auto":
             self.backbone = replace(self.backbone, pooling=pooling)
         model = self.backbone.build()
@@ -45,16 +51,33 @@ class RoiNetwork(nn.Module):
     def device(self):
         return next(self.trunk.parameters()).device
 
-    def pool(self, feature_map, rois):
-        """Features of each ROI: (1, C, H, W) and rois (R, 4) in pixels of the network's input -> (R, C, P, P)."""
+    def pool(self, feature_map, rois, align=roi_align):
+        """Features of each ROI: (1, C, H, W) and rois (R, 4) in pixels of the network's input -> (R, C, P, P).
+
+        align: what computes RoIAlign, called as `roi_align` is.
+        """
         scale, size = 1 / self.backbone.stride, self.backbone.pool_size
         if self.backbone.pooling == "max":
             return torchvision.ops.roi_pool(feature_map, [rois], size, scale)
-        return roi_align(feature_map, rois, size, scale)
+        return align(feature_map, rois, size, scale)
+
+    def regions(self, feature_map, rois):
+        """What describes ROIs (R, 4): a list of maps, and of regions (R, 4) to pool from each."""
+        if self.context_factor == 1:
+            return [(feature_map, rois)]
+        # Surroundings reach beyond the image, where all is zero: that tells what the image cuts off from what is whole.
+        # RoIAlign goes on with the border's values for one cell and jumps to zero there; with a ring of zeros it slopes
+        # down, and no rounding error decides on which side of the jump a point lies.
+        ring = functional.pad(feature_map, (1, 1, 1, 1))
+        return [(feature_map, rois), (ring, enlarge(rois, self.context_factor) + self.backbone.stride)]
+
+    def on_map(self, feature_map, rois, align=roi_align):
+        """The trunk's map (1, C, H, W) and rois (R, 4) in pixels of the network's input -> features (R, D)."""
+        return torch.cat([self.head(self.pool(*part, align)) for part in self.regions(feature_map, rois)], dim=1)
 
     def forward(self, image, rois):
         """Normalised image (1, 3, H, W) and rois (R, 4) in its pixels -> features (R, D)."""
-        return self.head(self.pool(self.trunk(image), rois))
+        return self.on_map(self.trunk(image), rois)
 
     @torch.inference_mode()
     def features(self, image, rois, batch_size):
@@ -71,7 +94,7 @@ class RoiNetwork(nn.Module):
         feature_map = self.trunk(self.prepare(image))
         rois = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)
         for block in rois.split(batch_size):
-            yield self.head(self.pool(feature_map, block))
+            yield self.on_map(feature_map, block)
 
     def prepare(self, image):
         """uint8 RGB (H, W, 3) -> what the trunk takes (1, 3, H', W') on its device.
@@ -79,8 +102,14 @@ class RoiNetwork(nn.Module):
         Layers without padding need some pixels: a strip narrower than two cells gets grey ones, right and below.
         """
         down, right = (max(0, 2 * self.backbone.stride - side) for side in image.shape[:2])
-        pixels = nn.functional.pad(to_input(image), (0, right, 0, down))
+        pixels = functional.pad(to_input(image), (0, right, 0, down))
         return pixels.to(self.device, memory_format=torch.channels_last)
+
+
+def enlarge(rois, factor):
+    """ROIs (R, 4) made `factor` times as wide and as high about the same centres (R, 4)."""
+    margins = (rois[:, 2:] - rois[:, :2]) * ((factor - 1) / 2)  # (R, 2)
+    return torch.cat([rois[:, :2] - margins, rois[:, 2:] + margins], dim=1)
 
 
 def to_input(image):

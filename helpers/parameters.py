@@ -64,6 +64,7 @@ RULES = {
     "networkWeights": Text(r".+", '"auto", "bundled", "random" or the path of a file'),
     "network_roiPooling": Choice(("auto", "align", "max")),
     "network_device": Choice(("auto", "cpu", "cuda", "mps")),
+    "network_contextFactor": Number(1, 10),
     "network_roiBatchSize": whole(1),
     "cntk_nrRois": whole(1, 100_000),
     "cntk_padWidth": whole(32, 10_000),

@@ -87,9 +87,11 @@ def trained_by(params):
     return TRAINING if params.classifier == "nn" else SVMS
 
 
+NETWORK_PARAMETERS = ("network", "network_roiPooling", "network_contextFactor", "network_maxShorterSide")
+
+
 def _feature_parameters(params):
-    network = "network", "network_roiPooling", "network_maxShorterSide", "train_mirrored"
-    return ("experimentName",) if params.classifier == "nn" else network
+    return ("experimentName",) if params.classifier == "nn" else (*NETWORK_PARAMETERS, "train_mirrored")
 
 
 STEPS = {
@@ -104,7 +106,7 @@ STEPS = {
         _after(INPUTS),
         lambda params: params.model_dir / f"record_{params.experimentName}.json",
         _always(
-            "network", "network_roiPooling", "network_maxShorterSide", "seed", "train_mirrored", "boxRegression",
+            *NETWORK_PARAMETERS, "seed", "train_mirrored", "boxRegression",
             "svd_rank", "nn_trainFromLayer", "nn_imagesPerBatch", "nn_roisPerImage", "nn_foregroundFraction",
             "nn_posOverlapThres", "nn_negOverlapMin", "nn_locationWeight", "nn_optimizer", "nn_learningRates",
             "nn_momentum", "nn_weightDecay", "nn_warmupIterations", "nn_clipNorm", "nn_validationFraction",

@@ -128,13 +128,14 @@ def test_rankings_order_the_same_proposals(params):
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18"])
 def test_both_ways_give_the_same_kind_of_features(params, name, photo):
-    network = build_network(params.replace(network=name))
+    network = build_network(params.replace(network=name, network_contextFactor=1.0))  # a crop has no surroundings
     shared = describe_rois(network, prepare_image(photo, params), ROIS, params)
     cropped = shared_convolutions.describe_crops(network, photo, ROIS, batch_size=2)
     assert shared.shape == cropped.shape and shared.dtype == cropped.dtype and np.isfinite(cropped).all()
 
 
-def test_a_crop_of_the_whole_image_is_nearly_the_shared_pass(params, network, photo):
+def test_a_crop_of_the_whole_image_is_nearly_the_shared_pass(params, photo):
+    network = build_network(params.replace(network_contextFactor=1.0))
     # an image of 224 x 224 pixels is not warped, so both ways convolve the same pixels and differ in pooling only
     image = photo[np.linspace(0, 119, 224).astype(int)][:, np.linspace(0, 159, 224).astype(int)]
     whole = np.array([[0, 0, 224, 224]])

@@ -18,7 +18,7 @@ from torch import nn
 from torchvision import models, transforms
 
 from fastRCNN.backbones import BACKBONES
-from fastRCNN.network import RoiNetwork, to_input
+from fastRCNN.network import RoiNetwork, enlarge, to_input
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
 ROIS = np.array([[0, 0, 90, 70], [20, 10, 60, 40.5]], np.float32)
@@ -161,6 +161,66 @@ def test_pooling_against_loops(name, reference):
     pooled = pool(cells, rois, name, pool_size=3)
     for roi, found in zip(rois.astype(np.float64), pooled, strict=True):
         assert found == pytest.approx(reference(cells, roi, 1 / 16, 3), abs=1e-5), roi
+
+
+# --- the surroundings of a ROI ---
+
+
+def test_enlarging_by_hand():
+    # 10 wide and 20 high about (15, 30), then 18 and 36; nothing is cut off at 0
+    assert enlarge(torch.tensor([[10.0, 20, 20, 40], [0, 0, 10, 10]]), 1.8).tolist() == pytest.approx(
+        np.array([[6, 12, 24, 48], [-4, -4, 14, 14]])
+    )
+    assert enlarge(torch.tensor([[3.0, 4, 3, 4]]), 1.8).tolist() == [[3, 4, 3, 4]]
+
+
+def region_means(cells, rois, factor):
+    """`RoiNetwork.on_map` with pooling alone, of an imaginary map of one channel: (R, 2 * 9) float32."""
+    network = RoiNetwork.__new__(RoiNetwork)
+    nn.Module.__init__(network)
+    network.backbone, network.context_factor = replace(BACKBONES["squeezenet1_1"], pool_size=3), factor
+    network.head = nn.Flatten()
+    map_of_one = torch.as_tensor(cells, dtype=torch.float32)[None, None]
+    return network.on_map(map_of_one, torch.as_tensor(rois, dtype=torch.float32)).numpy()
+
+
+def test_surroundings_against_loops():
+    random = np.random.default_rng(1)
+    cells = random.normal(size=(7, 9))
+    corners = random.uniform(0, 90, (40, 2))
+    rois = np.hstack([corners, corners + random.uniform(0, 60, (40, 2))])
+    rois[0] = 0, 0, 144, 112  # the whole image: its surroundings are outside
+    zeros_around = np.pad(cells, 1)  # a cell is 16 pixels
+    for roi, found in zip(rois, region_means(cells, rois, 1.8), strict=True):
+        center, half = (roi[:2] + roi[2:]) / 2, (roi[2:] - roi[:2]) / 2
+        region = np.concatenate([center - 1.8 * half, center + 1.8 * half]) + 16
+        expected = [mean_of_samples(cells, roi, 1 / 16, 3), mean_of_samples(zeros_around, region, 1 / 16, 3)]
+        assert found == pytest.approx(np.ravel(expected), abs=1e-4), roi
+
+
+def test_no_jump_where_surroundings_leave_the_image():
+    # a ROI that moves right by a hundredth of a pixel a time, its surroundings over the border of a map of ones;
+    # RoiAlign alone lets each sample point go from 1 to 0 in one such step
+    steps = np.arange(0, 90, 0.01)
+    rois = np.stack([50 + steps, 0 * steps + 40, 90 + steps, 0 * steps + 80], axis=1)
+    _, context = np.split(region_means(np.ones((9, 9)), rois, 1.8), 2, axis=1)
+    assert context.min() == 0 and context.max() == pytest.approx(1)
+    assert np.abs(np.diff(context, axis=0)).max() < 0.01
+
+
+@pytest.mark.parametrize("name, numbers", [("squeezenet1_1", 6912), ("alexnet", 4096)])
+def test_surroundings_follow_the_roi_itself(name, numbers):
+    torch.manual_seed(2)
+    network = RoiNetwork(name, context_factor=1.8)
+    alone = copy.copy(network)
+    alone.context_factor = 1.0
+    both, itself = network.features(IMAGE, ROIS, 500), alone.features(IMAGE, ROIS, 500)
+    assert both.shape == (2, 2 * numbers) and np.array_equal(both[:, :numbers], itself)
+    # well inside the image, surroundings are nothing but the ROI that they make
+    inner, outer = np.array([[36, 28, 54, 42]]), np.array([[28.8, 22.4, 61.2, 47.6]])
+    expected = alone.features(IMAGE, outer, 500)[0]
+    assert network.features(IMAGE, inner, 500)[0, numbers:] == pytest.approx(expected, rel=1e-2, abs=1e-3)
+    assert np.abs(expected - alone.features(IMAGE, inner, 500)[0]).max() > 0.05 * np.abs(expected).max()
 
 
 # --- weights ---

@@ -78,7 +78,7 @@ def test_step_3_writes_a_row_of_features_a_roi(tiny_finished):
         assert len(list((params.cntk_files_dir / f"{image_set}_svm_parsed").iterdir())) == count
         for index in range(count):
             features = read_features(feature_path(params.cntk_files_dir, image_set, "svm", index), 60)
-            assert features.shape == (60, 6912) and features.dtype == np.float16
+            assert features.shape == (60, 13824) and features.dtype == np.float16
             assert np.isfinite(features).all() and len(np.unique(features, axis=0)) > 50
 
 
@@ -110,7 +110,7 @@ def test_main_returns_what_it_computed(tiny, capsys):
     assert run_steps(params, 2) == {"train": 5, "test": 2}
     assert (run_steps(params, 3), run_steps(params, 3)) == (7, 0)
     classifier = run_steps(params, 4)
-    assert classifier.svms.weights.shape == (2, 6912) and classifier.regressor.weights.shape == (2, 6912, 4)
+    assert classifier.svms.weights.shape == (2, 13824) and classifier.regressor.weights.shape == (2, 13824, 4)
     result = run_steps(params, 5)
     assert result == json.loads((params.results_dir / "evaluation_test_svm.json").read_text())
     assert "mean" in capsys.readouterr().out

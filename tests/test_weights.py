@@ -30,7 +30,8 @@ STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([0.
 
 def parameters(**changes):
     defaults = dict(
-        network="squeezenet1_1", networkWeights="auto", network_device="cpu", network_roiPooling="auto", seed=3
+        network="squeezenet1_1", networkWeights="auto", network_device="cpu", network_roiPooling="auto",
+        network_contextFactor=1.0, seed=3,
     )  # fmt: skip
     return SimpleNamespace(**{**defaults, **changes})
 
@@ -183,8 +184,10 @@ def published(monkeypatch):
     monkeypatch.setattr(weights, "torchvision_url", lambda network: f"https://unknown.invalid/models/{NAME}")
 
 
-def test_torchvision_publishes_every_backbone():
-    for network in BACKBONES:
+def test_torchvision_publishes_every_backbone_but_one():
+    with pytest.raises(UserError, match='networkWeights = "auto": torchvision has no weights of vgg_cnn_m_1024; set '):
+        torchvision_url("vgg_cnn_m_1024")
+    for network in set(BACKBONES) - {"vgg_cnn_m_1024"}:
         url = torchvision_url(network)
         assert url.startswith("https://download.pytorch.org/models/") and network in url.replace("-", "_")
         assert len(weights._hash_prefix(pathlib.Path(url))) == 8
