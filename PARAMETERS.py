@@ -69,14 +69,15 @@ grid_stepRel = 0.5              # distance of neighbours, in units of their widt
 # ---------------------------------------------------------------------------------------------------------------------
 # Network, steps 2 and 3
 # ---------------------------------------------------------------------------------------------------------------------
-network = "squeezenet1_1"       # "alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large"
+network = "squeezenet1_1"       # "alexnet", "vgg_cnn_m_1024", "vgg16", "squeezenet1_1", "resnet18", "resnet50",
+                                # "mobilenet_v3_large"
 networkWeights = "auto"         # "auto": resources/, then torch's cache, then a download of torchvision's ImageNet
                                 # weights; "bundled": the small network in resources/; "random": none (for
                                 # tests); or the path of a state dict (.pth, .safetensors)
 network_roiPooling = "auto"     # "max" [Fast R-CNN], "align" [Mask R-CNN], "auto": which suits the network
-network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
 network_contextFactor = 1.8     # a ROI is described by itself and by its surroundings, so many times as wide and high;
                                 # 1: by itself alone [Gidaris and Komodakis 2015; measured]
+network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
 network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
 cntk_nrRois = 200               # ROIs of an image; further ones are cut off, text files padded with zeros [original]
 cntk_padWidth = 1000            # pixels of the square that the image is scaled to fit into [original]
@@ -193,8 +194,8 @@ datasets = {
 _fast_rcnn = dict(  # Fast R-CNN, sections 2.3 and 5; 16 epochs of VOC 2007 trainval are 40,000 steps of 2 images
     classifier="nn",
     cntk_nrRois=2000,
-    network_maxShorterSide=600,
     network_contextFactor=1.0,
+    network_maxShorterSide=600,
     nn_learningRates=((12, 0.001), (4, 0.0001)),
     nn_imagesPerBatch=2,
     nn_roisPerImage=64,
@@ -205,5 +206,6 @@ _fast_rcnn = dict(  # Fast R-CNN, sections 2.3 and 5; 16 epochs of VOC 2007 trai
 )
 presets = {
     "fastRcnnS": dict(_fast_rcnn, network="alexnet", nn_trainFromLayer="features.3"),  # CaffeNet, from conv2 on
+    "fastRcnnM": dict(_fast_rcnn, network="vgg_cnn_m_1024", nn_trainFromLayer="features.4"),  # from conv2 on
     "fastRcnnL": dict(_fast_rcnn, network="vgg16", nn_trainFromLayer="features.10"),  # from conv3_1 on
 }

@@ -269,7 +269,8 @@ def main(arguments):
         ]
         print(format_table(table) + "\n", flush=True)
     kind = f"photos of {arguments.photos}" if arguments.photos else "noise of 500 x 375 pixels"
-    params = load_parameters([*arguments.settings, "networkWeights=random", f"cntk_nrRois={arguments.rois}"])
+    for_voc = ["datasetName=pascalVoc", "networkWeights=random", f"cntk_nrRois={arguments.rois}"]
+    params = load_parameters([*arguments.settings, *for_voc])
     with tempfile.TemporaryDirectory() as folder:
         found = in_fresh_process(measure_images, arguments.photos, arguments.rois, params, folder, method=METHOD)
     print(f"Single images: 3 {kind}, {arguments.rois} ROIs, network {params.network} with random weights")

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 from torchvision import models
 
+from fastRCNN.vgg_cnn_m import VggCnnM1024
+
 
 @dataclass(frozen=True)
 class Backbone:
-    """How to build and cut one of torchvision's networks.
+    """How to build and cut a network, most of them torchvision's.
 
     build: its constructor, called without arguments for random weights;
     trunk(model): images (1, 3, H, W) -> features (1, C, H / stride, W / stride); head(model): pooled features
@@ -93,6 +95,17 @@ BACKBONES = {
         pooling="max",
         layers=_features(12),
         train_from="features.6",
+    ),
+    # relu5, 6x6 max pooling, fc6 and fc7: model M of the Fast R-CNN paper, 1024 numbers a ROI
+    "vgg_cnn_m_1024": Backbone(
+        build=VggCnnM1024,
+        trunk=lambda model: model.features[:-1],
+        head=lambda model: nn.Sequential(nn.Flatten(), *model.classifier[:-1]),
+        stride=16,
+        pool_size=6,
+        pooling="max",
+        layers=_features(14),
+        train_from="features.4",
     ),
     # conv5_3, 7x7 max pooling, fc6 and fc7: model L of the Fast R-CNN paper
     "vgg16": Backbone(

@@ -11,6 +11,7 @@ from helpers.rules import Choice, Either, Entries, Flag, Number, Pair, Several, 
 BACKGROUND = "__background__"  # class 0
 EXCLUDED_LABELS = ("EXCLUDE", "UNDECIDED")  # boxes that are neither positive nor negative
 ROI_ENGINES = ("opencv-fast", "opencv-quality", "selectivesearch", "dlib", "grid")
+NETWORKS = ("alexnet", "vgg_cnn_m_1024", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large")
 
 _NAME = Text(r"[\w-]+", "letters, digits, - and _")
 _FOLDER = Text(r".+", "the path of a folder")
@@ -60,11 +61,11 @@ RULES = {
     "grid_aspectRatios": Several(Number(0, above=True)),
     "grid_downscaleRatioPerIteration": Number(1, above=True),
     "grid_stepRel": Number(0.05, 1),
-    "network": Choice(("alexnet", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large")),
+    "network": Choice(NETWORKS),
     "networkWeights": Text(r".+", '"auto", "bundled", "random" or the path of a file'),
     "network_roiPooling": Choice(("auto", "align", "max")),
-    "network_device": Choice(("auto", "cpu", "cuda", "mps")),
     "network_contextFactor": Number(1, 10),
+    "network_device": Choice(("auto", "cpu", "cuda", "mps")),
     "network_roiBatchSize": whole(1),
     "cntk_nrRois": whole(1, 100_000),
     "cntk_padWidth": whole(32, 10_000),

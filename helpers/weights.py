@@ -22,7 +22,14 @@ RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 
 
 def torchvision_url(network):
-    """Where torchvision publishes its ImageNet weights of a network; the file name ends in the hash's beginning."""
+    """Where torchvision publishes its ImageNet weights of a network; the file name ends in the hash's beginning.
+
+    Raises `UserError` for a network that is not torchvision's.
+    """
+    if network not in torchvision.models.list_models():
+        raise UserError(
+            f'networkWeights = "auto": torchvision has no weights of {network}; set networkWeights to a file'
+        )
     return torchvision.models.get_model_weights(network)["IMAGENET1K_V1"].url
 
 

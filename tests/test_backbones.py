@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import relu
+from torch.nn.functional import conv2d, max_pool2d, pad, relu
 from torchvision import models, transforms
 from torchvision.ops import misc, roi_align, roi_pool
 
@@ -22,6 +22,7 @@ from fastRCNN.network import RoiNetwork
 # channels of the trunk, numbers a ROI, smallest side of an image that the trunk's own layers accept
 SIZES = {
     "alexnet": (256, 4096, 31),
+    "vgg_cnn_m_1024": (512, 1024, 25),
     "vgg16": (512, 4096, 16),
     "squeezenet1_1": (768, 6912, 17),
     "resnet18": (256, 512, 1),
@@ -90,6 +91,8 @@ def plain_features(name, model, image, rois):
         x = model.maxpool(relu(model.bn1(model.conv1(image))))
         x = model.layer3(model.layer2(model.layer1(x)))
         return model.layer4(align(x, rois, 14)).mean(dim=(2, 3)), x
+    if name == "vgg_cnn_m_1024":
+        return plain_vgg_m(model, image, rois)
     x, maps = image, []
     for index in range({"alexnet": 12, "vgg16": 30, "squeezenet1_1": 13, "mobilenet_v3_large": 13}[name]):
         x = model.features[index](x)
@@ -101,6 +104,21 @@ def plain_features(name, model, image, rois):
     side = {"alexnet": 6, "vgg16": 7}[name]
     first, second = [layer for layer in model.classifier if isinstance(layer, nn.Linear)][:2]
     pooled = roi_pool(x, [rois], (side, side), 1 / 16).reshape(len(rois), -1)
+    return relu(second(relu(first(pooled)))), x
+
+
+def plain_vgg_m(model, image, rois):
+    """As `plain_features`, of the layers' weights alone: the rest is written out as the paper's table has it."""
+    convolutions = [layer for layer in model.features if isinstance(layer, nn.Conv2d)]
+    first, second = [layer for layer in model.classifier if isinstance(layer, nn.Linear)][:2]
+    x = image
+    for layer, stride, padding in zip(convolutions, (2, 2, 1, 1, 1), (0, 1, 1, 1, 1), strict=True):
+        x = relu(conv2d(x, layer.weight, layer.bias, stride, padding))
+        if stride == 2:  # divided by (2 + 0.0005 / 5 * squares of five channels) ** 0.75, pooled, rounded up
+            squares = pad(x.square(), (0, 0, 0, 0, 2, 2))
+            x = x / (2 + 1e-4 * sum(squares[:, i : i + x.shape[1]] for i in range(5))) ** 0.75
+            x = max_pool2d(x, 3, 2, ceil_mode=True)
+    pooled = roi_pool(x, [rois], (6, 6), 1 / 16).reshape(len(rois), -1)
     return relu(second(relu(first(pooled)))), x
 
 
@@ -172,7 +190,9 @@ def test_a_strip_narrower_than_the_layers(name):
 def test_evaluation_mode(case):
     assert not any(module.training for module in case.network.modules())
     before = {name: tensor.clone() for name, tensor in case.network.named_buffers()}
-    assert bool(before) == (case.name not in ("alexnet", "vgg16", "squeezenet1_1"))  # the others have batch norm
+    assert bool(before) == (
+        case.name not in ("alexnet", "vgg_cnn_m_1024", "vgg16", "squeezenet1_1")
+    )  # the others have batch norm
     first = case.network.features(IMAGE, ROIS[:2], 500)
     assert (case.network.features(IMAGE, ROIS[:2], 500) == first).all()
     assert all((tensor == before[name]).all() for name, tensor in case.network.named_buffers())
@@ -219,7 +239,7 @@ def smooth(module):
         if isinstance(child, nn.MaxPool2d):
             pooling = nn.AvgPool2d(child.kernel_size, child.stride, child.padding, ceil_mode=child.ceil_mode)
             setattr(module, name, pooling)
-        elif isinstance(child, (nn.BatchNorm2d, nn.Hardswish, misc.SqueezeExcitation, UnitScale)):
+        elif isinstance(child, (nn.BatchNorm2d, nn.Hardswish, nn.LocalResponseNorm, misc.SqueezeExcitation, UnitScale)):
             setattr(module, name, nn.Identity())  # the last two look at the whole image
         elif isinstance(child, nn.Conv2d):
             nn.init.constant_(child.weight, 1 / child.weight[0].numel())
@@ -253,6 +273,7 @@ def pooled_from(backbone, left, right):
 # at 16 k + 8. A network with another cut or pooling must say here what that does to its ROIs.
 OFFSETS = {
     "alexnet": 15.5,
+    "vgg_cnn_m_1024": 17.5,
     "vgg16": 8,
     "squeezenet1_1": 7.5,
     "resnet18": -7.5,

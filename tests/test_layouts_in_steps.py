@@ -167,7 +167,8 @@ def test_broken_published_rois_stop_step_1(tiny_data, tmp_path):
 def test_presets_count_more_than_the_data_set_and_less_than_the_command_line():
     params = load_parameters(["datasetName=pascalVoc", "preset=fastRcnnS"])
     assert (params.network, params.cntk_nrRois, params.network_maxShorterSide) == ("alexnet", 2000, 600)
-    assert params.eval_use11Points
+    assert params.eval_use11Points and params.network_contextFactor == 1  # the paper describes a ROI by itself alone
+    assert load_parameters(["preset=fastRcnnM"]).network == "vgg_cnn_m_1024"
     assert load_parameters(["preset=fastRcnnL", "cntk_nrRois=7"]).cntk_nrRois == 7
     # 40,000 steps of two images on the 5,011 of VOC 2007 trainval, 30,000 of them at the higher rate
     assert [round(epochs * 5011 / 2, -4) for epochs, _ in params.nn_learningRates] == [30_000, 10_000]
