@@ -79,7 +79,8 @@ network_contextFactor = 1.8     # a ROI is described by itself and by its surrou
                                 # 1: by itself alone [Gidaris and Komodakis 2015; measured]
 network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
 network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
-cntk_nrRois = 200               # ROIs of an image; further ones are cut off, text files padded with zeros [original]
+cntk_nrRois = 500               # ROIs of an image; further ones are cut off, text files padded with zeros [measured;
+                                # original 200]
 cntk_padWidth = 1000            # pixels of the square that the image is scaled to fit into [original]
 cntk_padHeight = 1000           # [original]
 network_maxShorterSide = 0      # pixels that the scaled image's shorter side may have; 0: whatever fits the square
