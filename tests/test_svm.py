@@ -14,7 +14,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from fastRCNN import svm
+from fastRCNN import svm, svm_solver
 from fastRCNN.svm import LinearSvms, SvmSettings, TrainingImage, feature_scale, scaled, train_svms
 from fastRCNN.svm_solver import solve_dual
 
@@ -290,3 +290,28 @@ def test_solver_starts_from_a_former_solution():
 def test_solver_without_rows():
     dual, scores = solve_dual(np.zeros((0, 0), np.float32), np.zeros(0), np.zeros(0), False)
     assert dual.shape == scores.shape == (0,)
+
+
+def look_alikes(noise, squared):
+    """300 rows that differ little from one of 30 others (n, 400), as neighbouring ROIs do; other arguments."""
+    random = np.random.default_rng(0)
+    rows = np.repeat(random.normal(size=(30, 400)), 10, axis=0) + random.normal(0, noise, (300, 400))
+    labels = np.repeat(np.where(random.random(30) < 0.5, 1, -1), 10)
+    labels[random.random(300) < 0.02] *= -1
+    return rows / 20, (labels, np.full(300, 20.0), squared)
+
+
+@pytest.mark.parametrize(("noise", "squared"), [(0.1, False), (0.05, True)])
+def test_newton_steps_settle_what_coordinate_descent_does_not(noise, squared, monkeypatch, recwarn):
+    rows, arguments = look_alikes(noise, squared)
+    gram = (rows @ rows.T).astype(np.float32)
+    dual, scores = solve_dual(gram, *arguments, tolerance=1e-3, max_epochs=300)
+    assert not recwarn
+    loss = "squared_hinge" if squared else "hinge"
+    exact = LinearSVC(C=20.0, loss=loss, fit_intercept=False, tol=1e-7, max_iter=10**6).fit(rows, arguments[0])
+    assert scores == pytest.approx(exact.decision_function(rows), abs=0.003)
+    assert (arguments[0] * dual).min() >= 0 and (squared or np.abs(dual).max() <= 20)
+    for name, value in (("NEWTON_EVERY", 10**9), ("NEWTON_ROWS", 3)):  # never; and never so few rows
+        with monkeypatch.context() as patch, pytest.warns(ConvergenceWarning):
+            patch.setattr(svm_solver, name, value)
+            solve_dual(gram, *arguments, tolerance=1e-3, max_epochs=300)
