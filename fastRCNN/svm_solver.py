@@ -14,7 +14,6 @@ import warnings
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.blas import saxpy
 from sklearn.exceptions import ConvergenceWarning
 
 NEWTON_EVERY = 10  # epochs
@@ -40,6 +39,7 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
     curvature = np.maximum(np.diag(gram) + extra, 1e-12)
     alpha = np.zeros(len(labels)) if start is None else np.clip(start * labels, 0, upper)  # (n,) >= 0
     scores, exact = _scores(gram, alpha * labels), True
+    change = np.empty_like(scores)
     random = np.random.default_rng(seed)
     for epoch in range(1, max_epochs + 1):
         gradient = labels * scores - 1 + extra * alpha
@@ -60,7 +60,8 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
             step = float(labels[row] * scores[row] - 1 + extra[row] * alpha[row]) / curvature[row]
             moved = min(max(alpha[row] - step, 0.0), upper[row])
             if moved != alpha[row]:
-                scores = saxpy(gram[row], scores, a=(moved - alpha[row]) * labels[row])  # in place
+                # not by BLAS, which shares out even so little among threads, and waits for them every time
+                scores += np.multiply(gram[row], np.float32((moved - alpha[row]) * labels[row]), out=change)
                 alpha[row] = moved
     message = f"an SVM is not within {tolerance:g} of the optimum after {max_epochs} epochs; a smaller C helps"
     warnings.warn(message, ConvergenceWarning, stacklevel=2)
