@@ -6,7 +6,7 @@ so the inner products are computed once, for all classes and all rounds of minin
 step costs n operations instead of D.
 
 Coordinate descent soon finds which ROIs decide, and then takes very long to settle how much each of them counts where
-they resemble each other, as neighbouring ROIs do. That is a linear system, so every few epochs it is solved as one: a
+they resemble each other, as neighbouring ROIs do. That is a linear system, so now and then it is solved as one: a
 projected Newton step (Bertsekas, "Projected Newton methods for optimization problems with simple constraints", 1982).
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.exceptions import ConvergenceWarning
 
-NEWTON_EVERY = 10  # epochs
+FIRST_NEWTON = 10  # epochs before the first Newton step; then twice as many as before, for where they do not help
 NEWTON_ROWS = 10_000  # rows that decide, at most: their matrix is 0.4 GB
 STEP_LENGTHS = (1.0, 0.5, 0.25, 0.125)
 
@@ -39,7 +39,7 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
     curvature = np.maximum(np.diag(gram) + extra, 1e-12)
     alpha = np.zeros(len(labels)) if start is None else np.clip(start * labels, 0, upper)  # (n,) >= 0
     scores, exact = _scores(gram, alpha * labels), True
-    change = np.empty_like(scores)
+    change, next_newton = np.empty_like(scores), FIRST_NEWTON
     random = np.random.default_rng(seed)
     for epoch in range(1, max_epochs + 1):
         gradient = labels * scores - 1 + extra * alpha
@@ -51,7 +51,8 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
                 return (alpha * labels).astype(np.float32), scores
             scores, exact = _scores(gram, alpha * labels), True  # the many small updates add up rounding errors
             continue
-        if epoch % NEWTON_EVERY == 0:
+        if epoch >= next_newton:
+            next_newton *= 2
             alpha = _newton_step(gram, labels, extra, upper, alpha, gradient)
             scores, exact = _scores(gram, alpha * labels), True
             continue
