@@ -40,7 +40,7 @@ def test_what_the_step_leaves(trained):
     rows = (params.results_dir / "training_exp1.tsv").read_text().splitlines()
     assert rows[0].split("\t") == ["epoch", "loss", "naming", "moving", "accuracy", "foreground recall"]
     losses = [float(row.split("\t")[1]) for row in rows[1:]]
-    assert len(losses) == 4 and losses[-1] < losses[0]
+    assert len(losses) == 4 and all(0 < loss < 10 for loss in losses)  # that they fall: test_training.py
     assert (params.results_dir / "training_exp1.png").stat().st_size > 5000
     assert list((params.proc_dir / "tensorboard" / "exp1").glob("events*"))
     assert 0 <= json.loads((params.results_dir / "evaluation_test_nn.json").read_text())["mAP"] <= 1

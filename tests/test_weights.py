@@ -29,11 +29,8 @@ STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([0.
 
 
 def parameters(**changes):
-    defaults = dict(
-        network="squeezenet1_1", networkWeights="auto", network_device="cpu", network_roiPooling="auto",
-        network_contextFactor=1.0, seed=3,
-    )  # fmt: skip
-    return SimpleNamespace(**{**defaults, **changes})
+    network = dict(network="squeezenet1_1", network_roiPooling="auto", network_contextFactor=1.0)
+    return SimpleNamespace(**{**network, "networkWeights": "auto", "network_device": "cpu", "seed": 3, **changes})
 
 
 def saved(state, path):
