@@ -70,6 +70,14 @@ def _features(count):
     return tuple(f"features.{index}" for index in range(count))
 
 
+def _convolutions(model):
+    return model.features[:-1]  # the last one pools, as the ROI pooling does in its place
+
+
+def _fully_connected(model):
+    return nn.Sequential(nn.Flatten(), *model.classifier[:-1])  # the last one names ImageNet's classes
+
+
 RESNET_LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
 
 
@@ -88,8 +96,8 @@ BACKBONES = {
     # relu5, 6x6 max pooling, fc6 and fc7: 4096 numbers a ROI, as in the original tutorial
     "alexnet": Backbone(
         build=models.alexnet,
-        trunk=lambda model: model.features[:-1],
-        head=lambda model: nn.Sequential(nn.Flatten(), *model.classifier[:-1]),
+        trunk=_convolutions,
+        head=_fully_connected,
         stride=16,
         pool_size=6,
         pooling="max",
@@ -99,8 +107,8 @@ BACKBONES = {
     # relu5, 6x6 max pooling, fc6 and fc7: model M of the Fast R-CNN paper, 1024 numbers a ROI
     "vgg_cnn_m_1024": Backbone(
         build=VggCnnM1024,
-        trunk=lambda model: model.features[:-1],
-        head=lambda model: nn.Sequential(nn.Flatten(), *model.classifier[:-1]),
+        trunk=_convolutions,
+        head=_fully_connected,
         stride=16,
         pool_size=6,
         pooling="max",
@@ -110,8 +118,8 @@ BACKBONES = {
     # conv5_3, 7x7 max pooling, fc6 and fc7: model L of the Fast R-CNN paper
     "vgg16": Backbone(
         build=models.vgg16,
-        trunk=lambda model: model.features[:-1],
-        head=lambda model: nn.Sequential(nn.Flatten(), *model.classifier[:-1]),
+        trunk=_convolutions,
+        head=_fully_connected,
         stride=16,
         pool_size=7,
         pooling="max",
