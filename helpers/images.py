@@ -1,21 +1,34 @@
 """Reading, scaling and writing images: uint8 RGB arrays (H, W, 3), as a viewer shows them."""
 
+import contextlib
 import math
+import struct
+import tempfile
+import warnings
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from helpers.errors import UserError
 from helpers.files import atomic_path
+from helpers.pixel_types import deep_color, eight_bits
 
+# All that the decoder may open. Asked for any format, Pillow would run Ghostscript on PostScript that is called .jpg.
+# A phone's MPO is a JPEG with more pictures behind the first
+FORMATS = ("JPEG", "PNG")
+IMPORTED_FORMATS = (*FORMATS, "WEBP", "TIFF", "BMP", "GIF")  # of which importAnnotations.py makes PNGs
 MAX_PIXELS = 100_000_000  # a larger file is refused before it is unpacked: 300 MB as an array
+STRIP_PIXELS = 4_000_000  # what is turned into RGB at once
+SPILL_PIXELS = 50_000_000  # Pillow's picture (4 bytes a pixel) and ours (3) of a larger image are not held at once
 EXIF_ORIENTATION = 0x0112
 
-
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or fails with another message; ours is checked below
+warnings.filterwarnings("ignore", module="PIL")  # what a file's notes lack does not matter; errors are raised
+DAMAGED_NOTES = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error)
 # EXIF orientation -> what a viewer does. ImageOps.exif_transpose would do the same, but stumbles over damaged EXIF data
 UPRIGHT = {
+    1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -26,44 +39,92 @@ UPRIGHT = {
 }
 
 
-def _open(path):
-    image = Image.open(path)
-    if image.width * image.height > MAX_PIXELS:
-        raise UserError(
-            f"{path}: {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read, scale it down"
-        )
-    return image
+@contextlib.contextmanager
+def _opened(path, formats):
+    """The image in a file, not decoded yet; whatever goes wrong with it inside the block becomes a `UserError`."""
+    try:
+        with Image.open(path, formats=formats) as image:
+            if image.width * image.height > MAX_PIXELS:
+                size = f"{image.width} x {image.height}"
+                raise UserError(f"{path}: {size} pixels; at most {MAX_PIXELS:,} are read, scale it down")
+            yield image
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such image") from None
+    except UnidentifiedImageError as error:
+        names = f"{', '.join(formats[:-1])} or {formats[-1]}"
+        raise UserError(f"{path}: not a readable image (no {names} inside); export it again as JPEG or PNG") from error
+    except Exception as error:  # a damaged file makes Pillow stumble over whatever it meets
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); see to it that you may read it") from error
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"{path}: not a readable image ({reason}); export it again as JPEG or PNG") from error
 
 
-def read_image(path):
-    """Decode an image with its EXIF orientation applied: uint8 RGB (H, W, 3).
+def _orientation(image):
+    try:
+        value = image.getexif().get(EXIF_ORIENTATION, 1)
+    except DAMAGED_NOTES:
+        return 1
+    return value if value in UPRIGHT else 1
 
-    Transparency is dropped, grey becomes RGB. Raises `UserError` for a missing, truncated, broken or gigantic file.
+
+def read_image(path, formats=FORMATS):
+    """Decode an image with its EXIF orientation applied: uint8 RGB (H, W, 3); of several pictures in a file, the first.
+
+    Transparency is dropped, grey becomes RGB, other types of pixels become 8-bit (helpers/pixel_types.py). The memory
+    that it takes at its height is below twice that of the result (but of a large progressive JPEG, whose decoder holds
+    all coefficients besides: 2.3 times). Raises `UserError` for a missing, truncated, broken or gigantic file, and one
+    of another format.
     """
-    try:
-        with _open(path) as image:
-            orientation = image.getexif().get(EXIF_ORIENTATION, 1)
-            if image.mode.startswith("I;16"):  # convert() would clip at 255
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            image = image.convert("RGB")
-            return np.array(image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such image") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable image ({error}); export it again as JPEG or PNG") from error
+    return read_with_note(path, formats)[0]
 
 
-def image_size(path):
+def read_with_note(path, formats=FORMATS):
+    """The same, and what was done to make 8-bit pixels of others: (image, note), "" where there is nothing to say."""
+    with _opened(path, formats) as stored:
+        image, note = deep_color(stored, path)
+        orientation = _orientation(stored)
+        to_rgb, more = eight_bits(image)
+        rows = _upright_rows(image, orientation, to_rgb)
+        size = _upright_size(image.size, orientation)
+        if size[0] * size[1] <= SPILL_PIXELS:
+            pixels = np.empty((size[1], size[0], 3), np.uint8)
+            for top, strip in rows:
+                pixels[top : top + len(strip)] = strip
+            return pixels, note or more
+        with tempfile.TemporaryFile() as file:
+            for _, strip in rows:
+                file.write(np.ascontiguousarray(strip))
+            stored.close()  # Pillow's picture goes before ours comes
+            file.seek(0)
+            return np.fromfile(file, np.uint8).reshape(size[1], size[0], 3), note or more
+
+
+def _upright_size(size, orientation):
+    return size[::-1] if orientation >= 5 else size
+
+
+def _upright_rows(image, orientation, to_rgb):
+    """Yield (first row, some rows (h, W, 3) uint8) of an image as displayed, from top to bottom."""
+    (stored_width, stored_height), (width, height) = image.size, _upright_size(image.size, orientation)
+    step = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        # displayed rows are stored rows, or columns where it is turned by a quarter; counted from the other end in some
+        low, high = (height - bottom, height - top) if orientation in (3, 4, 7, 8) else (top, bottom)
+        strip = image.crop((low, 0, high, stored_height) if orientation >= 5 else (0, low, stored_width, high))
+        strip = strip if UPRIGHT[orientation] is None else strip.transpose(UPRIGHT[orientation])
+        pixels = to_rgb(strip)
+        yield top, pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=2)
+
+
+def image_size(path, formats=FORMATS):
     """(width, height) in pixels as displayed, and the EXIF orientation (1 where there is none), without decoding."""
-    try:
-        with _open(path) as image:
-            orientation = image.getexif().get(EXIF_ORIENTATION, 1)
-            size = image.size
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such image") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable image ({error}); export it again as JPEG or PNG") from error
-    return (size[::-1] if orientation in (5, 6, 7, 8) else size), orientation
+    with _opened(path, formats) as image:
+        orientation = _orientation(image)
+        return _upright_size(image.size, orientation), orientation
 
 
 def fitted_size(size, width, height, shorter=math.inf):

@@ -15,7 +15,7 @@ from pathlib import Path
 from helpers.annotation_formats.common import Unreadable, show
 from helpers.dataset import IMAGE_SUFFIXES
 from helpers.errors import UserError
-from helpers.images import image_size
+from helpers.images import IMPORTED_FORMATS, image_size
 
 CONVERTED_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")  # read, and written anew as PNG
 MAX_FILES = 1_000_000
@@ -31,7 +31,7 @@ class FoundImage:
     @cached_property
     def shape(self):
         """((width, height) as displayed, EXIF orientation). Raises `UserError` for an unreadable file."""
-        return image_size(self.path)
+        return image_size(self.path, IMPORTED_FORMATS)
 
     @property
     def needs_conversion(self):

@@ -13,7 +13,7 @@ from helpers.archives import RESERVED
 from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS
 from helpers.errors import UserError
 from helpers.files import fingerprint, set_aside, write_text
-from helpers.images import read_image, write_image
+from helpers.images import IMPORTED_FORMATS, read_image, write_image
 
 REPORT = "importReport.txt"
 UNSAFE = re.compile(r'[<>:"|?*\\/]')
@@ -101,7 +101,7 @@ def place(target, chosen, source, options):
 
 def _put_image(image, path, link):
     if image.needs_conversion:
-        write_image(path, read_image(image.path))
+        write_image(path, read_image(image.path, IMPORTED_FORMATS))
         return
     original = image.path.resolve()
     if link:
