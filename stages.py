@@ -145,7 +145,7 @@ def describe_mirrored(network, prepared, rois, width, params):
     width: of the original image in pixels. What is learned from 20 photos is learned from 40 (Fast R-CNN, section 2.3).
     """
     image, factors = prepared
-    mirrored = np.ascontiguousarray(image[:, ::-1]), factors
+    mirrored = image[:, ::-1].copy(), factors  # of one column, a view would keep its negative stride
     return describe_rois(network, mirrored, mirror(rois, width), params)
 
 

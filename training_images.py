@@ -76,7 +76,7 @@ class TrainingImages:
     def _compute_map(self, index, mirrored):
         """(C, H, W) float16 of the frozen layers."""
         image, _ = prepare_image(read_image(self.params.image_dir / self.entries[index].key), self.params)
-        image = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
+        image = image[:, ::-1].copy() if mirrored else image
         feature_map = self.frozen(self.network.prepare(image))[0]
         return feature_map.clamp(-6e4, 6e4).to("cpu", torch.float16).contiguous().numpy()
 
