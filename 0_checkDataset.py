@@ -6,6 +6,7 @@ Every image is decoded, every annotation is parsed. Errors come first; they must
 Warnings may well be meant so. The tables below them show what there is, and which limits of ROI sizes would fit.
 """
 
+from helpers.dataset import printable
 from helpers.dataset_check import check_dataset
 from helpers.dataset_summary import summarize
 from helpers.parameters import run_step
@@ -14,9 +15,9 @@ from helpers.parameters import run_step
 def main(params):
     """Print the report on the data set and return it; its `exit_code` is 1 where there are errors."""
     report = check_dataset(params)
-    print(f"{params.image_dir}: {report.count('error')} errors, {report.count('warning')} warnings")
-    for problem in report.problems:
-        print(f"{problem.level.upper()}: {problem}")
+    print(f"{printable(params.image_dir)}: {report.count('error')} errors, {report.count('warning')} warnings")
+    for line in report.lines():
+        print(line)
     print("\n" + summarize(report, params))
     return report
 

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from helpers.dataset import is_image, natural_order
+from helpers.dataset import ImageFile, is_image, natural_order, refuse_bad_names
 from helpers.demonstration import draw_beside_truth, draw_lots
 from helpers.detection_files import detection_rows, write_detections
 from helpers.drawing import draw_detections
@@ -112,6 +112,8 @@ def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_
     """Score images, `demo` test images among them; returns the exit code: 1 if one could not be read, else 0."""
     truth_of = {image.path: truth for image, truth in draw_lots(params, demo).items()} if demo else {}
     paths = list(dict.fromkeys([*find_images(patterns), *truth_of]))
+    if detections_tsv:
+        refuse_bad_names([ImageFile(path.parent, str(path)) for path in paths])
     detector = load_detector(params, model_file)
     threshold = params.vis_decisionThresholds[params.classifier] if threshold is None else threshold
     failed, rows = 0, []

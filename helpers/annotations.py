@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.dataset import printable
 from helpers.errors import UserError
 from helpers.files import read_lines, write_text
 from helpers.parameters import EXCLUDED_LABELS
 
 BOX_SUFFIXES = (".bboxes.tsv", ".bboxes.txt")
 LABEL_SUFFIXES = (".bboxes.labels.tsv", ".bboxes.labels.txt")
+MAX_SHOWN = 500  # letters of a message: a row may be as long as a file
 MAX_OUTSIDE = 1.0  # pixels that a box may stick out of its image: rounding of other tools; it is clipped
 
 
@@ -31,7 +33,11 @@ class Problem:
 
     def __str__(self):
         row = f", row {self.row}" if self.row else ""
-        return f"{self.path}{row}: {self.message}; {self.remedy}"
+        message, remedy = (
+            printable(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…", keep="\t")
+            for text in (self.message, self.remedy)
+        )
+        return f"{printable(self.path)}{row}: {message}; {remedy}"
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ def _check_label(path, row, label, classes):
     known = (*classes, *EXCLUDED_LABELS)
     if label in known:
         return None
-    near = difflib.get_close_matches(label, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(label[:100], known, n=1, cutoff=0.5)
     hint = f'did you mean "{near[0]}"? ' if near else ""
     return Problem("error", path, row, f'unknown class "{label}"', f"{hint}known: {', '.join(known)}")
 

@@ -1,5 +1,6 @@
 """The images of a data set: those of positive and negative are trained on, those of testImages are tested on."""
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,9 @@ TRAIN_SUBDIRS, TEST_SUBDIRS = ("positive", "negative"), ("testImages",)
 SUBDIRS = TRAIN_SUBDIRS + TEST_SUBDIRS
 ANNOTATED_SUBDIRS = ("positive", "testImages")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")  # in any case
+MAX_NAME_BYTES = 215  # of a file's 255, so that .<process>.tmp.NAME.bboxes.labels.tsv can stand beside the image
+# Control characters (tab, line break), separators of lines and paragraphs, and bytes that are not UTF-8 text
+NOT_IN_NAMES = ("Cc", "Zl", "Zp", "Cs")
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,41 @@ def natural_order(name):
     return parts, name
 
 
+def name_problem(name):
+    """(what is wrong with an image's name for the text files that steps write, what to do), or None."""
+    if any(unicodedata.category(letter) == "Cs" for letter in name):
+        return "its name is not UTF-8 text", "rename it (an old archive may hold names in the bytes of another system)"
+    if any(unicodedata.category(letter) in NOT_IN_NAMES for letter in name):
+        return "its name holds a tab, a line break or another control character", "rename it"
+    if len(name.rpartition("/")[2].encode()) > MAX_NAME_BYTES:
+        return f"its name has more than {MAX_NAME_BYTES} bytes, and files beside it have longer ones", "shorten it"
+    return None
+
+
+def printable(text, keep=""):
+    """A text on one line: letters that are not to be seen become escapes, but those of `keep`."""
+    return "".join(x if x.isprintable() or x in keep else _escape(x) for x in str(text))
+
+
+def _escape(letter):
+    if "\udc80" <= letter <= "\udcff":  # what Python makes of a byte in a name that is not UTF-8
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode()
+
+
+def refuse_bad_names(images):
+    """Raise `UserError` for the first image, of a list of `ImageFile`, whose name cannot stand in the steps' files."""
+    for image in images:
+        problem = name_problem(image.key)
+        if problem:
+            raise UserError(f"{printable(image.path)}: {problem[0]}; {problem[1]}")
+
+
 def list_folder_images(image_dir, subdirs=SUBDIRS):
     """All images of some subfolders, in natural order within each: list of `ImageFile`.
 
-    Raises `UserError` where the data set's folder is missing, or two images of a folder share one annotation file.
+    Raises `UserError` where the data set's folder is missing, and where two images of a folder share one annotation
+    file.
     """
     image_dir = Path(image_dir)
     if not image_dir.is_dir():

@@ -6,28 +6,22 @@ An error is what stops a later step or what it would silently leave out; a warni
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 
-from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, NO_BOXES, Annotation, Problem
-from helpers.dataset import (
-    ANNOTATED_SUBDIRS,
-    IMAGE_SUFFIXES,
-    SUBDIRS,
-    TEST_SUBDIRS,
-    ImageFile,
-    is_image,
-    list_folder_images,
-    natural_order,
-)
+from helpers.annotations import NO_BOXES, Annotation, Problem
+from helpers.dataset import ANNOTATED_SUBDIRS, TEST_SUBDIRS, ImageFile, natural_order, printable
 from helpers.duplicates import look_of, similar_pairs
 from helpers.errors import UserError
-from helpers.images import image_size, read_image
+from helpers.folder_check import check_folders
+from helpers.images import image_size, read_with_note, scale_below
 from helpers.parallel import in_parallel
 from helpers.sources import list_images, read_annotation
 
-OTHER_FORMATS = (".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".avif", ".jfif", ".jp2")
-LITTER = ("thumbs.db", "desktop.ini")  # written by file managers; names that begin with a dot are left alone as well
+MAX_SHOWN, MAX_SHOWN_OF_FILE = 500, 20  # lines of each level, and of one file among them
+NEARLY_BLACK = 16  # of 255: the brightest value of an image of 12 bits whose high bytes alone were kept
+LOOK_PIXELS = 25_000_000  # of an image that is compared with others; larger ones are scaled down
 MIN_SIDE = 64  # pixels; scaling a smaller image up to cntk_padWidth invents more than it shows
 
 
@@ -53,6 +47,24 @@ class Report:
     problems: list
     images: list
 
+    def lines(self):
+        """The problems as lines; of many in a file, and of very many, the first and the number of the others."""
+        shown = []
+        for level, problems in groupby(self.problems, key=lambda problem: problem.level):
+            listed, of_file, hidden = [], Counter(), Counter()
+            for problem in problems:
+                of_file[problem.path] += 1
+                if len(listed) < MAX_SHOWN and of_file[problem.path] <= MAX_SHOWN_OF_FILE:
+                    listed.append(problem)
+                else:
+                    hidden[problem.path] += 1
+            shown += [f"{level.upper()}: {problem}" for problem in listed]
+            if hidden:
+                where = printable(next(iter(hidden))) if len(hidden) == 1 else f"{len(hidden)} files"
+                rest = f"{hidden.total()} more in {where}; see to those above, then run this again"
+                shown.append(f"{level.upper()}: {rest}")
+        return shown
+
     def count(self, level):
         """The number of problems of level "error" or "warning"."""
         return sum(problem.level == level for problem in self.problems)
@@ -65,7 +77,7 @@ class Report:
 def check_dataset(params):
     """Read every file of the data set: a `Report`. Raises `UserError` where its folder is missing."""
     root = params.image_dir
-    images, problems = _check_folders(root) if params.datasetLayout == "folders" else (list_images(params), [])
+    images, problems = check_folders(root) if params.datasetLayout == "folders" else (list_images(params), [])
     checked = list(in_parallel(partial(_check_image, params=params), images, params, "0 check", threads=True))
     problems += [problem for image in checked for problem in image.problems]
     problems += _check_duplicates(checked)
@@ -81,95 +93,6 @@ def _order(problem):
     return problem.level != "error", natural_order(problem.path), problem.row or 0
 
 
-# --- files and folders -----------------------------------------------------------------------------------------------
-
-
-def _is_litter(path):
-    return path.name.startswith(".") or path.name.lower() in LITTER
-
-
-def _check_root(root):
-    """Problems of what lies beside the three folders: images there, and folders of another name, are never read."""
-    problems = []
-    for path in root.iterdir():
-        if path.is_dir() and path.name not in SUBDIRS and not _is_litter(path):
-            message = f"unknown folder, only {', '.join(SUBDIRS)} are read"
-            problems.append(Problem("warning", path, None, message, "rename it, or move it out of the data set"))
-        elif is_image(path):
-            message = f"lies beside the folders {', '.join(SUBDIRS)} and is not read"
-            problems.append(Problem("error", path, None, message, "move it into the folder where it belongs"))
-    return problems
-
-
-def _check_folders(root):
-    """(all images, problems of folders and file names)."""
-    list_folder_images(root, ())  # raises where there is no such folder
-    images, problems = [], _check_root(root)
-    for subdir in SUBDIRS:
-        found, wrong = _check_folder(root, subdir)
-        images += found
-        problems += wrong
-    return images, problems
-
-
-def _check_folder(root, subdir):
-    """(images of a subfolder, problems of its file names)."""
-    folder = root / subdir
-    paths = [path for path in folder.iterdir() if not _is_litter(path)] if folder.is_dir() else []
-    names = sorted((path.name for path in paths if is_image(path)), key=natural_order)
-    images = [ImageFile(root, f"{subdir}/{name}") for name in names]
-    problems = []
-    if not images:
-        message = "no image in this folder" if folder.is_dir() else "no such folder"
-        if subdir in ANNOTATED_SUBDIRS:
-            remedy = f"put at least one annotated image in it ({', '.join(IMAGE_SUFFIXES)})"
-            problems.append(Problem("error", folder, None, message, remedy))
-        else:
-            remedy = "photos without any object, if there are some, go there and save false detections"
-            problems.append(Problem("warning", folder, None, message, remedy))
-    problems += _check_equal_stems(images)
-    stems = {image.stem for image in images}
-    lost = {path.stem for path in paths if path.suffix.lower() in OTHER_FORMATS}  # their annotations are in order
-    for path in sorted(paths):
-        if not is_image(path):
-            problems += _check_other_file(path, subdir, stems, lost)
-    return images, problems
-
-
-def _check_equal_stems(images):
-    first, problems = {}, []
-    for image in images:
-        other = first.setdefault(image.stem, image)
-        if other is not image:
-            message = f"has the same name as {other.key} but for the suffix, so both have the same annotation file"
-            problems.append(Problem("error", image.path, None, message, "rename one of the two"))
-    return problems
-
-
-def _check_other_file(path, subdir, stems, lost):
-    """Problems of a file that is no image that the steps read."""
-    suffix = next((suffix for suffix in (*BOX_SUFFIXES, *LABEL_SUFFIXES) if path.name.endswith(suffix)), None)
-    stem = path.name.removesuffix(suffix) if suffix else None
-    problem = None
-    if path.is_dir():
-        problem = "warning", "a folder in a folder is not read", "move its images one level up"
-    elif path.suffix.lower() in OTHER_FORMATS:
-        formats = ", ".join(IMAGE_SUFFIXES)
-        problem = "error", f"images in this format are not read, only {formats}", "export it as JPEG or PNG"
-    elif suffix is None:
-        problem = "warning", "neither an image nor an annotation, and not read", "move it out of the data set"
-    elif stem not in stems | lost:
-        remedy = "put the image back, name this file after its image, or delete it"
-        problem = "error", f'annotation without an image "{stem}"', remedy
-    elif subdir not in ANNOTATED_SUBDIRS:
-        remedy = "move the image to positive/ if it shows objects, else delete this file"
-        problem = "warning", "annotations of images without objects are ignored", remedy
-    elif suffix.endswith(".txt") and path.with_suffix(".tsv").exists():
-        remedy = "delete the one that is out of date"
-        problem = "warning", f"not read, because there is {path.with_suffix('.tsv').name} as well", remedy
-    return [Problem(problem[0], path, None, *problem[1:])] if problem else []
-
-
 # --- one image with its annotation -----------------------------------------------------------------------------------
 
 
@@ -178,9 +101,10 @@ def _check_image(image, params):
     problems, size, look, annotation = [], None, None, NO_BOXES
     annotated = image.subdir in ANNOTATED_SUBDIRS
     try:
-        pixels = read_image(image.path)
+        pixels, note = read_with_note(image.path)
         size, orientation = image_size(image.path)
-        look = look_of(pixels)
+        look = look_of(scale_below(pixels, LOOK_PIXELS))
+        problems += _check_pixels(image, pixels, note)
         if annotated and orientation != 1:
             message = f"EXIF orientation {orientation}: displayed turned or mirrored, as {size[0]} x {size[1]} pixels"
             remedy = "boxes must refer to the image as displayed; look at them with A1_annotateImages.py"
@@ -195,6 +119,20 @@ def _check_image(image, params):
     annotation, wrong = read_annotation(image, size or (np.inf, np.inf), params)
     problems += wrong
     return CheckedImage(image, size, look, annotation, problems)
+
+
+def _check_pixels(image, pixels, note):
+    """Problems of pixels (H, W, 3) that are hardly what their photographer saw; note: how they became 8-bit."""
+    problems = []
+    if note:
+        remedy = "if it looks wrong, export it again with 8 bits a channel"
+        problems.append(Problem("warning", image.path, None, note, remedy))
+    darkest, brightest = int(pixels.min()), int(pixels.max())
+    if brightest < NEARLY_BLACK or darkest > 255 - NEARLY_BLACK:
+        message = f"no value below {darkest}" if darkest else f"no value above {brightest}"
+        remedy = "look at it in a viewer, and export it again if it is not meant so"
+        problems.append(Problem("warning", image.path, None, f"all black or all white, {message} of 255", remedy))
+    return problems
 
 
 # --- all images together ---------------------------------------------------------------------------------------------

@@ -6,21 +6,25 @@ With it, any folder in the right layout runs by `--set datasetName=NAME` alone, 
 import numpy as np
 
 from helpers.dataset_summary import LIMITS, relative_sizes
+from helpers.errors import UserError
 from helpers.images import image_size
-from helpers.sources import derive_classes, list_images, read_annotation
+from helpers.sources import LAYOUTS, derive_classes, read_annotation
 
 
 def derive_block(params):
     """Values by name for a data set whose classes PARAMETERS.py does not name: them, and limits that fit the boxes.
 
     The limits come from the images to train on alone, never from the test images. Raises `UserError` where no class is
-    found. What is wrong with single rows, step 0 says.
+    found. What is wrong with single images and rows, step 0 says.
     """
     classes = derive_classes(params)
     params = params.replace(classes=classes)
     sizes = [np.zeros((0, 4))]
-    for image in list_images(params, ("positive",)):
-        size, _ = image_size(image.path)
+    for image in LAYOUTS[params.datasetLayout].list_images(params, ("positive",)):
+        try:
+            size, _ = image_size(image.path)
+        except UserError:
+            continue  # step 0 names it, and step 1 stops
         annotation, _ = read_annotation(image, size, params)
         sizes.append(relative_sizes(annotation.boxes[~annotation.excluded & ~annotation.is_difficult], size))
     sizes = np.concatenate(sizes)

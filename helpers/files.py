@@ -66,9 +66,13 @@ def read_arrays(path, names=None):
 
 
 def read_lines(path):
-    """The lines of a text file without line ends: UTF-8 with or without a byte order mark, LF or CRLF."""
+    """The lines of a text file without line ends: UTF-8 with or without a byte order mark, LF or CRLF.
+
+    Nothing else ends a line: Unicode has more separators, which a class name may hold.
+    """
     try:
-        return Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
+        return lines if lines[-1] else lines[:-1]
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from error
     except OSError as error:

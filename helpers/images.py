@@ -48,7 +48,7 @@ def _opened(path, formats):
                 size = f"{image.width} x {image.height}"
                 raise UserError(f"{path}: {size} pixels; at most {MAX_PIXELS:,} are read, scale it down")
             yield image
-    except UserError:
+    except (UserError, MemoryError):
         raise
     except FileNotFoundError:
         raise UserError(f"{path}: no such image") from None
@@ -94,12 +94,25 @@ def read_with_note(path, formats=FORMATS):
             for top, strip in rows:
                 pixels[top : top + len(strip)] = strip
             return pixels, note or more
+        with _spilled(rows, path) as file:
+            stored.close()  # Pillow's picture goes before ours comes
+            return np.fromfile(file, np.uint8).reshape(size[1], size[0], 3), note or more
+
+
+@contextlib.contextmanager
+def _spilled(rows, path):
+    """A temporary file with the pixels of `_upright_rows`, at its beginning. path: of the image, for the message."""
+    try:
         with tempfile.TemporaryFile() as file:
             for _, strip in rows:
                 file.write(np.ascontiguousarray(strip))
-            stored.close()  # Pillow's picture goes before ours comes
             file.seek(0)
-            return np.fromfile(file, np.uint8).reshape(size[1], size[0], 3), note or more
+            yield file
+    except OSError as error:
+        if not error.strerror:  # of the image, not of the disk
+            raise
+        place = f"{path}: its pixels do not fit into the folder of temporary files ({error.strerror})"
+        raise UserError(f"{place}; make room there, or name another one by the variable TMPDIR") from error
 
 
 def _upright_size(size, orientation):
@@ -143,6 +156,13 @@ def scale_to_fit(image, width, height, shorter=math.inf):
     size, factors = fitted_size(image.shape[1::-1], width, height, shorter)
     method = cv2.INTER_AREA if factors[0] < 1 else cv2.INTER_LINEAR
     return cv2.resize(image, size, interpolation=method), factors
+
+
+def scale_below(image, max_pixels):
+    """The image, or where it has more pixels than that, the greatest copy of the same shape that has not."""
+    height, width = image.shape[:2]
+    factor = (max_pixels / (width * height)) ** 0.5
+    return image if factor >= 1 else scale_to_fit(image, max(1, int(width * factor)), max(1, int(height * factor)))[0]
 
 
 def write_image(path, image, quality=90):

@@ -1,7 +1,7 @@
 """The images of a data set and their true boxes, whatever layout it has on disk (`datasetLayout`)."""
 
 from helpers.annotations import refuse_errors
-from helpers.dataset import IMAGE_SUFFIXES, SUBDIRS, TEST_SUBDIRS, TRAIN_SUBDIRS
+from helpers.dataset import IMAGE_SUFFIXES, SUBDIRS, TEST_SUBDIRS, TRAIN_SUBDIRS, refuse_bad_names
 from helpers.errors import UserError
 from helpers.layouts import coco, folders, voc
 
@@ -10,8 +10,13 @@ IMAGE_SETS = {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}
 
 
 def list_images(params, subdirs=SUBDIRS):
-    """All images of some parts of the data set, in a fixed order: list of `ImageFile`."""
-    return LAYOUTS[params.datasetLayout].list_images(params, subdirs)
+    """All images of some parts of the data set, in a fixed order: list of `ImageFile`.
+
+    Raises `UserError` where the name of one cannot stand in the files that steps write.
+    """
+    images = LAYOUTS[params.datasetLayout].list_images(params, subdirs)
+    refuse_bad_names(images)
+    return images
 
 
 def require_images(images, params, *subdirs):
