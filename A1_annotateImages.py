@@ -4,17 +4,19 @@
     python3 A1_annotateImages.py data/mine/testImages --window 1800x1000
 
 One image after the other, from the first one without boxes on. Drag the mouse to draw a box, drag an edge or a corner
-to adjust one. Keys: d deletes the box under the mouse, u undo, r redo, n next image, b back, s skip, q quit, h help.
+to adjust one. The wheel, + and - zoom. Keys: d deletes the box under the mouse, u undo, r redo, n next image, b back,
+s skip, q quit, h help.
 
 Every box is written to NAME.bboxes.tsv beside NAME.jpg as soon as it is drawn: one box a row, x1 TAB y1 TAB x2 TAB y2
 in pixels of the image as displayed. An image left by n without a box is saved as one without objects: its files are
-empty. Labels that are already there stay with their boxes. Next: A2_annotateLabels.py names the boxes.
+empty. Labels that are already there stay with their boxes. At its end the script names the next command.
 """
 
 import argparse
 
 from helpers.annotation_boxes import HELP, BoxSession
 from helpers.annotation_files import read_folder
+from helpers.annotation_next import next_command
 from helpers.annotation_view import BoxPainter
 from helpers.annotation_window import WINDOW, parse_window, require_display, run_window
 from helpers.errors import run_script
@@ -30,6 +32,7 @@ def main(folder, window=WINDOW):
     boxes = sum(len(image.marks.boxes) for image in done)
     empty = sum(not image.marks.boxes for image in done)
     print(f"{folder}: {len(done)} of {len(images)} images done, {boxes} boxes, {empty} without objects")
+    print(f"next: {next_command(folder)}")
     return images
 
 

@@ -7,39 +7,47 @@ From the first box without a name on. Press the key on a button or click it. Key
 u undo, r redo, q quit, h help. UNDECIDED and EXCLUDE are for boxes that are neither to be learnt nor to be counted.
 
 Every name is written at once to NAME.bboxes.labels.tsv, one a row, in the order of NAME.bboxes.tsv. The classes are
-those of the data set that the folder belongs to, data/mine here, as PARAMETERS.py or its label files name them; give
-those of a new data set with --set classes=...
+those of the data set that the folder belongs to, data/mine here, as PARAMETERS.py or its label files name them; press c
+and type the name of a new one, the first one as well, or list them with --set classes=...
 """
 
 from pathlib import Path
 
 from helpers.annotation_files import NO_OBJECTS, read_folder, save_marks
 from helpers.annotation_labels import HELP, LabelSession
+from helpers.annotation_next import next_command
 from helpers.annotation_view import LabelPainter
 from helpers.annotation_window import WINDOW, parse_window, require_display, run_window
-from helpers.dataset import ANNOTATED_SUBDIRS
+from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
+from helpers.layouts.folders import classes_in
 from helpers.parameters import argument_parser, load_parameters
+from PARAMETERS import datasets
 
 
-def find_parameters(settings, folder):
-    """The parameters of the data set that a folder belongs to, unless `settings` name another or the classes."""
+def find_classes(settings, folder):
+    """The classes of the data set that a folder belongs to, unless `settings` name another or the classes themselves.
+
+    Of a folder outside of any data set, or without a class so far, those in its own label files: maybe ().
+    """
     named = {setting.partition("=")[0] for setting in settings}
     folder = Path(folder).expanduser().absolute()
-    if folder.name in ANNOTATED_SUBDIRS and "datasetName" not in named:
+    belongs = folder.name in ANNOTATED_SUBDIRS and "datasetName" not in named
+    if belongs:
         settings = [f"dataRootDir={folder.parent.parent}", f"datasetName={folder.parent.name}", *settings]
-    try:
-        return load_parameters(settings)
-    except UserError as error:
-        if "classes" in named:
-            raise
-        load_parameters([*settings, "classes=any"])  # something else than the classes may be wrong
-        raise UserError(f"{error}; or name the classes here: --set classes=apple,orange") from None
+    load_parameters([*settings, "classes=any"])  # something else than the classes may be wrong
+    if named & {"classes", "datasetName"} or (belongs and folder.parent.name in datasets):
+        return load_parameters(settings).classes
+    parts = ANNOTATED_SUBDIRS if belongs else (folder.name,)
+    return classes_in(list_folder_images(folder.parent, parts))
 
 
-def main(params, folder, window=WINDOW):
-    """Name the boxes of a folder in a window of (width, height) pixels; returns the images with boxes."""
+def main(classes, folder, window=WINDOW):
+    """Name the boxes of a folder in a window of (width, height) pixels; returns the images with boxes.
+
+    classes: names to begin with, maybe none.
+    """
     images = read_folder(folder)
     for image in images:
         if image.marks.boxes == () and image.marks.labels is None:
@@ -50,12 +58,18 @@ def main(params, folder, window=WINDOW):
     images = [image for image in images if image.marks.boxes]
     if not images:
         raise UserError(f"{folder}: no box in this folder; draw some with  python3 A1_annotateImages.py {folder}")
-    print(f"classes: {', '.join(params.classes)}")
+    print(f"classes: {', '.join(classes) or 'none so far; type the first one in the window'}")
     require_display()
-    run_window("A2 annotate labels", LabelSession(images, params.classes), LabelPainter(read_image, HELP), window)
+    session = LabelSession(images, classes)
+    run_window("A2 annotate labels", session, LabelPainter(read_image, HELP), window)
     boxes = sum(len(image.marks.boxes) for image in images)
     named = sum(len(image.marks.labels or ()) for image in images)
     print(f"{folder}: {named} of {boxes} boxes have a name")
+    added = [name for name in session.classes if name not in classes]
+    dataset = Path(folder).expanduser().absolute().parent.name
+    if added and dataset in datasets:
+        print(f'NOTE: add {", ".join(added)} to the classes of "{dataset}" in PARAMETERS.py, which names them')
+    print(f"next: {next_command(folder)}")
     return images
 
 
@@ -64,4 +78,4 @@ if __name__ == "__main__":
     parser.add_argument("folder", metavar="FOLDER", help="the images, such as data/mine/positive")
     parser.add_argument("--window", metavar="WIDTHxHEIGHT", default=WINDOW, type=parse_window, help="its first size")
     options = parser.parse_args()
-    run_script(lambda: main(find_parameters(options.settings, options.folder), options.folder, options.window))
+    run_script(lambda: main(find_classes(options.settings, options.folder), options.folder, options.window))

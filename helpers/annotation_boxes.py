@@ -8,15 +8,23 @@ from helpers.annotation_geometry import (
     box_under,
     dragged_box,
     edges_under,
-    fit_image,
     is_too_small,
     spanned_box,
+    zoom_image,
 )
+from helpers.annotation_keys import DOWN, ESCAPE, LEFT, RIGHT, UP
 from helpers.annotation_session import MARGIN, STATUS_HEIGHT, Session
+
+ZOOM_STEP, WHEEL_STEP = 1.5, 1.1  # factors of a key and of a notch of the wheel
+LARGEST_PIXEL = 40  # pixels of the window that a pixel of the image takes at most
+PAN = 0.25  # how far an arrow key goes, in units of the window
+HINT = "drag the mouse to draw a box around an object;  wheel or + and - to zoom;  n for the next image"
 
 HELP = (
     ("drag", "draw a box; drag an edge or a corner to adjust one"),
     ("Shift + drag", "draw a box that begins at the edge of another"),
+    ("wheel   +   -", "zoom in and out, to draw small objects; 0 shows the whole image"),
+    ("arrow keys", "move over an image that is zoomed in; so does a drag with the right mouse button"),
     ("d", "delete the box under the mouse"),
     ("u   r", "undo, redo"),
     ("n", "next image; one without boxes is saved as one without objects"),
@@ -33,7 +41,8 @@ class BoxView:
     """What is to be seen. Boxes are in pixels of the image.
 
     boxes, captions: all but the one being drawn or dragged, which is `draft`; hovered: the index in `boxes` of the one
-    under the mouse; edges: positions of those of its edges that a drag would move; cursor: (x, y) in the window.
+    under the mouse; edges: positions of those of its edges that a drag would move; cursor: (x, y) in the window; hint:
+    what to do, to be read on the picture.
     """
 
     canvas: tuple
@@ -48,6 +57,7 @@ class BoxView:
     status: str
     message: str
     help: bool
+    hint: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,8 @@ class BoxSession(Session):
 
     def __init__(self, images, **options):
         super().__init__(images, **options)
-        self._drag = None
+        self._drag, self._grabbed, self._has_drawn = None, None, False
+        self._zoom, self._center = 1.0, (0.0, 0.0)  # the point of the image in the middle, where it is zoomed in
         unmarked = [index for index, image in enumerate(images) if image.marks.boxes is None]
         self.show(unmarked[0] if unmarked else 0)
         if not unmarked:
@@ -77,23 +88,67 @@ class BoxSession(Session):
     @property
     def fit(self):
         """How the image lies in the window."""
+        return zoom_image(self.image.size, self._area, self._zoom, self._center)
+
+    @property
+    def _area(self):
+        """(x, y, w, h) of the window that the image has."""
         width, height = self.canvas
-        area = MARGIN, MARGIN, width - 2 * MARGIN, height - STATUS_HEIGHT - 2 * MARGIN
-        return fit_image(self.image.size, area)
+        return MARGIN, MARGIN, width - 2 * MARGIN, height - STATUS_HEIGHT - 2 * MARGIN
 
     def actions(self):
+        views = {
+            "+": lambda: self.zoom(ZOOM_STEP), "=": lambda: self.zoom(ZOOM_STEP), "-": lambda: self.zoom(1 / ZOOM_STEP),
+            "0": lambda: self.zoom(0), LEFT: lambda: self.pan(-1, 0), RIGHT: lambda: self.pan(1, 0),
+            UP: lambda: self.pan(0, -1), DOWN: lambda: self.pan(0, 1),
+        }  # fmt: skip
         if self._drag:
-            return {"\x1b": self._give_up, "q": self.quit}
+            return {ESCAPE: self._give_up, "q": self.quit, **views}
         moves = {"d": self.delete, "n": self.next, "b": self.back, "s": self.skip}
-        return {**super().actions(), **moves}
+        return {**super().actions(), **views, **moves}
+
+    def zoom(self, factor):
+        """Show the image larger or smaller; the point under the mouse stays where it is. 0: the whole image."""
+        x, y, width, height = self._area
+        cursor = self.cursor or (x + width / 2, y + height / 2)
+        point = self.fit.point(*cursor)
+        most = max(1.0, self._zoom * LARGEST_PIXEL / self.fit.factors[0])
+        self._zoom = min(max(self._zoom * factor, 1.0), most)
+        factors = self.fit.factors
+        middle = x + width / 2, y + height / 2
+        self._look_at([point[i] + (middle[i] - cursor[i]) / factors[i] for i in (0, 1)])
+        self.message = f"zoom {self._zoom:.1f}; 0 shows the whole image" if self._zoom > 1 else "the whole image"
+
+    def pan(self, right, down):
+        """Move over an image that is zoomed in, by steps."""
+        steps = [PAN * room / factor for room, factor in zip(self._area[2:], self.fit.factors, strict=True)]
+        self._look_at([self._center[0] + right * steps[0], self._center[1] + down * steps[1]])
+
+    def _look_at(self, point):
+        """Take a point of the image into the middle, or as near to it as the image's border allows."""
+        center = []
+        for value, side, room, factor in zip(point, self.image.size, self._area[2:], self.fit.factors, strict=True):
+            half = min(room / factor, side) / 2
+            center.append(min(max(value, half), side - half))
+        self._center = tuple(center)
 
     def mouse(self, kind, x, y, shift=False):
-        """The left button goes "down" or "up", or the mouse does "move", at (x, y) of the window.
+        """What the mouse does at (x, y) of the window.
 
-        shift: whether the key is held, so that a new box may begin at the edge of another.
+        kind: "move"; "down" and "up" of the left button, "grab" and "release" of the right one; "wheel in" and "wheel
+        out"; shift: whether the key is held, so that a new box may begin at the edge of another.
         """
+        if kind == "move" and self._grabbed and not self.help:
+            factors = self.fit.factors
+            moved = [(self._grabbed[i] - (x, y)[i]) / factors[i] for i in (0, 1)]
+            self._grabbed = x, y
+            self._look_at([self._center[i] + moved[i] for i in (0, 1)])
         self.cursor = x, y
-        if kind == "down" and self.help:
+        if kind in ("grab", "release"):
+            self._grabbed = (x, y) if kind == "grab" else None
+        elif kind in ("wheel in", "wheel out") and not self.help:
+            self.zoom(WHEEL_STEP if kind == "wheel in" else 1 / WHEEL_STEP)
+        elif kind == "down" and self.help:
             self.help = False
         elif kind == "down" and y < self.canvas[1] - STATUS_HEIGHT:
             self.message = ""
@@ -113,6 +168,7 @@ class BoxSession(Session):
         elif adjusted:
             self.change(marks.with_box_at(drag.index, box), drag.index, f"box adjusted to {_size(box)}")
         else:
+            self._has_drawn = True
             self.change(marks.with_box(box), None, f"box drawn, {_size(box)}")
 
     def _draft(self):
@@ -165,6 +221,8 @@ class BoxSession(Session):
         self._drag = None
         if image != self.index and self.images[image].tidied:
             self.message = _tidied(self.images[image])
+        if image != self.index:
+            self._zoom, self._grabbed = 1.0, None
         self.index = image
 
     def view(self):
@@ -181,6 +239,7 @@ class BoxSession(Session):
         return BoxView(
             self.canvas, self.image.path, self.fit, boxes, tuple(marks.label(row) or "" for row in rows),
             draft, hovered, edges, self.cursor, self._status(), _size(draft) if draft else self.message, self.help,
+            "" if drag or self._has_drawn or marks.boxes else HINT,
         )  # fmt: skip
 
     def _status(self):

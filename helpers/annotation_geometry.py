@@ -31,10 +31,13 @@ class Fit:
         origin = self.left, self.top
         return tuple(origin[i % 2] + float(value) * self.factors[i % 2] for i, value in enumerate(box))
 
+    def point(self, x, y):
+        """A point of the window in pixels of the image, two floats, outside of it as well."""
+        return (x - self.left) / self.factors[0], (y - self.top) / self.factors[1]
+
     def to_image(self, x, y):
         """The nearest corner of pixels of the image, (x, y) int in 0..width and 0..height."""
-        point = (x - self.left) / self.factors[0], (y - self.top) / self.factors[1]
-        return tuple(min(max(round(value), 0), side) for value, side in zip(point, self.size, strict=True))
+        return tuple(min(max(round(value), 0), side) for value, side in zip(self.point(x, y), self.size, strict=True))
 
 
 def fit_image(size, area):
@@ -42,6 +45,23 @@ def fit_image(size, area):
     x, y, width, height = area
     shown, factors = fitted_size(size, max(1, width), max(1, height))
     return Fit(tuple(size), shown, factors, x + (width - shown[0]) // 2, y + (height - shown[1]) // 2)
+
+
+def zoom_image(size, area, zoom, center):
+    """The `Fit` at `zoom` times the factor of `fit_image`, with the point `center` of the image in the middle.
+
+    Where the image is larger than the area (x, y, w, h) it covers all of it.
+    """
+    fit = fit_image(size, area)
+    factors = tuple(factor * zoom for factor in fit.factors)
+    shown = tuple(max(1, round(side * factor)) for side, factor in zip(size, factors, strict=True))
+    corner = []
+    for axis in (0, 1):
+        start, room = area[axis], max(1, area[axis + 2])
+        spare = room - shown[axis]
+        wanted = round(start + room / 2 - center[axis] * factors[axis])
+        corner.append(start + spare // 2 if spare >= 0 else min(max(wanted, start + spare), start))
+    return Fit(tuple(size), shown, factors, *corner)
 
 
 def tidy_box(box, size):

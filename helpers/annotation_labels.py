@@ -4,14 +4,18 @@ import string
 from dataclasses import dataclass
 
 from helpers.annotation_geometry import box_under, lay_out_buttons
+from helpers.annotation_keys import BACKSPACE, ENTER, ESCAPE
 from helpers.annotation_session import MARGIN, STATUS_HEIGHT, Session
-from helpers.parameters import EXCLUDED_LABELS
+from helpers.parameters import BACKGROUND, EXCLUDED_LABELS
 
-COMMANDS = "bhnqrsu"  # letters that are taken
-KEYS = "1234567890" + "".join(letter for letter in string.ascii_lowercase if letter not in COMMANDS)
+NEW_CLASS, NEW_CLASS_KEY = "new class ...", "c"
+EXCLUDED_KEYS = {"EXCLUDE": "x", "UNDECIDED": "0"}  # they keep their keys when classes are added
+COMMANDS = "bhnqrsu" + NEW_CLASS_KEY + EXCLUDED_KEYS["EXCLUDE"]  # letters that are taken
+KEYS = "123456789" + "".join(letter for letter in string.ascii_lowercase if letter not in COMMANDS)
 PANEL_WIDTH, OVERVIEW_HEIGHT = 290, 200  # pixels of the window: the buttons, and the whole image below them
 HELP = (
     ("1  2  3 ...", "name the box: the key of a button, or a click on it"),
+    ("c", "a new class: type its name, Enter takes it, Esc gives it up"),
     ("UNDECIDED", "you cannot tell what it is; the box is left out of training and scoring"),
     ("EXCLUDE", "not to be learnt, such as a half hidden object; left out as well"),
     ("b", "back to the box before, to name it again"),
@@ -25,7 +29,8 @@ HELP = (
 
 @dataclass(frozen=True)
 class Button:
-    """A class to choose: its place (x1, y1, x2, y2) in the window; `class_id` 0 for UNDECIDED and EXCLUDE."""
+    """A class to choose: its place (x1, y1, x2, y2) in the window; `class_id` 0 for what is none: `EXCLUDED_LABELS` and
+    `NEW_CLASS`."""
 
     key: str
     label: str
@@ -37,7 +42,8 @@ class Button:
 
 @dataclass(frozen=True)
 class LabelView:
-    """What is to be seen: `box` enlarged in area (x, y, w, h), the whole image in `overview` where there is room."""
+    """What is to be seen: `box` enlarged in area (x, y, w, h), the whole image in `overview` where there is room;
+    `entry`: the name of a new class as far as it is typed, or None."""
 
     canvas: tuple
     path: object
@@ -52,23 +58,34 @@ class LabelView:
     status: str
     message: str
     help: bool
+    entry: str | None
 
 
 class LabelSession(Session):
     """Names one box after the other; begins at the first one without a label that is known.
 
-    images: those with boxes; classes: names without the background.
+    images: those with boxes; classes: names without the background; with none the first one is asked for.
     """
 
     def __init__(self, images, classes, **options):
         super().__init__(images, **options)
-        self.classes, self.labels = tuple(classes), (*classes, *EXCLUDED_LABELS)
-        self.keys = dict(zip(self.labels, KEYS, strict=False))  # by label; more than there are keys can be clicked
+        self.classes = tuple(classes)
+        self._entry = None if classes else ""
         self._boxes = [(i, row) for i, image in enumerate(images) for row in range(len(image.marks.boxes))]
         self._position = next((p for p in range(len(self._boxes)) if not self._is_named(p)), 0)
         self.index = self._boxes[self._position][0]
         if self._is_named(self._position):
             self.message = "all boxes have a name; look through them with n and b"
+
+    @property
+    def labels(self):
+        """What a box can be named, in the order of the buttons."""
+        return *self.classes, *EXCLUDED_LABELS
+
+    @property
+    def keys(self):
+        """Keys by label; of more classes than there are keys the last ones can only be clicked."""
+        return {**dict(zip(self.classes, KEYS, strict=False)), **EXCLUDED_KEYS}
 
     def _is_named(self, position):
         image, row = self._boxes[position]
@@ -81,7 +98,39 @@ class LabelSession(Session):
 
     def actions(self):
         named = {key: lambda label=label: self.name(label) for label, key in self.keys.items()}
-        return {**named, **super().actions(), "b": self.back, "n": self.next, "s": self.skip}
+        moves = {"b": self.back, "n": self.next, "s": self.skip, NEW_CLASS_KEY: self.ask}
+        return {**named, **super().actions(), **moves}
+
+    def key(self, name):
+        """A key was pressed: part of a name that is being typed, else as ever."""
+        if self._entry is None or self.help:
+            super().key(name)
+        elif name == ESCAPE:
+            self._entry, self.message = None, "given up; c for a new class"
+        elif name == BACKSPACE:
+            self._entry = self._entry[:-1]
+        elif name == ENTER:
+            self._take_entry()
+        elif name == ",":
+            self.message = "the name of a class has no comma"
+        elif len(name) == 1:
+            self._entry, self.message = self._entry + name, ""
+
+    def ask(self):
+        """Ask for the name of a new class."""
+        self._entry = ""
+
+    def _take_entry(self):
+        """Name the box by what was typed; a new name becomes a class, one that differs in its case is the old one."""
+        wanted = " ".join(self._entry.split())
+        if wanted in ("", BACKGROUND):
+            self.message = "type a name first; no class can be called __background__"
+            return
+        label = next((known for known in self.labels if known.casefold() == wanted.casefold()), wanted)
+        self._entry = None
+        if label not in self.labels:
+            self.classes = (*self.classes, label)
+        self.name(label)
 
     def mouse(self, kind, x, y, shift=False):
         """The left button goes "down" or "up", or the mouse does "move", at (x, y) of the window."""
@@ -91,7 +140,9 @@ class LabelSession(Session):
         elif kind == "down":
             pressed = box_under(self._places(), x, y)
             if pressed is not None:
-                self.name(self.labels[pressed])
+                self._entry = None
+                label = (*self.labels, NEW_CLASS)[pressed]
+                self.ask() if label == NEW_CLASS else self.name(label)
 
     def name(self, label):
         """Give the box a label and go on to the next one."""
@@ -145,16 +196,16 @@ class LabelSession(Session):
         return self.canvas[0] - width, MARGIN, width - MARGIN, self.canvas[1] - STATUS_HEIGHT - 2 * MARGIN
 
     def _places(self):
-        return lay_out_buttons(len(self.labels), self._panel())
+        return lay_out_buttons(len(self.labels) + 1, self._panel())
 
     def view(self):
         """The `LabelView` of this moment."""
         marks, places, panel = self.image.marks, self._places(), self._panel()
-        label = marks.label(self.row)
+        label, keys = marks.label(self.row), {**self.keys, NEW_CLASS: NEW_CLASS_KEY}
         pressed = box_under(places, *self.cursor) if self.cursor and not self.help else None
         buttons = tuple(
-            Button(self.keys.get(name, ""), name, places[i], self._class_id(name), name == label, i == pressed)
-            for i, name in enumerate(self.labels)
+            Button(keys.get(name, ""), name, places[i], self._class_id(name), name == label, i == pressed)
+            for i, name in enumerate((*self.labels, NEW_CLASS))
         )
         top = max(place[3] for place in places) + MARGIN
         room = panel[1] + panel[3] - top
@@ -163,7 +214,7 @@ class LabelSession(Session):
             self.canvas, self.image.path, self.image.size, marks.boxes[self.row],
             marks.boxes[: self.row] + marks.boxes[self.row + 1 :], self._caption(label), self._class_id(label),
             (MARGIN, MARGIN, panel[0] - 2 * MARGIN, panel[3]), overview if room >= 80 else None,
-            buttons, self._status(), self.message, self.help,
+            buttons, self._status(), self.message, self.help, self._entry,
         )  # fmt: skip
 
     def _class_id(self, label):

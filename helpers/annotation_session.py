@@ -51,13 +51,14 @@ class Session:
         """The window has another size."""
         self.canvas = max(width, SMALLEST_WINDOW[0]), max(height, SMALLEST_WINDOW[1])
 
-    def key(self, character):
-        """A key was pressed: a character, "\\x1b" for Escape. Keys without a meaning do nothing."""
+    def key(self, name):
+        """A key was pressed, see helpers/annotation_keys.py. Keys without a meaning do nothing."""
+        name = name.lower()
         if self.help:
             self.help = False
-            if character != "q":
+            if name != "q":
                 return
-        action = self.actions().get(character)
+        action = self.actions().get(name)
         if action:
             self.message = ""
             action()

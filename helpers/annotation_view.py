@@ -35,18 +35,22 @@ class BoxPainter:
             _draw_crosshair(picture, view.cursor, view.canvas[1] - STATUS_HEIGHT)
         if view.draft:
             _outline(picture, view.fit.to_screen(view.draft), DRAFT_COLOR)
+        if view.hint and not view.help:
+            _draw_hint(picture, view.hint)
         return _finish(picture, view, self._help, "Drawing boxes")
 
     def _draw_ground(self, canvas, path, fit):
         picture = np.full((canvas[1], canvas[0], 3), GROUND, np.uint8)
-        _paste(picture, self._read(path), fit)
+        _paste(picture[: canvas[1] - STATUS_HEIGHT], self._read(path), fit)
         return picture
 
     def _draw_layer(self, canvas, path, fit, boxes, captions, hovered, edges):
         drawn = []
         for index, (box, caption) in enumerate(zip(boxes, captions, strict=True)):
             color, width = (HOVER_COLOR, 1.3) if index == hovered else (BOX_COLOR, 1)
-            drawn.append(DrawnBox(fit.to_screen(box), color, caption, width))
+            x1, y1, x2, y2 = fit.to_screen(box)
+            if x2 > 0 and y2 > 0 and x1 < canvas[0] and y1 < canvas[1] - STATUS_HEIGHT:
+                drawn.append(DrawnBox((x1, y1, x2, y2), color, caption, width))
         picture = draw_boxes(self._ground(canvas, path, fit), drawn)
         if edges:
             _draw_grips(picture, fit.to_screen(boxes[hovered]), edges)
@@ -65,6 +69,8 @@ class LabelPainter:
         picture = self._layer(view.canvas, view.path, view.area, view.overview, *box).copy()
         for button in view.buttons:
             _draw_button(picture, button)
+        if view.entry is not None:
+            _draw_entry(picture, view.entry, view.area)
         return _finish(picture, view, self._help, "Naming boxes")
 
     def _draw_layer(self, canvas, path, area, overview, box, others, caption, class_id):
@@ -94,9 +100,27 @@ def _font(size, bold=False):
 
 
 def _paste(picture, image, fit):
-    method = cv2.INTER_AREA if fit.factors[0] < 1 else cv2.INTER_LINEAR
-    scaled = cv2.resize(np.ascontiguousarray(image), fit.shown, interpolation=method)
-    picture[fit.top : fit.top + fit.shown[1], fit.left : fit.left + fit.shown[0]] = scaled
+    """Draw an image as it lies in the picture; of one that is larger, the part that is to be seen."""
+    corner = np.maximum(np.floor(fit.point(0, 0)), 0).astype(int)
+    end = np.minimum(np.ceil(fit.point(picture.shape[1], picture.shape[0])), fit.size).astype(int)
+    part = np.ascontiguousarray(image[corner[1] : end[1], corner[0] : end[0]])
+    x1, y1, x2, y2 = (round(value) for value in fit.to_screen((*corner, *end)))
+    method = cv2.INTER_AREA if fit.factors[0] < 1 else cv2.INTER_NEAREST if fit.factors[0] > 6 else cv2.INTER_LINEAR
+    scaled = cv2.resize(part, (max(1, x2 - x1), max(1, y2 - y1)), interpolation=method)
+    inside = scaled[max(0, -y1) : picture.shape[0] - y1, max(0, -x1) : picture.shape[1] - x1]
+    left, top = max(0, x1), max(0, y1)
+    picture[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+
+
+def _draw_hint(picture, text):
+    """A line of text on a dark label at the top of the picture."""
+    font = _font(FONT_SIZE)
+    text = _shorten(text, font, picture.shape[1] - 6 * MARGIN)
+    width, height = round(font.getlength(text)) + 4 * MARGIN, 2 * FONT_SIZE + 4
+    tile = Image.new("RGB", (width, height), BAR)
+    ImageDraw.Draw(tile).text((2 * MARGIN, height / 2), text, HOVER_COLOR, font, "lm")
+    left = (picture.shape[1] - width) // 2
+    picture[2 * MARGIN : 2 * MARGIN + height, left : left + width] = np.asarray(tile)
 
 
 def _outline(picture, box, color, width=2):
@@ -139,6 +163,24 @@ def _draw_button(picture, button):
     brush.text((6 + edge / 2, height / 2), button.key, ink, _font(font.size, True), "mm")
     brush.text((6 + edge, height / 2), _shorten(button.label, font, x2 - x1 - edge - 12), ink, font, "lm")
     picture[y1:y2, x1:x2] = np.asarray(tile)
+
+
+def _draw_entry(picture, text, area):
+    """A field with the text that is being typed, at the top of area (x, y, w, h)."""
+    font, big = _font(FONT_SIZE), _font(FONT_SIZE + 8)
+    width, height = min(560, area[2] - 2 * MARGIN), 116
+    tile = Image.new("RGB", (width, height), BAR)
+    brush = ImageDraw.Draw(tile)
+    brush.rectangle((0, 0, width - 1, height - 1), outline=HOVER_COLOR, width=2)
+    brush.text((20, 22), _shorten("What is in the frame? Type its class", font, width - 40), WHITE, font, "lm")
+    brush.rectangle((20, 40, width - 21, 78), WHITE)
+    room = width - 60
+    while big.getlength(text) > room:
+        text = text[1:]  # its end is what one looks at
+    brush.text((28, 59), text + "|", INK, big, "lm")
+    brush.text((20, 97), _shorten("Enter: take it    Esc: give up", font, width - 40), GREY, font, "lm")
+    left, top = area[0] + (area[2] - width) // 2, area[1] + MARGIN
+    picture[top : top + height, left : left + width] = np.asarray(tile)
 
 
 def _finish(picture, view, help_rows, title):

@@ -5,16 +5,23 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import cv2
 
+from helpers.annotation_keys import Typing
 from helpers.errors import UserError
 
-KINDS = {cv2.EVENT_LBUTTONDOWN: "down", cv2.EVENT_LBUTTONDBLCLK: "down", cv2.EVENT_LBUTTONUP: "up"}
+KINDS = {
+    cv2.EVENT_MOUSEMOVE: "move",
+    cv2.EVENT_LBUTTONDOWN: "down", cv2.EVENT_LBUTTONDBLCLK: "down", cv2.EVENT_LBUTTONUP: "up",
+    cv2.EVENT_RBUTTONDOWN: "grab", cv2.EVENT_RBUTTONDBLCLK: "grab", cv2.EVENT_RBUTTONUP: "release",
+}  # fmt: skip
 IS_LINUX = sys.platform.startswith("linux")
 PROBE = "import cv2; cv2.namedWindow('probe', cv2.WINDOW_GUI_NORMAL); cv2.destroyAllWindows()"
 WINDOW = (1280, 800)  # pixels: fits on most screens; larger by --window, or by dragging its corner
 WAIT = 15  # milliseconds between looks at the keyboard
+WHEEL_REST = 0.2  # seconds after which the wheel is taken to rest
 
 
 def parse_window(text):
@@ -54,29 +61,30 @@ def run_window(title, session, paint, size):
 
     paint: from a view to a picture, uint8 RGB. The picture follows the size of the window.
     """
-    mouse = _Mouse()
+    mouse, typing = _Mouse(), Typing()
     _open(title, size, mouse)
     session.resize(*size)
     shown = None
     try:
         while not session.finished:
             view = session.view()
-            if view != shown:
+            if view != shown and not mouse.magnified:
                 cv2.imshow(title, cv2.cvtColor(paint(view), cv2.COLOR_RGB2BGR))
                 shown = view
             code = cv2.waitKeyEx(WAIT)
             for event in mouse.take():
                 session.mouse(*event)
-            if 0 < code < 128:
-                session.key(chr(code).lower())
+            key = typing.key(code)
+            if key:
+                session.key(key)
             if cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
                 break
             x, y, width, height = cv2.getWindowImageRect(title)
-            if mouse.wheeled and IS_LINUX:  # Qt has zoomed in, and a drag would now move the picture
+            if mouse.magnified and time.monotonic() > mouse.wheeled + WHEEL_REST:
                 cv2.destroyWindow(title)
                 _open(title, (width, height), mouse)
                 cv2.moveWindow(title, x, y)
-                mouse.wheeled, shown = False, None
+                mouse.magnified, shown = False, None
             elif width > 0 and height > 0:
                 session.resize(width, height)
     finally:
@@ -84,16 +92,24 @@ def run_window(title, session, paint, size):
 
 
 class _Mouse:
-    """Keeps what OpenCV says of the mouse until the loop asks for it: OpenCV would swallow an error raised here."""
+    """Keeps what OpenCV says of the mouse until the loop asks for it: OpenCV would swallow an error raised here.
+
+    Under Linux Qt magnifies the picture by itself when the wheel turns, by the session's own factor around the same
+    point. It looks right as long as nothing else happens; then only a new window makes Qt forget it.
+    """
 
     def __init__(self):
-        self.events, self.wheeled = [], False
+        self.events, self.magnified, self.wheeled = [], False, 0.0
 
     def __call__(self, event, x, y, flags, _):
-        kind = "move" if event == cv2.EVENT_MOUSEMOVE else KINDS.get(event)
+        kind = KINDS.get(event)
         if event in (cv2.EVENT_MOUSEWHEEL, cv2.EVENT_MOUSEHWHEEL):
-            self.wheeled = True
-        elif kind:
+            kind = ("wheel in" if flags > 0 else "wheel out") if event == cv2.EVENT_MOUSEWHEEL else None
+            self.magnified = self.magnified or (IS_LINUX and flags > 0)  # Qt does not shrink what it has not magnified
+            self.wheeled = time.monotonic()
+        elif self.magnified and kind != "up":
+            kind = None  # its position is that in a magnified picture
+        if kind:
             self.events.append((kind, x, y, bool(flags & cv2.EVENT_FLAG_SHIFTKEY)))
 
     def take(self):

@@ -4,7 +4,6 @@
 """
 
 import importlib
-import types
 
 import numpy as np
 import pytest
@@ -54,10 +53,10 @@ def test_every_label_is_written_at_once_in_the_order_of_the_boxes(folder):
     assert where(session) == ("1", 0) and not (folder / "1.bboxes.labels.tsv").exists()
     session.key("2")
     assert labels_of(folder) == "pear\n" and where(session) == ("1", 1)
-    press(session, "14")
+    press(session, "10")
     assert labels_of(folder) == "pear\napple\nUNDECIDED\n" and where(session) == ("10", 0)
     assert read_annotation(folder / "1.jpg", SIZE, CLASSES)[1] == []
-    session.key("3")
+    session.key("x")
     assert labels_of(folder, "10") == "EXCLUDE\n"
     assert session.message == "this was the last box, all boxes have a name; q to quit"
     assert (folder / "1.bboxes.tsv").read_text().startswith("10\t10\t50\t50\n")
@@ -132,24 +131,24 @@ def test_buttons_can_be_clicked_and_stand_out_under_the_mouse(folder):
     session = start(folder)
     x1, y1, x2, y2 = session.view().buttons[1].place
     session.mouse("move", x1 + 5, y2 - 5)
-    assert [button.hovered for button in session.view().buttons] == [False, True, False, False]
+    assert [button.hovered for button in session.view().buttons] == [False, True, False, False, False]
     session.mouse("down", x1 + 5, y2 - 5)
     session.mouse("up", x1 + 5, y2 - 5)
     session.mouse("down", 100, 100)  # no button there
     assert labels_of(folder) == "pear\n" and where(session) == ("1", 1)
     session.key("b")
-    assert [button.chosen for button in session.view().buttons] == [False, True, False, False]
+    assert [button.chosen for button in session.view().buttons] == [False, True, False, False, False]
 
 
 def test_every_class_has_a_button_and_as_many_as_can_be_have_a_key(folder):
     many = [f"class{number}" for number in range(80)]
     session = start(folder, many)
     buttons = session.view().buttons
-    assert [button.label for button in buttons[:80]] == many and len(buttons) == 82
+    assert [button.label for button in buttons[:80]] == many and len(buttons) == 83
     keys = [button.key for button in buttons if button.key]
-    assert "".join(keys) == KEYS and keys[:10] == list("1234567890") and not set(keys) & set("bhnqrsu")
-    session.key("a")  # the eleventh
-    assert labels_of(folder) == "class10\n"
+    assert "".join(keys) == KEYS + "x0c" and keys[:9] == list("123456789") and not set(KEYS) & set("bhnqrsucx0")
+    session.key("a")  # the tenth
+    assert labels_of(folder) == "class9\n"
     assert all(first.place != second.place for first, second in zip(buttons, buttons[1:], strict=False))
 
 
@@ -174,28 +173,56 @@ def test_the_picture_shows_the_box_enlarged(folder):
 
 
 def test_classes_are_those_of_the_data_set_of_the_folder(folder):
-    with pytest.raises(UserError, match="no label file names a class.*--set classes=apple,orange"):
-        A2.find_parameters([], folder)
-    assert A2.find_parameters(["classes=apple,pear"], folder).classes == CLASSES
+    assert A2.find_classes([], folder) == ()  # the first one is typed
+    assert A2.find_classes(["classes=apple,pear"], folder) == CLASSES
     (folder / "1.bboxes.labels.tsv").write_text("pear\nUNDECIDED\n")
-    assert A2.find_parameters([], folder).classes == ("pear",)
-    assert A2.find_parameters(["datasetName=grocery"], folder).classes[0] == "orange"
+    assert A2.find_classes([], folder) == ("pear",)
+    assert A2.find_classes(["datasetName=grocery"], folder)[0] == "orange"
     with pytest.raises(UserError, match="unknown parameter"):
-        A2.find_parameters(["clases=apple"], folder)
+        A2.find_classes(["clases=apple"], folder)
+
+
+def test_classes_of_the_other_folder_count_and_of_a_folder_outside_its_own(folder):
+    (folder / "1.bboxes.labels.tsv").write_text("pear\nUNDECIDED\n")
+    other = folder.parent / "testImages"
+    other.mkdir()
+    assert A2.find_classes([], other) == ("pear",)
+    outside = folder.rename(folder.parent / "photos")
+    assert A2.find_classes([], outside) == ("pear",)  # not those of the data set that PARAMETERS.py names
+
+
+def test_a_data_set_with_a_block_has_its_classes(tmp_path):
+    folder = tmp_path / "grocery" / "testImages"
+    folder.mkdir(parents=True)
+    assert A2.find_classes([], folder)[0] == "orange"
 
 
 def test_images_without_objects_get_their_empty_labels_and_missing_boxes_are_told(folder, monkeypatch, capsys):
     monkeypatch.setattr(A2, "require_display", lambda: None)
     monkeypatch.setattr(A2, "run_window", lambda title, session, paint, size: press(session, "12q"))
-    images = A2.main(types.SimpleNamespace(classes=CLASSES), folder)
+    images = A2.main(CLASSES, folder)
     assert [image.marks.labels for image in images] == [("apple", "pear"), None]
     assert labels_of(folder, "3") == ""
     told = capsys.readouterr().out
     assert "1 of 4 images have no boxes yet" in told and "2 of 4 boxes have a name" in told
+    assert told.endswith(f"next: python3 A1_annotateImages.py {folder}\n")
+
+
+def test_a_class_that_the_block_does_not_name_is_told(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "grocery" / "positive"
+    folder.mkdir(parents=True)
+    Image.new("RGB", SIZE).save(folder / "1.jpg")
+    (folder / "1.bboxes.tsv").write_text("10\t10\t50\t50\n")
+    monkeypatch.setattr(A2, "require_display", lambda: None)
+    monkeypatch.setattr(A2, "run_window", lambda title, session, paint, size: press(session, ["c", *"jam", "enter"]))
+    A2.main(("orange",), folder)
+    told = capsys.readouterr().out
+    assert 'NOTE: add jam to the classes of "grocery" in PARAMETERS.py' in told
+    assert f"next: put photos into {tmp_path / 'grocery' / 'testImages'}, then  python3 A1_annotateImages.py " in told
 
 
 def test_a_folder_without_boxes_is_refused(folder):
     for path in folder.glob("*.tsv"):
         path.unlink()
     with pytest.raises(UserError, match="no box in this folder; draw some with  python3 A1_annotateImages.py"):
-        A2.main(types.SimpleNamespace(classes=CLASSES), folder)
+        A2.main(CLASSES, folder)
