@@ -20,7 +20,8 @@ from helpers.parallel import in_parallel
 from helpers.parameters import run_step
 from helpers.published_rois import PublishedRois
 from helpers.sources import list_images, published_files, require_images
-from helpers.steps import ROIS, StepRun
+from helpers.step_run import StepRun
+from helpers.steps import ROIS
 from stages import propose_rois
 
 
@@ -30,7 +31,7 @@ def compute_one(image, params):
     return propose_rois(read_image(image.path), params)
 
 
-def write_published(params, outputs, todo):
+def write_published(params, outputs, todo, run):
     """Write the published ROIs of the images that have some; returns the others, for which step 1 finds its own."""
     missing = todo
     for path in published_files(params):
@@ -38,6 +39,7 @@ def write_published(params, outputs, todo):
         there = {key for key in missing if PurePosixPath(key).stem in published}
         for key in tqdm(sorted(there), desc="1 published ROIs", unit="image"):
             write_rois(outputs[key], np.rint(published[PurePosixPath(key).stem]).astype(int))
+            run.wrote(outputs[key])
         missing = [key for key in missing if key not in there]
     if len(missing) < len(todo):
         print(f"{len(todo) - len(missing)} images have published ROIs, {len(missing)} get their own")
@@ -49,17 +51,18 @@ def main(params):
     images = list_images(params)
     require_images(images, params, "positive", "testImages")
     outputs = {image.key: roi_path(params.roi_dir, image) for image in images}
-    run = StepRun(params, ROIS)
-    todo = run.start(outputs, "**/*.roi.txt")
-    nr_done, todo = len(images) - len(todo), write_published(params, outputs, todo)
-    wanted = set(todo)
-    jobs = [image for image in images if image.key in wanted]
-    results = in_parallel(partial(compute_one, params=params), jobs, params, "1 ROIs")
     counts = {}
-    for key, rois in zip(todo, results, strict=True):
-        write_rois(outputs[key], rois)  # not in the workers: those of a killed run would go on writing for a while
-        counts[key] = len(rois)
-    run.finish()
+    with StepRun(params, ROIS) as run:
+        todo = run.start(outputs, "**/*.roi.txt")
+        nr_done, todo = len(images) - len(todo), write_published(params, outputs, todo, run)
+        wanted = set(todo)
+        jobs = [image for image in images if image.key in wanted]
+        results = in_parallel(partial(compute_one, params=params), jobs, params, "1 ROIs")
+        for key, rois in zip(todo, results, strict=True):
+            write_rois(outputs[key], rois)  # not in the workers: those of a killed run would go on writing for a while
+            run.wrote(outputs[key])
+            counts[key] = len(rois)
+        run.finish()
     print(f"{len(images)} images, {nr_done} of them already done: {params.roi_dir}")
     for key in (key for key, count in counts.items() if count == 0):
         print(f"WARNING: {key} has no ROI within the limits roi_min..., roi_max... of PARAMETERS.py")

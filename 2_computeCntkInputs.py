@@ -10,11 +10,12 @@ import numpy as np
 from tqdm import tqdm
 
 from fastRCNN.targets import roi_class_ids
-from helpers.cntk_files import RoiInput, read_rois, roi_path, write_inputs
+from helpers.cntk_files import RoiInput, input_paths, read_rois, roi_path, write_inputs
 from helpers.images import image_size
 from helpers.parameters import run_step
 from helpers.sources import IMAGE_SETS, list_images, load_training_truth, require_images
-from helpers.steps import INPUTS, ROIS, StepRun, require
+from helpers.step_run import StepRun
+from helpers.steps import INPUTS
 from stages import padded_square
 
 
@@ -31,20 +32,20 @@ def make_input(image, is_training, params):
 
 def main(params):
     """Write the input files of the training and the test images; returns image set -> number of images."""
-    require(params, ROIS)
     images = {image_set: list_images(params, parts) for image_set, parts in IMAGE_SETS.items()}
     require_images(images["train"], params, "positive")
     require_images(images["test"], params, "testImages")
-    run = StepRun(params, INPUTS)
-    run.start({}, "t*.txt")
-    counts = {}
-    for image_set, files in images.items():
-        bar = tqdm(files, desc=f"2 inputs ({image_set})", unit="image")
-        entries = (make_input(image, image_set == "train", params) for image in bar)
-        nr_classes = len(params.all_classes)
-        counts[image_set] = write_inputs(params.cntk_files_dir, image_set, entries, params.cntk_nrRois, nr_classes)
-    run.finish()
-    print(f"{counts['train']} training and {counts['test']} test images: {params.cntk_files_dir}")
+    outputs = {path.name: path for image_set in images for path in input_paths(params.cntk_files_dir, image_set)}
+    with StepRun(params, INPUTS) as run:
+        todo = run.start(outputs)
+        for image_set, files in images.items() if todo else ():
+            bar = tqdm(files, desc=f"2 inputs ({image_set})", unit="image")
+            entries = (make_input(image, image_set == "train", params) for image in bar)
+            write_inputs(params.cntk_files_dir, image_set, entries, params.cntk_nrRois, len(params.all_classes))
+        run.finish()
+    counts = {image_set: len(files) for image_set, files in images.items()}
+    done = "" if todo else ", already done"
+    print(f"{counts['train']} training and {counts['test']} test images{done}: {params.cntk_files_dir}")
     return counts
 
 

@@ -24,7 +24,8 @@ from helpers.files import write_arrays
 from helpers.images import read_image
 from helpers.model_files import model_path
 from helpers.parameters import run_step
-from helpers.steps import FEATURES, INPUTS, TRAINING, StepRun, require
+from helpers.step_run import StepRun
+from helpers.steps import FEATURES, INPUTS, TRAINING, require
 from helpers.weights import get_weights
 from stages import (
     build_network,
@@ -49,7 +50,7 @@ def describe(network, image_set, rois, prepared, width, params):
     """The arrays of an image's file."""
     if params.classifier == "nn":
         probabilities, offsets = predict(network, prepared, rois, params)
-        return {"arr_0": probabilities, "offsets": offsets.reshape(len(rois), -1)}
+        return {"arr_0": probabilities, "offsets": offsets.reshape(len(rois), 4 * len(params.classes))}
     arrays = {"arr_0": describe_rois(network, prepared, rois, params)}
     if image_set == "train" and params.train_mirrored:
         arrays["mirrored"] = describe_mirrored(network, prepared, rois, width, params)
@@ -71,13 +72,11 @@ def read_ahead(entries, params):
 
 def train(params, ranks):
     """Train the network, unless that is done."""
-    run, path = StepRun(params, TRAINING), model_path(params)
-    todo = ranks.from_first(run.start({"model": path}, path.name) if ranks.is_first else None)
-    if todo:
-        train_network(params, run.record["id"], ranks)
-    if ranks.is_first:
+    with StepRun(params, TRAINING, ranks.is_first) as run:
+        if ranks.from_first(run.start({"model": model_path(params)})):
+            train_network(params, run.record["id"], ranks)
         run.finish()
-    ranks.wait()
+        ranks.wait()
 
 
 def main(params):
@@ -95,21 +94,21 @@ def main(params):
         for image_set, images in entries.items()
         for index in range(len(images))
     }
-    run = StepRun(params, FEATURES)
-    pattern = f"*_{params.classifier}_parsed/*.dat.npz"
-    todo = ranks.from_first(run.start(outputs, pattern) if ranks.is_first else None)
-    share = ranks.share(todo)
-    if share:
-        network = load_model(model_path(params), params) if params.classifier == "nn" else build_network(params)
-        bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
-        jobs = (entries[image_set][index] for image_set, index in share)
-        for name, job in zip(share, read_ahead(jobs, params), strict=True):
-            write_arrays(outputs[name], **describe(network, name[0], *job, params))
-            bar.update()
-        bar.close()
-    ranks.wait()
-    if ranks.is_first:
+    with StepRun(params, FEATURES, ranks.is_first) as run:
+        todo = ranks.from_first(run.start(outputs, f"*_{params.classifier}_parsed/*.dat.npz"))
+        share = ranks.share(todo)
+        if share:
+            network = load_model(model_path(params), params) if params.classifier == "nn" else build_network(params)
+            bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
+            jobs = (entries[image_set][index] for image_set, index in share)
+            for name, job in zip(share, read_ahead(jobs, params), strict=True):
+                write_arrays(outputs[name], **describe(network, name[0], *job, params))
+                run.wrote(outputs[name])
+                bar.update()
+            bar.close()
+        ranks.wait()
         run.finish()
+    if ranks.is_first:
         print(f"{len(todo)} images described, {len(outputs) - len(todo)} were already done: {params.cntk_files_dir}")
     return len(todo)
 

@@ -12,11 +12,12 @@ import numpy as np
 from fastRCNN.box_regression import train_box_regressor
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
-from helpers.classifier_files import write_classifier
+from helpers.classifier_files import classifier_paths, write_classifier
 from helpers.cntk_files import feature_path, read_features, read_inputs
 from helpers.errors import UserError
 from helpers.parameters import run_step
-from helpers.steps import FEATURES, SVMS, StepRun, require
+from helpers.step_run import StepRun
+from helpers.steps import SVMS
 from stages import Classifier, svm_settings, training_rois
 
 
@@ -81,19 +82,17 @@ def main(params):
     """Train on the features of step 3 and write the classifier; returns it."""
     if params.classifier != "svm":
         raise UserError(f'classifier = "{params.classifier}": only "svm" needs this step, go on with 5_evaluate.py')
-    require(params, FEATURES)
-    run = StepRun(params, SVMS)
-    run.start({}, f"*_{params.experimentName}.*")
-    images = TrainingSet(params)
-    if not any((images.targets(index) > 0).any() for index in range(len(images))):
-        raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
-    svms = train_svms(images, svm_settings(params), progress=lambda line: print(f"  {line}"))
-    regressor = train_regressor(images, svms, params) if params.boxRegression else None
-    classifier = Classifier(svms, regressor)
-    write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)
-    run.finish()
+    with StepRun(params, SVMS) as run:
+        run.start({path.name: path for path in classifier_paths(params.svm_dir, params.experimentName)}, keep=False)
+        images = TrainingSet(params)
+        if not any((images.targets(index) > 0).any() for index in range(len(images))):
+            raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
+        svms = train_svms(images, svm_settings(params), progress=lambda line: print(f"  {line}"))
+        regressor = train_regressor(images, svms, params) if params.boxRegression else None
+        write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)
+        run.finish()
     print(f"{len(params.classes)} SVMs on {svms.weights.shape[1]} features: {params.svm_dir}")
-    return classifier
+    return Classifier(svms, regressor)
 
 
 if __name__ == "__main__":

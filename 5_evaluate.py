@@ -17,12 +17,13 @@ from fastRCNN.evaluation import ClassOverlaps, Truth, mean_ap
 from helpers.cntk_files import feature_path, read_features, read_inputs, read_predictions
 from helpers.dataset import ImageFile
 from helpers.detection_files import detection_path, detection_rows, write_detections
-from helpers.files import write_json
+from helpers.files import remove_temporary_files, write_json
 from helpers.images import image_size
 from helpers.parameters import run_step
 from helpers.plots import plot_confusion, plot_precision_recall, write_figure
 from helpers.sources import load_truth
-from helpers.steps import DETECTIONS, STEPS, StepRun, require
+from helpers.step_run import StepRun
+from helpers.steps import DETECTIONS
 from helpers.tables import evaluation_table, format_table, write_table
 from helpers.voc_results import voc_results
 from stages import class_scores, detect, load_classifier, padded_square
@@ -88,11 +89,8 @@ def result_files(params):
         yield lambda key, found: None
 
 
-def main(params):
-    """Evaluate `imageSet`; writes detections, table and plots and returns the content of the JSON file."""
-    require(params, STEPS[DETECTIONS].before(params))
-    run = StepRun(params, DETECTIONS)
-    run.start({}, f"{params.imageSet}_{params.classifier}.tsv")
+def find_and_write(params):
+    """Write the detections of all images; returns those kept of each image, and its truth."""
     drawn_from = params.vis_decisionThresholds[params.classifier]
     detections, truths = [], []
 
@@ -106,17 +104,28 @@ def main(params):
 
     with result_files(params) as write_result:
         write_detections(detection_path(params), rows(write_result))
-    result, curves = measure(detections, truths, params)
-    confusion = confusion_matrix(detections, truths, len(params.classes), drawn_from, params.eval_overlapThreshold)
+    return detections, truths
+
+
+def main(params):
+    """Evaluate `imageSet`; writes detections, table and plots and returns the content of the JSON file."""
+    drawn_from = params.vis_decisionThresholds[params.classifier]
     stem = params.results_dir / f"evaluation_{params.imageSet}_{params.classifier}"
-    table = evaluation_table(result)
-    write_json(stem.with_suffix(".json"), result)
-    write_table(stem.with_suffix(".tsv"), table)
-    write_figure(stem.with_name(stem.name + "_precisionRecall.png"), plot_precision_recall(curves, result["AP"]))
-    write_figure(
-        stem.with_name(stem.name + "_confusion.png"), plot_confusion(confusion, params.all_classes, drawn_from)
-    )
-    run.finish()
+    results = f"comp4_det_{params.imageSet}_", stem.name
+    with StepRun(params, DETECTIONS) as run:
+        run.start({"detections": detection_path(params)}, keep=False)
+        remove_temporary_files(params.results_dir, lambda path: path.name.startswith(results))
+        detections, truths = find_and_write(params)
+        result, curves = measure(detections, truths, params)
+        confusion = confusion_matrix(detections, truths, len(params.classes), drawn_from, params.eval_overlapThreshold)
+        table = evaluation_table(result)
+        write_json(stem.with_suffix(".json"), result)
+        write_table(stem.with_suffix(".tsv"), table)
+        write_figure(stem.with_name(stem.name + "_precisionRecall.png"), plot_precision_recall(curves, result["AP"]))
+        write_figure(
+            stem.with_name(stem.name + "_confusion.png"), plot_confusion(confusion, params.all_classes, drawn_from)
+        )
+        run.finish()
     print_report(table, curves, detections, params)
     print(f"table, curves and confusion matrix: {stem}*")
     return result

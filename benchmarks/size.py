@@ -38,7 +38,8 @@ from helpers.files import write_arrays
 from helpers.images import read_image
 from helpers.parameters import argument_parser, load_parameters
 from helpers.sources import IMAGE_SETS, list_images, load_truth
-from helpers.steps import FEATURES, ROIS, SVMS, StepRun
+from helpers.step_run import StepRun
+from helpers.steps import FEATURES, ROIS, SVMS
 from helpers.tables import format_table
 from stages import build_network, class_scores, describe_rois, detect, predict, prepare_image, propose_rois
 
@@ -110,7 +111,7 @@ def invent_detections(params):
 def complete(params, step):
     """Leave the record that a step leaves."""
     run = StepRun(params, step)
-    run.start({}, "no file of this step")
+    run.start({})
     run.finish()
 
 

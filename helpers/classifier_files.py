@@ -12,14 +12,15 @@ from helpers.errors import UserError
 from helpers.files import read_arrays, write_arrays, write_text
 
 
-def _paths(folder, experiment):
+def classifier_paths(folder, experiment):
+    """The four files of a classifier; the last one may be absent."""
     texts = [folder / f"svm{part}_{experiment}.txt" for part in ("weights", "bias", "feature_scale")]
     return (*texts, folder / f"boxregression_{experiment}.npz")
 
 
 def write_classifier(folder, experiment, svms, regressor, classes):
     """Write SVMs (weights (K, D), biases (K,), scale) and the regressor (or None), exact to the last bit."""
-    weights, bias, scale, boxes = _paths(folder, experiment)
+    weights, bias, scale, boxes = classifier_paths(folder, experiment)
     heads = [f"# {name}\n" for name in classes]
     rows = [" ".join(map(_exact, row)) + "\n" for row in svms.weights]
     write_text(weights, "".join(head + row for head, row in zip(heads, rows, strict=True)))
@@ -41,7 +42,7 @@ def read_classifier(folder, experiment, nr_classes, with_boxes):
 
     Raises `UserError` for a file that is missing, broken or made for another number of classes.
     """
-    weights, bias, scale, boxes = _paths(folder, experiment)
+    weights, bias, scale, boxes = classifier_paths(folder, experiment)
     svms = _numbers(weights, 2).astype(np.float32), _numbers(bias, 1).astype(np.float32), float(_numbers(scale, 1)[0])
     if svms[0].shape[0] != nr_classes or svms[1].shape != (nr_classes,):
         raise UserError(

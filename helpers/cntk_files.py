@@ -109,12 +109,17 @@ class RoiInput:
         return boxes
 
 
+def input_paths(folder, image_set):
+    """The four files of an image set."""
+    return [folder / f"{image_set}{suffix}" for suffix in SUFFIXES]
+
+
 def write_inputs(folder, image_set, entries, nr_rois, nr_classes):
     """Write the four files of an image set, image by image, so that memory does not grow with their number.
 
     entries: iterable of `RoiInput`; nr_rois: ROIs a row, zero-padded; nr_classes: K + 1. Returns the number of images.
     """
-    paths = [folder / f"{image_set}{suffix}" for suffix in SUFFIXES]
+    paths = input_paths(folder, image_set)
     one_hot = [" ".join("1" if i == k else "0" for i in range(nr_classes)) for k in range(nr_classes)]
     padding = (" " + " ".join(["0"] * 4), " " + " ".join(["0"] * nr_classes))
     count = 0
@@ -148,7 +153,7 @@ class InputFiles(Sequence):
     """
 
     def __init__(self, folder, image_set):
-        self._paths = [folder / f"{image_set}{suffix}" for suffix in SUFFIXES]
+        self._paths = input_paths(folder, image_set)
         self._ends = [_row_ends(path) for path in self._paths]
         self._require_equal_lengths()
         self._rows = np.arange(len(self._ends[0]))

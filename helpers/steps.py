@@ -1,8 +1,9 @@
-"""What every step is computed from, so that no step ever works on stale or unfinished files.
+"""What every step is computed from, so that no step ever works on stale, changed or unfinished files.
 
-Each step keeps a record beside its files: the parameters it used, a fingerprint of each file it read, and the record of
-the step before it. `StepRun` decides what a rerun still has to do; `require` stops a later step when an earlier one is
-missing, unfinished, or was run with other parameters or other files, and names what to run again.
+Each step keeps a record beside its files (helpers/records.py): the parameters it used, a fingerprint of each file it
+read and wrote, and the record of the step before it. `require` stops a later step when an earlier one is missing,
+unfinished, or was run with other parameters or other files, or when a file is not what it wrote, and names what to run
+again. What a rerun has to do, helpers/step_run.py decides.
 """
 
 import hashlib
@@ -10,7 +11,10 @@ import json
 from dataclasses import dataclass
 
 from helpers.errors import UserError
-from helpers.files import fingerprint, read_json, write_json
+from helpers.files import fingerprint
+from helpers.locks import describe, is_held
+from helpers.records import changed_output, read_record
+from helpers.settings import as_options
 from helpers.sources import annotation_paths, list_images, published_files
 from helpers.weights import weights_fingerprint
 
@@ -29,14 +33,18 @@ ENGINE_PARAMETERS = {
 
 @dataclass(frozen=True)
 class Step:
-    """before(params): the step whose files it reads, or None; record(params): where its own record lies;
-    parameters(params): names of those it depends on; inputs(params): name -> fingerprint of what it reads besides the
-    files of `before`."""
+    """reads(params): the steps whose files it reads, the last one before it at the end; record(params): where its own
+    record lies; parameters(params): names of those it depends on; inputs(params): name -> fingerprint of what it reads
+    besides the files of steps."""
 
-    before: object
+    reads: object
     record: object
     parameters: object
     inputs: object
+
+    def before(self, params):
+        """The step before it, or None."""
+        return self.reads(params)[-1] if self.reads(params) else None
 
 
 def _image_fingerprints(params):
@@ -73,13 +81,14 @@ def _always(*names):
     return lambda params: names
 
 
-def _after(step, with_nn=None):
-    """The step before, which may be another one with classifier "nn"."""
-    return lambda params: with_nn if with_nn and params.classifier == "nn" else step
-
-
 def _network_weights(params):
     return {"weights": weights_fingerprint(params)}
+
+
+def _weights_options(params):
+    """The options that choose these weights, for messages."""
+    names = ("networkWeights", "seed") if params.networkWeights == "random" else ("networkWeights",)
+    return as_options({name: getattr(params, name) for name in names})
 
 
 def trained_by(params):
@@ -95,15 +104,15 @@ def _feature_parameters(params):
 
 
 STEPS = {
-    ROIS: Step(_after(None), lambda params: params.roi_dir / "record.json", _roi_parameters, _image_fingerprints),
+    ROIS: Step(_always(), lambda params: params.roi_dir / "record.json", _roi_parameters, _image_fingerprints),
     INPUTS: Step(
-        _after(ROIS),
+        _always(ROIS),
         lambda params: params.cntk_files_dir / "record.json",
         _input_parameters,
         _annotation_fingerprints,
     ),
     TRAINING: Step(
-        _after(INPUTS),
+        _always(INPUTS),
         lambda params: params.model_dir / f"record_{params.experimentName}.json",
         _always(
             *NETWORK_PARAMETERS, "seed", "train_mirrored", "boxRegression",
@@ -115,13 +124,13 @@ STEPS = {
         _network_weights,
     ),
     FEATURES: Step(
-        _after(INPUTS, with_nn=TRAINING),
+        lambda params: (INPUTS, TRAINING) if params.classifier == "nn" else (INPUTS,),
         lambda params: params.cntk_files_dir / f"record_{params.classifier}_parsed.json",
         _feature_parameters,
         lambda params: {} if params.classifier == "nn" else _network_weights(params),
     ),
     SVMS: Step(
-        _after(FEATURES),
+        _always(INPUTS, FEATURES),
         lambda params: params.svm_dir / f"record_{params.experimentName}.json",
         _always(
             "seed", "train_negOverlapThres", "svm_C", "svm_B", "svm_nrEpochs",
@@ -131,7 +140,7 @@ STEPS = {
         lambda params: {},
     ),
     DETECTIONS: Step(
-        _after(SVMS, with_nn=FEATURES),
+        lambda params: (INPUTS, FEATURES) if params.classifier == "nn" else (INPUTS, FEATURES, SVMS),
         lambda params: params.detections_dir / f"record_{params.imageSet}_{params.classifier}.json",
         _always(
             "experimentName", "nmsThreshold", "nms_boxVoting", "nms_votingOverlap", "nms_maxDetections",
@@ -140,6 +149,12 @@ STEPS = {
         lambda params: {},
     ),
 }  # fmt: skip
+
+
+def lock_name(params, name):
+    """The name of a step's lock: one for each record."""
+    path = STEPS[name].record(params).relative_to(params.proc_dir)
+    return "-".join(path.with_suffix("").parts)
 
 
 def _chain(name, params):
@@ -162,87 +177,103 @@ def expected_records(params, name):
             "inputs": STEPS[step].inputs(params),
         }
         before = hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
-        records[step] = {**record, "id": before}
+        notes = {"weights": _weights_options(params)} if "weights" in record["inputs"] else {}
+        records[step] = {**record, "notes": notes, "id": before}
     return records
 
 
-class StepRun:
-    """One run of a step: what is left to do, and the record of it.
+def require(params, *names):
+    """Stop with a `UserError` unless the files of some steps may be read.
 
-    A killed run leaves its finished files and an unfinished record; the next run with the same parameters and inputs
-    keeps those files and does the rest. Files made from anything else are removed before the first new one is written.
+    names: steps of one chain, the last one after the others. Each of them and of those before it must have been
+    completed with these parameters and input files, and what they wrote themselves must still be as they wrote it.
     """
-
-    def __init__(self, params, name):
-        self.record = expected_records(params, name)[name]
-        self.path = STEPS[name].record(params)
-
-    def start(self, outputs, pattern):
-        """Mark the run as unfinished and remove what is out of date.
-
-        outputs: name of a unit of work -> path of its file; a name that is also one of the step's inputs becomes out of
-        date when that input changes; pattern: glob for all such files below the record's folder, those of former images
-        among them. Returns the names whose files are still to be made.
-        """
-        before = read_json(self.path) if self.path.exists() else {}
-        same = all(before.get(key) == self.record[key] for key in ("before", "parameters"))
-        shared = [name for name in self.record["inputs"] if name not in outputs]
-        same = same and all(before["inputs"].get(name) == self.record["inputs"][name] for name in shared)
-        if before:
-            write_json(self.path, {**before, "complete": False})
-        name_of = {path: name for name, path in outputs.items()}
-        for path in sorted(self.path.parent.glob(pattern)):  # temporary files of a killed run match as well
-            name = name_of.get(path)
-            if not (same and name and before["inputs"].get(name) == self.record["inputs"].get(name)):
-                path.unlink()
-        write_json(self.path, {**self.record, "complete": False})
-        return [name for name, path in outputs.items() if not path.exists()]
-
-    def finish(self):
-        """Mark the step as done: later steps may read its files."""
-        write_json(self.path, {**self.record, "complete": True})
-
-
-def require(params, name):
-    """Stop with a `UserError` unless a step, and each before it, was completed with these parameters and files."""
-    for step, expected in expected_records(params, name).items():
-        found, again = _record_with_parameters(params, step)
-        _same_inputs(found, expected, step, again)
-        if found["before"] != expected["before"]:
-            raise UserError(f"{STEPS[step].before(params)} ran again after {step}: {again}")
+    if not names:
+        return
+    expected = expected_records(params, names[-1])
+    found = {}
+    for step, record in expected.items():
+        found[step] = _complete_record(params, step, expected)
+        _same_inputs(found[step], record)
+        if found[step]["before"] != record["before"]:
+            raise UserError(f"{STEPS[step].before(params)} ran again after {step}: {_again(step)}")
+    for name in names:
+        _same_outputs(params, name, found[name])
 
 
 def require_parameters(params, name):
     """The same for using what was trained on other images: the data set's own files need not be there any more."""
+    chain = _chain(name, params)
+    expected = {step: {"parameters": params.subset(STEPS[step].parameters(params))} for step in chain}
     before = None
-    for step in _chain(name, params):
-        found, again = _record_with_parameters(params, step)
+    for step in chain:
+        found = _complete_record(params, step, expected)
         if found["before"] != before:
-            raise UserError(f"{STEPS[step].before(params)} ran again after {step}: {again}")
+            raise UserError(f"{STEPS[step].before(params)} ran again after {step}: {_again(step)}")
         if step in (TRAINING, FEATURES):
-            _same_inputs(found, {"inputs": STEPS[step].inputs(params)}, step, again)
+            notes = {"weights": _weights_options(params)}
+            _same_inputs(found, {"step": step, "inputs": STEPS[step].inputs(params), "notes": notes})
         before = found["id"]
+    _same_outputs(params, name, found)
 
 
-def _record_with_parameters(params, name):
-    """The record of a complete step that ran with these parameters, and the advice to run it again."""
+def _again(name):
+    return f"run {name} again and the steps after it (python3 run.py --from {name[0]})"
+
+
+def _complete_record(params, name, expected):
+    """The record of a complete step that ran with these parameters. expected: step -> what its record should be."""
     path = STEPS[name].record(params)
-    if not path.exists():
+    found = read_record(path, name)
+    if found is None:
         raise UserError(f"{path.parent} has no files of {name}: run {name} first")
-    found = read_json(path)
-    again = f"run {name} again and the steps after it (python3 run.py --from {name[0]})"
-    for parameter, value in params.subset(STEPS[name].parameters(params)).items():
-        old = found["parameters"].get(parameter)
-        if old != value:
-            raise UserError(f"{parameter} is {value!r} now but was {old!r} when {name} ran: {again}, or set it back")
+    changed = _changed_parameters(found, expected[name])
+    if changed:
+        words = [f"{parameter} is {new!r} now but was {old!r}" for parameter, (old, new) in changed.items()]
+        raise UserError(f"{', '.join(words)} when {name} ran: {_again(name)}{_set_back(params, expected)}")
     if not found["complete"]:
+        if is_held(params.proc_dir, lock_name(params, name)):
+            who = describe(params.proc_dir, lock_name(params, name))
+            raise UserError(f"{name} is running now, {who}: wait until it has finished")
         raise UserError(f"{name} has not finished: run it again, it continues where it stopped")
-    return found, again
+    return found
 
 
-def _same_inputs(found, expected, name, again):
+def _changed_parameters(found, expected):
+    """Parameter -> (value in the record, value now) of those that differ."""
+    old, new = found["parameters"], expected["parameters"]
+    return {name: (old.get(name), value) for name, value in new.items() if name not in old or old[name] != value}
+
+
+def _set_back(params, expected):
+    """The options that fit to the files that are there, those of later steps included."""
+    values = {}
+    for step, record in expected.items():
+        found = read_record(STEPS[step].record(params), step)
+        changed = _changed_parameters(found, record) if found else {}
+        values = {**{name: old for name, (old, _) in changed.items() if name in found["parameters"]}, **values}
+    return f", or set it back: {as_options(values)}" if values else ""
+
+
+def _same_inputs(found, expected):
+    name = expected["step"]
     for key in {**found["inputs"], **expected["inputs"]}:
         old, new = found["inputs"].get(key), expected["inputs"].get(key)
-        if old != new:
-            change = "was added" if old is None else "was removed" if new is None else "has changed"
-            raise UserError(f"{key} {change} since {name} ran: {again}")
+        if old == new:
+            continue
+        change = "was added" if old is None else "was removed" if new is None else "has changed"
+        line = f"{key} {change} since {name} ran"
+        former, now = found["notes"].get(key), expected["notes"].get(key)
+        if former is None:
+            raise UserError(f"{line}: {_again(name)}")
+        back = "put the former file back" if former == now else f"set it back: {former}"
+        raise UserError(f"{line} with {former} ({old}); it is {now} ({new}) now: {_again(name)}, or {back}")
+
+
+def _same_outputs(params, name, found):
+    path = STEPS[name].record(params)
+    changed = changed_output(path, found)
+    if changed:
+        what = "has changed since" if changed.exists() else "is missing, which"
+        after = " wrote it" if changed.exists() else " wrote"
+        raise UserError(f"{changed}: {what} {name}{after}: run {name} again, which makes it anew")

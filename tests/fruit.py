@@ -12,7 +12,8 @@ from helpers.detection_files import detection_path, detection_rows, write_detect
 from helpers.drawing import class_color
 from helpers.parameters import load_parameters
 from helpers.sources import list_images
-from helpers.steps import DETECTIONS, FEATURES, ROIS, SVMS, StepRun
+from helpers.step_run import StepRun
+from helpers.steps import DETECTIONS, FEATURES, ROIS, SVMS
 
 SIZE, SCALE = (200, 150), 6  # pictures show the images at 1200 x 900
 GROUND = (20, 70, 20)
@@ -65,7 +66,7 @@ def complete(params, *steps):
     """Leave the records that these steps would leave."""
     for step in steps:
         run = StepRun(params, step)
-        run.start({}, "no files of this step")
+        run.start({})
         run.finish()
 
 

@@ -136,11 +136,10 @@ def test_a_killed_step_is_not_accepted_and_continues(tiny_finished, tmp_path, ki
     run_steps(params, step)
     after = tree(proc)
     done = [path for path in left if path.endswith((".roi.txt", ".dat.npz"))]
-    assert [path for path in done if after[path] != left[path]] == [], "what was done is not done again"
+    again = [path for path in done if after[path] != left[path]]
+    assert len(again) <= 1, "what was done is not done again, but for a file whose name was not noted yet"
     assert {path: data for path, (_, data) in after.items()} == {path: whole[path][1] for path in after}
-    if step in (1, 3):
-        hidden = [path.name for path in proc.rglob(".*") if not path.name.endswith("json")]
-        assert hidden == [], "temporary files are cleared away"
+    assert [path for folder in (proc, tmp_path / "results") for path in folder.rglob(".*")] == [], "no temporary file"
     require(params, (ROIS, INPUTS, FEATURES, SVMS, DETECTIONS)[step - 1])
 
 
@@ -178,5 +177,6 @@ def test_killed_with_all_its_processes(tiny_finished, tmp_path):
     before = tree(params.roi_dir)
     run_steps(params, 1)
     after, whole = tree(params.roi_dir), tree(tiny_finished / "proc/tiny/rois")
-    assert all(after[path] == before[path] for path in before if path.endswith(".roi.txt"))
+    again = [path for path in before if path.endswith(".roi.txt") and after[path] != before[path]]
+    assert len(again) <= 1, "what was done is not done again, but for a file whose name was not noted yet"
     assert {path: data for path, (_, data) in after.items()} == {path: data for path, (_, data) in whole.items()}

@@ -231,13 +231,38 @@ def test_a_file_lost_or_cut_short_by_hand_is_named(finished, path, step, again):
         run_steps(tiny_params(finished), step)
 
 
-def test_a_broken_record_is_named(finished):
+def damaged(record):
+    """What a record may have become: name -> text."""
+    content = json.loads(record)
+    wrong = {
+        "cut": record[:50], "empty": "", "null": "null", "list": "[]", "number": "3", "object": "{}", "text": '"a"',
+        "deep": "[" * 100_000, "deep objects": '{"a":' * 100_000, "long number": "9" * 5000,
+    }  # fmt: skip
+    for key in content:
+        wrong[f"without {key}"] = json.dumps({name: value for name, value in content.items() if name != key})
+        for value in (None, [], 3, 0.5, {"a": 1}, {"a": None}, {"a": []}, "false"):
+            if isinstance(value, str | None | dict) and key in ("step", "id", "before", "parameters"):
+                continue  # such a one is no other kind; that it is another value, other tests show
+            wrong[f"{key} {value}"] = json.dumps({**content, key: value})
+    return wrong
+
+
+def test_a_damaged_record_is_named_with_the_remedy(finished):
     params = tiny_params(finished)
-    record = params.roi_dir / "record.json"
-    record.write_text(record.read_text()[:50])
-    for number in (1, 2):
-        with pytest.raises(UserError, match=r"rois.record.json: not a readable JSON file"):
-            run_steps(params, number)
+    path = params.roi_dir / "record.json"
+    whole = path.read_text()
+    for name, text in damaged(whole).items():
+        path.write_text(text)
+        for number in (1, 2):
+            with pytest.raises(UserError) as error:
+                run_steps(params, number)
+            assert re.fullmatch(
+                r"\S+rois.record.json: damaged, or of another version \(.+\); delete it and run 1_computeRois.py again",
+                str(error.value),
+            ), f"{name}: {error.value}"
+    path.unlink()
+    run_steps(params, 1, 2, 3, 4, 5)
+    assert path.read_text() == whole
 
 
 def test_records_hold_no_path_of_this_machine(finished):
