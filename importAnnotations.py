@@ -19,9 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.annotation_formats import FORMATS
-from helpers.annotation_formats.common import Source
 from helpers.annotation_formats.image_index import ImageIndex
 from helpers.annotation_formats.placing import place, write_report
+from helpers.annotation_formats.records import Source
 from helpers.annotation_formats.settle import ClassRules, Settled, settle
 from helpers.annotation_formats.splitting import (
     DEFAULT_FRACTION,
@@ -56,6 +56,8 @@ def main(params, format_name, source_path, dataset, **options):
         source_path, index_images(source_path, options.images), options.classFile and Path(options.classFile)
     )
     records = FORMATS[format_name].read(source)
+    if not source.images.images:  # nor inside of the annotation files
+        raise UserError(f"{source_path}: no image below it, nor in the folder above; name their folder with --images")
     settled = settle(source, records, class_rules(options))
     chosen = split(source, settled, options, params.seed)
     note_images_without_record(source, settled, chosen)
@@ -103,13 +105,11 @@ def index_images(source_path, folders):
     if not source_path.exists():
         raise UserError(f"{source_path}: no such file or folder")
     if folders:
-        return ImageIndex(folders)
+        return ImageIndex(folders, named=True)
     own = source_path if source_path.is_dir() else source_path.parent
     index = ImageIndex([own])
     if not index.images:
         index = ImageIndex([own.resolve().parent])
-    if not index.images:
-        raise UserError(f"{own}: no image in it, nor in the folder above; name their folder with --images")
     return index
 
 
@@ -118,7 +118,7 @@ def split(source, settled, options, seed):
     lists = {kind: getattr(options, kind) for kind in SUBDIR_OF_LIST}
     listed = read_lists(source, {kind: paths for kind, paths in lists.items() if paths})
     kinds = {kind for kind in ("train", "test") if lists[kind]}
-    known = {item.image.path for item in settled}
+    known = {item.image.path for item in settled} | source.refused
     extra = [
         image for image in source.images.images if listed.get(image.path) == "negative" and image.path not in known
     ]
@@ -149,7 +149,7 @@ def split(source, settled, options, seed):
 
 def note_images_without_record(source, settled, chosen):
     """Note the images that no annotation was found for."""
-    known = {item.image.path for item in settled} | {item.image.path for item, _ in chosen}
+    known = {item.image.path for item in settled} | {item.image.path for item, _ in chosen} | source.refused
     for image in source.images.images:
         if image.path not in known:
             source.note(image.path, "left out: has no annotation that could be read")

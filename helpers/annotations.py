@@ -18,6 +18,7 @@ from helpers.parameters import EXCLUDED_LABELS
 BOX_SUFFIXES = (".bboxes.tsv", ".bboxes.txt")
 LABEL_SUFFIXES = (".bboxes.labels.tsv", ".bboxes.labels.txt")
 MAX_SHOWN = 500  # letters of a message: a row may be as long as a file
+MIN_BOX_SIDE = 0.99  # pixels: a pixel, less what rounding takes off
 MAX_OUTSIDE = 1.0  # pixels that a box may stick out of its image: rounding of other tools; it is clipped
 
 
@@ -168,10 +169,17 @@ def check_box(path, row, box, fields, size):
     clipped = [max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))]
     if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
         return error(f"{values} has no part inside the image", "draw it again")
+    if is_below_a_pixel(clipped):
+        return error(f"{values} is smaller than a pixel", "write it in pixels, not in fractions of the image")
     if clipped != box:
         message = f"{values} sticks out of the image by up to a pixel and is clipped"
         return clipped, Problem("warning", path, row, message, "no need to act")
     return box, None
+
+
+def is_below_a_pixel(box):
+    """Whether a box (x1, y1, x2, y2) in pixels is narrower or lower than a pixel: most likely it is in another unit."""
+    return min(box[2] - box[0], box[3] - box[1]) < MIN_BOX_SIDE
 
 
 def _check_label(path, row, label, classes):

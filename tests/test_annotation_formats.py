@@ -59,14 +59,15 @@ def test_coco_boxes_crowds_and_shapes_without_boxes(tmp_path):
         {"bbox": [1.5, 2.25, 10, 20], "category_id": 1, "iscrowd": 1},
         {"segmentation": [[10, 10, 30, 12, 20, 40], [50, 5, 60, 6, 55, 9]]},
         {"segmentation": letters},
-        {"segmentation": {"size": [80, 100], "counts": runs}},
+        {"segmentation": {"size": [80, 100], "counts": runs}, "category_id": 1, "bbox": [7, 7, 0, 0]},
+        {"segmentation": letters},  # the same again
     ])  # fmt: skip
     found, _, _ = imported(tmp_path, "coco", {"x.json": content})
     x, y, w, h = mask.toBbox(plain)
     assert (x, y, x + w, y + h) == (20, 10, 60, 51)
     assert found["a.jpg"] == [
         ("cup", 10, 20, 40, 60), ("EXCLUDE", 1.5, 2.25, 11.5, 22.25), ("cup", 10, 5, 60, 40),
-        ("cup", 20, 10, 60, 51), ("cup", 20, 10, 60, 51),
+        ("cup", 20, 10, 60, 51), ("pan", 20, 10, 60, 51),
     ]  # fmt: skip
 
 
@@ -87,18 +88,19 @@ def test_run_lengths_agree_with_pycocotools(seed):
 
 
 def test_coco_errors_cost_the_image_not_the_others(tmp_path):
-    names = ("a.jpg", "b.jpg", "c.jpg")
+    names = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
     content = coco(
         [{"bbox": [0, 0, 10, 10]}, {"bbox": [0, 0, 1, "x"], "image_id": 8}, {"bbox": [1, 1, 5, 5], "image_id": 55},
          {"bbox": [1, 1, 5, 5], "image_id": 9, "category_id": 77}],
-        [{"id": 7 + n, "file_name": name} for n, name in enumerate(names)] + [{"id": 10}, {"id": 7, "file_name": "z"}],
+        [{"id": 7 + n, "file_name": name} for n, name in enumerate(names)] + [{"id": 12}, {"id": 10, "file_name": "z"}],
     )  # fmt: skip
     found, notes, _ = imported(tmp_path, "coco", {"x.json": content, "captions.json": {"images": []}}, names)
     assert found == {"a.jpg": [("cup", 0, 0, 10, 10)]}
     for text in (
         'images[1]: left out: annotations[1]: bbox = "x" is not a number', 'category_id "77" is not among',
-        'annotations[2]: left out: image_id "55" is not among', 'images[3]: left out: no "file_name"',
-        'images[4]: left out: id "7" comes twice', "captions.json: left out: is not COCO",
+        'annotations[2]: left out: image_id "55" is not among', 'images[4]: left out: no "file_name"',
+        'images[3]: left out: id "10" comes twice', 'images[5]: left out: id "10" comes twice',
+        "captions.json: left out: is not COCO",
     ):  # fmt: skip
         assert text in notes
 
@@ -163,10 +165,10 @@ def test_yolo_files_that_could_mean_several_images_make_none_of_them_negative(tm
         "labels/train_2.txt": "0 .5 .5 .1 .1",
         "train.txt": "1",
     }
-    images = ("a/1.jpg", "b/1.jpg", "a/train_2.jpg", "a/empty.jpg", "plots/curve.png")
+    images = ("images/a/1.jpg", "images/b/1.jpg", "images/train_2.jpg", "images/empty.jpg", "plots/curve.png")
     found, notes, parts = imported(tmp_path, "yolo", texts, images)
     assert parts == {"train_2.jpg": "positive", "empty.jpg": "negative"}
-    assert 'labels/1.txt: left out: image "1" may be a/1.jpg or b/1.jpg' in notes
+    assert 'labels/1.txt: left out: no image "1" below' in notes and "a/1.jpg is in another folder" in notes
     assert "train.txt" not in notes and "curve.png: left out: has no annotation" in notes
 
 
@@ -201,14 +203,15 @@ def test_csv_rows_without_a_box_empty_boxes_crowds_and_errors(tmp_path):
     text = (
         "filename,xmin,ymin,xmax,ymax,class,iscrowd\na.jpg,1,1,9,9,cup,1\nb.jpg,,,,,,\na.jpg,5,5,5,9,cup,0\n"
         "c.jpg,1,1,9,9,cup,0\nc.jpg,1,1,inf,9,cup,0\n,1,1,2,2,cup,0\nd.jpg,1\n"
+        "e.jpg,1,1,9,9,cup,1\n"
     )
-    names = [f"{name}.jpg" for name in "abcd"]
+    names = [f"{name}.jpg" for name in "abcde"]
     found, notes, parts = imported(tmp_path, "csv", {"x.csv": text}, names, source="source/x.csv")
-    assert found == {"a.jpg": [("EXCLUDE", 1, 1, 9, 9)], "b.jpg": []}
-    assert parts == {"a.jpg": "positive", "b.jpg": "negative"}
-    assert "x.csv, row 4: box (5, 5, 5, 9) left out: empty" in notes
-    assert 'row 6: image "c.jpg" left out: x2 = "inf" is not a number' in notes
-    assert "row 7: left out: names no image" in notes and 'row 8: image "d.jpg" left out: y1 = ""' in notes
+    assert found == {"e.jpg": [("EXCLUDE", 1, 1, 9, 9)], "b.jpg": []}
+    assert parts == {"e.jpg": "positive", "b.jpg": "negative"}
+    assert 'x.csv, image "a.jpg": left out: row 4: box (5, 5, 5, 9) has no area' in notes
+    assert 'image "c.jpg": left out: row 6: x2 = "inf" is not a number' in notes
+    assert "row 7: left out: names no image" in notes and 'image "d.jpg": left out: row 8: y1 = ""' in notes
 
 
 def test_a_csv_with_another_header_is_refused(tmp_path):

@@ -109,7 +109,7 @@ def test_encodings_and_line_ends_are_read(tmp_path, encoding, line_end):
     [
         (b"", "empty file"), (b"[" * 100_000, "not readable JSON"), (b"{", "not readable JSON"), (b"[]", "is not COCO"),
         (b"7" * 6000, "not readable JSON"), (b'"\xff"', "not UTF-8 text"), (b'{"images": 3}', "is not COCO"),
-        (b'{"images": [null, 3], "annotations": [null], "categories": [{}]}', "images[0]: left out"),
+        (b'{"images": [null, 3], "annotations": [null], "categories": [{}]}', "annotations[0]: left out"),
         (b'{"images": [], "annotations": [{"image_id": {}}], "categories": []}', "is neither a number nor a text"),
     ],
     ids=range(9),
@@ -118,15 +118,9 @@ def test_json_that_is_broken_costs_one_line(tmp_path, content, reason):
     put(tmp_path, "a.jpg", None)
     put(tmp_path, "a.json", content)
     for form in ("coco", "labelme", "labelstudio", "vott"):
-        with pytest.raises(UserError, match="nothing to import") as error:
+        with pytest.raises(UserError, match="nothing to import|repair it or move it away") as error:
             run(tmp_path, form)
-        assert "\n" not in str(error.value)
-    with pytest.raises(UserError):
-        run(tmp_path, "coco")
-    index = importAnnotations.index_images(tmp_path / "source", ())
-    source = importAnnotations.Source(tmp_path / "source", index)
-    importAnnotations.FORMATS["coco"].read(source)
-    assert reason in "\n".join(map(str, source.notes))
+        assert "\n" not in str(error.value) and (form != "coco" or reason in str(error.value))
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 4000, "null", "true", "[]", '"x"'])
@@ -164,7 +158,7 @@ def test_names_that_lead_elsewhere_find_nothing(tmp_path, name):
 @pytest.mark.parametrize("form", ["voc", "csv", "yolo", "labelme"])
 def test_ten_thousand_boxes_are_read_in_seconds(tmp_path, form):
     put(tmp_path, "a.jpg", None)
-    boxes = [(n % 90, n // 130, n % 90 + 5, n // 130 + 3) for n in range(10_000)]
+    boxes = [(n % 90, n // 130, n % 90 + 5 + (n % 130 >= 90), n // 130 + 3) for n in range(10_000)]
     if form == "voc":
         inner = "".join(
             f"<object><name>cup</name><bndbox>{corners(x1 + 1, y1 + 1, x2, y2)}</bndbox></object>"

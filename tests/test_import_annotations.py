@@ -77,17 +77,21 @@ def test_corners_of_voc_lose_their_one_and_difficult_objects_are_excluded(tmp_pa
     assert rows(tmp_path / "data/new/positive/a.bboxes.labels.tsv") == ["cup", "EXCLUDE"]
 
 
-def test_boxes_at_the_border_are_clipped_and_senseless_ones_left_out(tmp_path):
-    picture(tmp_path / "source/a.png")
-    boxes = [(51, 41, 120, 70), (95, 41, 130, 70), (500, 500, 600, 600), (60, 70, 11, 21)]
-    voc(tmp_path / "source/a.xml", *(("cup", *box) for box in boxes))
+def test_boxes_at_the_border_are_clipped_and_senseless_ones_cost_the_image(tmp_path):
+    boxes = {
+        "a": [(51, 41, 120, 70), (60, 70, 11, 21)],  # 50 of 70 columns are inside; corners in the other order
+        "b": [(95, 41, 130, 70), (1, 1, 50, 50)],  # 6 of 36 columns
+        "c": [(1, 1, 50, 50), (500, 500, 600, 600)],
+    }
+    for number, (name, corners) in enumerate(boxes.items()):
+        picture(tmp_path / f"source/{name}.png", seed=number)
+        voc(tmp_path / f"source/{name}.xml", *(("cup", *box) for box in corners))
     run(tmp_path, testFraction=0)
-    # 1: 50 of its 70 columns are inside; 2: 6 of 36; 3: none; 4: corners in the other order
     assert rows(tmp_path / "data/new/positive/a.bboxes.tsv") == ["50\t40\t100\t70", "10\t20\t60\t70"]
     text = notes_of(tmp_path)
     assert "object 1: box (50, 40, 120, 70) clipped at the border of 100 x 80 pixels" in text
-    assert "object 2: box (94, 40, 130, 70) left out: lies mostly outside" in text
-    assert "object 3: box (499, 499, 600, 600) left out: lies mostly outside" in text
+    assert "b.xml: left out: object 1: box (94, 40, 130, 70) lies mostly outside" in text
+    assert "c.xml: left out: object 2: box (499, 499, 600, 600) lies mostly outside" in text
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
@@ -119,13 +123,11 @@ def test_boxes_for_another_size_are_scaled_or_refused(tmp_path):
 
 def test_an_image_whose_boxes_are_of_no_use_does_not_become_negative(tmp_path):
     many(tmp_path, 2)
-    voc(tmp_path / "source/0.xml", ("cup", 500, 500, 600, 600))
-    voc(tmp_path / "source/1.xml", ("cup", 500, 500, 600, 600), ("cup", 1, 1, 50, 50))
+    voc(tmp_path / "source/0.xml", ("cup", 500, 500, 600, 600), ("cup", 1, 1, 2, 2), ("cup", 600, 600, 650, 650))
     placed, _ = run(tmp_path, testFraction=0)
     assert [(name, subdir, len(item.boxes)) for item, subdir, name in placed] == [("1.png", "positive", 1)]
-    assert "0.xml: left out: none of its 1 boxes is of use, the first: object 1: box (499, 499, 600" in notes_of(
-        tmp_path
-    )
+    assert "0.xml: left out: object 1: box (499, 499, 600, 600) lies mostly outside" in notes_of(tmp_path)
+    assert "(and 1 more)" in notes_of(tmp_path)
 
 
 def test_classes_are_chosen_and_renamed(tmp_path):

@@ -1,24 +1,26 @@
 """COCO: one JSON file for many images, boxes [x, y, width, height] in pixels.
 
 `iscrowd` boxes, and those with `ignore`, are excluded. Without a box, the bounding box of the segmentation counts:
-polygons, or run lengths down the columns, plain or in pycocotools' letters (cocoapi, maskApi.c).
+polygons, or run lengths down the columns, plain or in pycocotools' letters (cocoapi, maskApi.c). Ids compare by value.
 """
 
+import contextlib
 import json
 from collections import defaultdict
 
 from helpers.annotation_formats.common import (
-    Record,
-    Thing,
     Unreadable,
     bounds,
     class_name,
+    id_of,
     number,
     point_pairs,
     positive_size,
     read_json,
     show,
 )
+from helpers.annotation_formats.records import Dropped, Record, read_shared_file, read_things
+from helpers.errors import UserError
 
 PARTS = ("images", "annotations", "categories")
 MAX_RUNS = 1_000_000
@@ -28,73 +30,132 @@ def read(source):
     """One `Record` an image of each file."""
     records = []
     for path in source.files(".json"):
+        content = read_shared_file(path, read_json)
         with source.guard(path):
-            records += read_content(source, path, read_json(path))
+            records += read_content(source, path, content)[1]
     return records
 
 
 def read_content(source, path, content):
-    """One `Record` an image of what a file holds; notes in `source` what is left out."""
+    """({category id: class name}, one `Record` an image) of a file; notes in `source` what is of no image.
+
+    Raises `Unreadable` where it is not COCO, `UserError` where its categories are not clear.
+    """
     if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
         raise Unreadable(f"is not COCO: it must hold the lists {', '.join(PARTS)}")
-    classes = {}
-    for place, category in enumerate(content["categories"]):
-        with source.guard(path, f"categories[{place}]"):
-            classes[_get(category, "id")] = class_name(_get(category, "name"))
-    annotations = defaultdict(list)
-    for place, annotation in enumerate(content["annotations"]):
-        with source.guard(path, f"annotations[{place}]"):
-            annotations[_get(annotation, "image_id")].append((place, annotation))
-    records, seen = [], set()
-    for place, image in enumerate(content["images"]):
+    annotations, doubt = _by_image(source, path, content["annotations"])
+    classes = _classes(source, path, content)
+    images = _images(source, path, content["images"])
+    places = defaultdict(set)  # id -> what images it is of
+    for _, name, image_id, _ in images:
+        places[image_id].add(name)
+    strangers = [image_id for image_id in annotations if image_id not in places]
+    for image_id in strangers:
+        where = annotations[image_id][0][0]
+        source.note(path, f"left out: image_id {show(image_id)} is not among the images", where)
+    records = []
+    for where, name, image_id, size in images:
+        things, dropped = read_things(
+            annotations.get(image_id, ()), lambda item: _class(item, classes), _box, _is_excluded
+        )
+        reasons = list(doubt)
+        if image_id is None:
+            reasons.append("has no id, so that its annotations are not known")
+        elif len(places[image_id]) > 1:
+            reasons.append(f"id {show(image_id)} comes twice")
+        elif strangers and image_id not in annotations:
+            reasons.append(f"has no annotation, but image_id {show(strangers[0])} is of no image: it might be meant")
+        dropped = (*(Dropped("", reason) for reason in reasons), *dropped)
+        records.append(Record(path, (name,), things, dropped, size, where=where))
+    return classes, records
+
+
+def _by_image(source, path, annotations):
+    """({image id: [(place, annotation)]}, reasons why any image might lack an annotation)."""
+    found, doubt = defaultdict(list), []
+    for place, annotation in enumerate(annotations):
+        where = f"annotations[{place}]"
+        try:
+            found[_id(annotation, "image_id")].append((where, annotation))
+        except Unreadable as error:
+            source.note(path, f"left out: {error}", where)
+            doubt = doubt or [f"{where}, {error}: it might be of this image"]
+    return found, doubt
+
+
+def _images(source, path, images):
+    """[(place, file name, id or None, size or None)]."""
+    found = []
+    for place, image in enumerate(images):
         where = f"images[{place}]"
         with source.guard(path, where):
-            image_id, name = _get(image, "id"), _get(image, "file_name")
+            name = _get(image, "file_name")
             if not isinstance(name, str):
                 raise Unreadable(f"file_name {show(name)} is not a text")
-            if image_id in seen:
-                raise Unreadable(f"id {show(image_id)} comes twice")
-            seen.add(image_id)
-            things = tuple(_thing(count, item, classes) for count, item in annotations.get(image_id, ()))
-            size = positive_size(image.get("width"), image.get("height"))
-            records.append(Record(path, (name,), things, size, where=where))
-    for image_id in annotations.keys() - seen:
-        first = annotations[image_id][0][0]
-        source.note(path, f"left out: image_id {show(image_id)} is not among the images", f"annotations[{first}]")
-    return records
+            try:
+                image_id = _id(image, "id")
+            except Unreadable:
+                image_id = None
+            found.append((where, name, image_id, positive_size(image.get("width"), image.get("height"))))
+    return found
+
+
+def _classes(source, path, content):
+    """{category id: class name}.
+
+    Raises `UserError` where two categories with boxes have one name, or one id has two names.
+    """
+    used = set()
+    for annotation in content["annotations"]:
+        with contextlib.suppress(Unreadable):  # `_class` says so
+            used.add(_id(annotation, "category_id"))
+    classes, ids = {}, {}
+    for place, category in enumerate(content["categories"]):
+        where = f"categories[{place}]"
+        with source.guard(path, where):
+            category_id, name = _id(category, "id"), class_name(_get(category, "name"))
+            if classes.setdefault(category_id, name) != name:
+                raise UserError(f"{path}, {where}: id {show(category_id)} comes twice, as {show(name)} too")
+            other = ids.setdefault(name, category_id)
+            if other != category_id:
+                message = f"name {show(name)} comes twice, with id {show(other)} and {show(category_id)}"
+                if {other, category_id} <= used:
+                    raise UserError(f"{path}, {where}: {message}; give one of them another name")
+                source.note(path, f"{message}; only one has boxes", where)
+    return classes
 
 
 def _get(item, name):
     if not isinstance(item, dict) or name not in item:
         raise Unreadable(f'no "{name}"')
-    value = item[name]
-    if name.endswith("id") and not isinstance(value, (int, str)):
-        raise Unreadable(f"{name} {show(value)} is neither a number nor a text")
-    return value
+    return item[name]
 
 
-def _thing(place, annotation, classes):
-    where = f"annotations[{place}]"
-    try:
-        category = _get(annotation, "category_id")
-        if category not in classes:
-            raise Unreadable(f"category_id {show(category)} is not among the categories")
-        excluded = annotation.get("iscrowd") in (1, "1", True) or annotation.get("ignore") in (1, "1", True)
-        return Thing(classes[category], _box(annotation), excluded, where)
-    except Unreadable as error:
-        raise Unreadable(f"{where}: {error}") from None
+def _id(item, name):
+    return id_of(_get(item, name), name)
+
+
+def _class(annotation, classes):
+    category = _id(annotation, "category_id")
+    if category not in classes:
+        raise Unreadable(f"category_id {show(category)} is not among the categories")
+    return classes[category]
+
+
+def _is_excluded(annotation):
+    return any(annotation.get(name) in (1, "1", True) for name in ("iscrowd", "ignore"))
 
 
 def _box(annotation):
-    box = annotation.get("bbox")
+    box, mask = annotation.get("bbox"), annotation.get("segmentation")
     if isinstance(box, list) and len(box) == 4:
         x, y, width, height = (number(value, "bbox") for value in box)
         if min(width, height) < 0:
             raise Unreadable(f"bbox {show(box)} has a negative width or height")
-        return x, y, x + width, y + height
-    if box:
+        if min(width, height) > 0 or not mask:
+            return x, y, x + width, y + height
+    elif box:
         raise Unreadable(f"bbox {show(box)} is not [x, y, width, height]")
-    mask = annotation.get("segmentation")
     if isinstance(mask, list) and mask:
         polygons = mask if isinstance(mask[0], list) else [mask]
         return bounds([point for polygon in polygons for point in point_pairs(polygon, "segmentation")])

@@ -1,19 +1,14 @@
-"""What all annotation formats share: records of what a file says about an image, and reading files nobody vouches for.
+"""What all annotation formats share: values out of files nobody vouches for, and reading such files.
 
-A reader turns files into `Record`s. Where an image, or its boxes, cannot be read, it raises `Unreadable`, and
-`Source.guard` notes the file, the place and the reason; the other images are read all the same.
+A value that makes no sense raises `Unreadable`, a file that cannot be read `UserError`.
 """
 
 import codecs
-import contextlib
 import json
 import math
-import os
 import re
 import unicodedata
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
@@ -22,6 +17,7 @@ from helpers.errors import UserError
 
 MAX_BYTES = 2**29  # of one annotation file; COCO train2017 has 448 MB
 MAX_NUMBER = 1e9  # of pixels; no image comes near
+MAX_DIGITS = 30  # of an id
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -32,85 +28,6 @@ BYTE_ORDER_MARKS = (
 
 class Unreadable(Exception):
     """Why an image, a box or a file is left out, in words that name the value and the rule."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A note on something that was left out or changed: file, place in it ("" for all of it) and reason."""
-
-    path: Path
-    where: str
-    message: str
-
-    def __str__(self):
-        where = f", {self.where}" if self.where else ""
-        text = f"{self.path}{where}: {self.message}"
-        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-
-
-@dataclass(frozen=True)
-class Thing:
-    """One object: its class, its box (x1, y1, x2, y2) in the record's unit, and whether it is difficult or a crowd.
-
-    where: its place in the file, for messages.
-    """
-
-    label: str
-    box: tuple
-    excluded: bool = False
-    where: str = ""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a file says about one image.
-
-    names: what it may be called, the likeliest first, in the words of the file; size: (width, height) that the boxes
-    refer to, None where the file does not say; relative: boxes are fractions of the image instead of pixels;
-    subdir: the part of the data set that the source itself gives it, or None.
-    """
-
-    path: Path
-    names: tuple
-    things: tuple
-    size: tuple | None = None
-    relative: bool = False
-    subdir: str | None = None
-    where: str = ""
-
-
-@dataclass
-class Source:
-    """Where annotations come from: a file or folder, the images that belong to them, and notes on what was left out.
-
-    images: an `ImageIndex`; class_file: a file of class names for YOLO, or None to look for one.
-    """
-
-    path: Path
-    images: object
-    class_file: Path | None = None
-    notes: list = field(default_factory=list)
-
-    def files(self, *suffixes):
-        """The annotation files: the source itself, or all files below it with one of these suffixes, sorted."""
-        if not self.path.is_dir():
-            return [self.path]
-        found = []
-        for folder, folders, names in os.walk(self.path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            found += [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
-        return [path for path in found if path.suffix.lower() in suffixes]
-
-    def note(self, path, message, where=""):
-        self.notes.append(LeftOut(Path(path), where, message))
-
-    @contextlib.contextmanager
-    def guard(self, path, where=""):
-        """Note an `Unreadable` or `UserError` of the block as the reason why this file or image was left out."""
-        try:
-            yield
-        except (Unreadable, UserError) as error:
-            self.note(path, f"left out: {str(error).removeprefix(f'{path}: ')}", where)
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
@@ -139,9 +56,24 @@ def number(value, name):
     return result
 
 
+def id_of(value, name):
+    """An id that compares by value: 1, 1.0, "1" and "1.0" are one, other texts are themselves."""
+    if isinstance(value, str):
+        value = value.strip()
+        if len(value) > MAX_DIGITS or not NUMBER.fullmatch(value):
+            return value
+        value = float(value) if re.search("[.eE]", value) else int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise Unreadable(f"{name} {show(value)} is neither a number nor a text")
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def class_name(value):
-    """A class name as text without line breaks, tabs and spaces around it; numbers become text."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    """A class name as text without line breaks, tabs and spaces around it; whole numbers become text.
+
+    Raises `Unreadable` for other numbers: 1.10 would be 1.1.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
         raise Unreadable(f"class {show(value)} is not a text")

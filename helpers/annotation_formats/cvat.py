@@ -1,14 +1,13 @@
 """CVAT for images 1.1: one XML file for many images, shapes in pixels.
 
-Boxes, ellipses, polygons, masks, cuboids and skeletons become bounding boxes; points, lines and tags have none.
+Boxes, ellipses, polygons, masks, cuboids and skeletons become bounding boxes; points, lines and tags have none, and
+an image with one of them is left out.
 A turned box is turned around its centre, clockwise.
 """
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from helpers.annotation_formats.common import (
-    Record,
-    Thing,
     Unreadable,
     bounds,
     class_name,
@@ -19,6 +18,8 @@ from helpers.annotation_formats.common import (
     rotated_bounds,
     show,
 )
+from helpers.annotation_formats.records import Record, read_shared_file, read_things
+from helpers.errors import UserError
 
 WITHOUT_AREA = ("points", "polyline", "tag")
 
@@ -27,37 +28,36 @@ def read(source):
     """One `Record` an image of each file."""
     records = []
     for path in source.files(".xml"):
+        root = read_shared_file(path, read_xml)
         with source.guard(path):
-            root = read_xml(path)
             if root.tag != "annotations":
                 raise Unreadable(f"its outermost element is <{root.tag[:40]}>, not CVAT's <annotations>")
             if root.find("track") is not None:
-                raise Unreadable('has tracks of a video; export it as "CVAT for images"')
-            for image in root.findall("image"):
+                raise UserError(f'{path}: has tracks of a video; export it as "CVAT for images"')
+            for image in root.iter("image"):
                 where = f"image {show(image.get('name', ''))}"
                 with source.guard(path, where):
-                    records.append(_record(source, path, image, where))
+                    records.append(_record(path, image, where))
     return records
 
 
-def _record(source, path, image, where):
+def _record(path, image, where):
     if not image.get("name"):
         raise Unreadable("has no name")
-    things = []
-    for count, shape in enumerate(image, 1):
-        place = f"{where}, shape {count}"
-        if shape.tag in WITHOUT_AREA:
-            source.note(path, f"left out: <{shape.tag}> has no area", place)
-            continue
-        try:
-            things.append(Thing(class_name(shape.get("label", "")), _box(shape), where=place))
-        except Unreadable as error:
-            raise Unreadable(f"shape {count}: {error}") from None
+    items = [(f"shape {count}", shape) for count, shape in enumerate(image, 1)]
+    things, dropped = read_things(items, _class, _box)
     size = positive_size(image.get("width", ""), image.get("height", ""))
-    return Record(path, (image.get("name"),), tuple(things), size, where=where)
+    return Record(path, (image.get("name"),), things, dropped, size, where=where)
+
+
+def _class(shape):
+    return class_name(shape.get("label", ""))
 
 
 def _box(shape):
+    if shape.tag in WITHOUT_AREA:
+        raise Unreadable(f"<{shape.tag}> has no area")
+
     def value(name):
         return number(shape.get(name), name)
 

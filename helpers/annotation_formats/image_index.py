@@ -1,32 +1,43 @@
 """Finding the images that annotations name.
 
 Annotation files name images by whatever path they had on someone's machine. These paths are never opened: they are
-compared with the images that lie below the source's folder, so no name can lead out of it.
+compared with the images that lie below the source's folder, so no name can lead out of it. And a name is not enough:
+"1.jpg" lies in many folders. `ImageIndex.find` says which evidence it wants.
 """
 
-import contextlib
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from helpers.annotation_formats.common import Unreadable, show
+from helpers.annotation_formats.records import Ambiguous
+from helpers.annotation_formats.walking import walk
 from helpers.dataset import IMAGE_SUFFIXES
 from helpers.errors import UserError
 from helpers.images import IMPORTED_FORMATS, image_size
 
 CONVERTED_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")  # read, and written anew as PNG
-MAX_FILES = 1_000_000
+GENERIC_FOLDERS = {  # that say what is in them, not of which part of the data; in small letters
+    "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "frames",
+    "labels", "label", "annotations", "annotation", "annots", "anns", "ann", "bboxes", "xml", "xmls", "json", "txt",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FoundImage:
-    """An image of the source: its path, and the path relative to the folder that was searched, as parts."""
+    """An image of the source: its path, and the path relative to the folder that was searched, as parts.
+
+    is_temporary: the file is gone after the import, and must be copied.
+    """
 
     path: Path
     parts: tuple
+    is_temporary: bool = False
 
     @cached_property
     def shape(self):
@@ -39,51 +50,192 @@ class FoundImage:
 
 
 class ImageIndex:
-    """All images below some folders."""
+    """All images below some folders, each file once, whatever links lead to it.
 
-    def __init__(self, folders):
-        self.folders = [Path(folder) for folder in folders]
-        self.images = []
-        seen = set()
+    named: whether the user named the folders, as those of the images.
+    """
+
+    def __init__(self, folders, named=False):
+        self.folders, self.named = [Path(folder) for folder in folders], named
+        self.images, self._spots = [], defaultdict(list)
+        self._real, self._folder_names = {}, set()
         for folder in self.folders:
             if not folder.is_dir():
                 raise UserError(f"{folder}: no such folder of images")
-            for image in _images_below(folder):
-                if (absolute := os.path.abspath(image.path)) not in seen:
-                    seen.add(absolute)
-                    self.images.append(image)
-        self._by_name, self._by_stem = defaultdict(list), defaultdict(list)
-        for image in self.images:
-            self._by_name[image.path.name.casefold()].append(image)
-            self._by_stem[image.path.stem.casefold()].append(image)
+            self._add_folder(folder)
 
-    def find(self, names, near):
+    def _add_folder(self, root):
+        found, links = walk(root)
+        below = defaultdict(list)  # the images of each folder
+        for folder, names in found:
+            parts = folder.relative_to(root).parts
+            self._folder_names.update(map(_key, parts))
+            for name in names:
+                path = folder / name
+                if _is_image(path):
+                    image = self._real.setdefault(os.path.realpath(path), FoundImage(path, (*parts, name)))
+                    below[parts].append((image, name))
+                    self._add(image, (*parts, name))
+        for link, folder in links:
+            old, new = folder.relative_to(root).parts, link.relative_to(root).parts
+            self._folder_names.update(map(_key, new))
+            for parts, images in below.items():
+                for image, name in images if parts[: len(old)] == old else ():
+                    self._add(image, (*new, *parts[len(old) :], name))
+
+    def _add(self, image, parts):
+        """Let an image be found under a path, as parts."""
+        spots = self._spots[_key(_stem(parts[-1]))]
+        if not any(other is image for other, _ in spots):
+            self.images.append(image)
+        spots.append((image, parts))
+
+    def add(self, image):
+        """Take in an image that lies elsewhere, under its own parts."""
+        self._add(image, image.parts)
+
+    def find(self, names, near, size=None, strict=False):
         """The image that one of the names means, the first that fits; near: the file that names it.
 
-        Among several of one name the nearest counts: beside the file, the longest common path, folders of like names
-        ("labels/train/1.txt" and "images/train/1.jpg"). Raises `Unreadable` where there is none, or no nearest.
-        """
-        for name in names:
-            parts = path_parts(name)
-            if not parts:
-                continue
-            candidates = self._by_name.get(parts[-1].casefold()) or self._by_stem.get(_stem(parts[-1]).casefold())
-            if candidates:
-                return _nearest(candidates, parts, Path(near), self._own_folders(near))
-        folders = ", ".join(str(folder) for folder in self.folders)
-        raise Unreadable(f"no image {show(names[0] if names else '')} below {folders}")
+        A name may be a path of any system or a URL, with or without suffix. Among several images of one name the
+        nearest counts: the longest common path, a folder that corresponds to that of `near` ("labels/train/1.txt" and
+        "images/train/1.jpg"), the recorded size (width, height). Raises `Ambiguous` where there is no nearest.
 
-    def _own_folders(self, path):
-        """The folders of a path below one of the index's own; whatever else it lies in says nothing."""
-        for folder in self.folders:
-            with contextlib.suppress(ValueError):
-                return Path(os.path.abspath(path)).relative_to(os.path.abspath(folder)).parts[:-1]
-        return Path(path).parts[:-1]
+        strict: an equal name alone is no evidence. The image must lie in the folder that the name gives, or in the one
+        that corresponds to that of `near`; a name without folders may be that of an image below the latter, if it has
+        the image's suffix, or the recorded size fits. In folders that the user named, every name counts. Raises
+        `Unreadable` where there is none.
+        """
+        place = self.place_of(near)
+        refused = []
+        for parts in dict.fromkeys(spelled for name in names for spelled in spellings(name)):
+            spots = [Spot(image, own, parts, place) for image, own in self._spots.get(_key(_stem(parts[-1])), ())]
+            whole = [spot for spot in spots if spot.whole_name]
+            fitting = [spot for spot in whole or spots if not strict or self._is_evident(spot, Path(near).stem, size)]
+            if fitting:
+                return _nearest(fitting, parts, Path(near), size)
+            refused += spots
+        folders = ", ".join(str(folder) for folder in self.folders)
+        elsewhere = f"; {refused[0].image.path} is in another folder: name its own with --images" if refused else ""
+        raise Unreadable(f"no image {show(names[0] if names else '')} below {folders}{elsewhere}")
+
+    def like(self, name):
+        """The images that a file of this name might be about, wherever they lie."""
+        return [image for image, _ in self._spots.get(_key(_stem(name)), ())]
+
+    def place_of(self, path):
+        """The folders of a file below one of the index's own; whatever else it lies in says nothing."""
+        path = Path(os.path.abspath(path))
+        for folder in map(os.path.abspath, self.folders):
+            if path.is_relative_to(folder):
+                return path.relative_to(folder).parts[:-1]
+        return ()
+
+    def _is_evident(self, spot, stem, size):
+        if spot.common or self.named:
+            return True
+        if _telling(spot.folders):  # it is in another folder than the one named
+            return spot.corresponds and _key(spot.folders[-1]) not in self._folder_names
+        if spot.corresponds:
+            return True
+        # instances_train2017.json is about train2017/
+        meant = {name for name in self._folder_names if len(name) > 2 and name in _key(stem)}
+        if meant and meant.isdisjoint(map(_key, spot.parts)):
+            return False
+        return spot.is_below and (spot.whole_name or _has_size(spot.image, size))
 
     def below(self, folder):
         """The images below a folder."""
-        root = os.path.abspath(folder)
-        return [image for image in self.images if os.path.abspath(image.path).startswith(root + os.sep)]
+        root = os.path.realpath(folder)
+        return [image for image in self.images if os.path.realpath(image.path).startswith(root + os.sep)]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """An image at a path (parts), compared with the parts of a name, and the folders of the file that names it."""
+
+    image: FoundImage
+    parts: tuple
+    name: tuple
+    place: tuple
+
+    @property
+    def folders(self):
+        """The folders that the name gives."""
+        return self.name[:-1]
+
+    @cached_property
+    def common(self):
+        """How many folders, from the last one on, name and image have in common."""
+        count = 0
+        for own, other in zip(reversed(self.parts[:-1]), reversed(self.folders), strict=False):
+            if _key(own) != _key(other):
+                break
+            count += 1
+        return count
+
+    @property
+    def whole_name(self):
+        """Whether the name has the image's suffix."""
+        return _key(self.parts[-1]) == _key(self.name[-1])
+
+    @property
+    def corresponds(self):
+        """Whether the image lies where those that the file is about belong."""
+        return _telling(self.parts[:-1]) == _telling(self.place)
+
+    @property
+    def is_below(self):
+        place = _telling(self.place)
+        return _telling(self.parts[:-1])[: len(place)] == place
+
+
+def _telling(folders):
+    """Folders without those that say nothing: labels/train and images/train are both train."""
+    return [_key(folder) for folder in folders if _key(folder) not in GENERIC_FOLDERS]
+
+
+def _has_size(image, size):
+    try:
+        return size is not None and sorted(image.shape[0]) == sorted(size)
+    except UserError:
+        return False
+
+
+def _nearest(spots, parts, near, size):
+    """The image of the spot that fits best. Raises `Ambiguous` where two images fit equally well."""
+
+    def rank(spot):
+        own = spot.parts[:-1]
+        likeness = sum(_key(part) in map(_key, spot.place) or (len(part) > 2 and part in near.stem) for part in own)
+        beside = spot.image.path.parent == near.parent.joinpath(*parts[:-1])
+        return beside, spot.common, spot.common == len(own), spot.parts[-1] == parts[-1], spot.corresponds, likeness
+
+    ranks = [rank(spot) for spot in spots]
+    best = list(dict.fromkeys(spot.image for spot, own in zip(spots, ranks, strict=True) if own == max(ranks)))
+    if len(best) > 1:
+        best = [image for image in best if _has_size(image, size)] or best
+    if len(best) > 1:
+        first, second = ("/".join(image.parts) for image in best[:2])
+        raise Ambiguous(
+            f"image {show('/'.join(parts))} may be {first} or {second}; name one folder with --images", tuple(best)
+        )
+    return best[0]
+
+
+def spellings(name):
+    """The parts of the paths that a name may mean: as it is, without the %20 of URLs, and the path of a URL."""
+    urls = [urlsplit(name).path] if re.match(r"[a-z]{2,}://", name, re.IGNORECASE) and _is_url(name) else []
+    paths = (path_parts(text) for text in dict.fromkeys((name, unquote(name), *urls, *map(unquote, urls))))
+    return [parts for parts in paths if parts]
+
+
+def _is_url(name):
+    try:
+        urlsplit(name)
+    except ValueError:  # brackets that are no address
+        return False
+    return True
 
 
 def path_parts(name):
@@ -92,40 +244,14 @@ def path_parts(name):
     return tuple(parts[1:] if parts and re.fullmatch(r"[A-Za-z]:", parts[0]) else parts)
 
 
+def _key(name):
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _stem(name):
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in IMAGE_SUFFIXES + CONVERTED_SUFFIXES else name
 
 
-def _images_below(folder):
-    count = 0
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        count += len(names)
-        if count > MAX_FILES:
-            raise UserError(f"{folder}: more than {MAX_FILES:,} files; name the folder of the images with --images")
-        for name in sorted(names):
-            suffix = os.path.splitext(name)[1].lower()
-            path = Path(where, name)
-            if suffix in IMAGE_SUFFIXES + CONVERTED_SUFFIXES and not name.startswith(".") and path.is_file():
-                yield FoundImage(path, path.relative_to(folder).parts)
-
-
-def _nearest(candidates, parts, near, near_parts):
-    if len(candidates) == 1:
-        return candidates[0]
-    folders = {part.casefold() for part in near_parts}
-
-    def rank(image):
-        own, common = image.parts[:-1], 0
-        while common < min(len(own), len(parts) - 1) and own[-1 - common].casefold() == parts[-2 - common].casefold():
-            common += 1
-        likeness = sum(part.casefold() in folders or (len(part) > 2 and part in near.stem) for part in own)
-        beside = image.path.parent == near.parent.joinpath(*parts[:-1])
-        return beside, common, common == len(own), image.parts[-1] == parts[-1], likeness
-
-    ranked = sorted(candidates, key=rank, reverse=True)
-    if rank(ranked[0]) == rank(ranked[1]):
-        first, second = ("/".join(image.parts) for image in ranked[:2])
-        raise Unreadable(f"image {show('/'.join(parts))} may be {first} or {second}; name one folder with --images")
-    return ranked[0]
+def _is_image(path):
+    return path.suffix.lower() in IMAGE_SUFFIXES + CONVERTED_SUFFIXES and path.is_file()

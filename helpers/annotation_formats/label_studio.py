@@ -1,7 +1,7 @@
 """Label Studio: JSON and JSON-MIN exports, a list of tasks; boxes in percent of the image.
 
-A turned box is turned around its upper left corner, clockwise. Of several annotations of one image the first that was
-not cancelled counts. Brush masks are not read.
+A turned box is turned around its upper left corner, clockwise. Several annotations of one image must agree. Key points
+and classes of the whole image are no boxes, and an image with one of them is left out.
 """
 
 import json
@@ -9,8 +9,6 @@ import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from helpers.annotation_formats.common import (
-    Record,
-    Thing,
     Unreadable,
     bounds,
     class_name,
@@ -21,91 +19,132 @@ from helpers.annotation_formats.common import (
     rotated_bounds,
     show,
 )
+from helpers.annotation_formats.records import Dropped, Record, read_shared_file, read_things
 
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # put before the name of an uploaded file
 KINDS = ("rectanglelabels", "rectangle", "polygonlabels", "polygon", "ellipselabels", "ellipse", "labels")
-NO_SHAPES = ("choices", "textarea", "rating", "number", "taxonomy", "pairwise", "datetime", "relation")
+CLASS_LISTS = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "keypointlabels", "labels")
+OF_IMAGE = ("choices", "taxonomy")  # classes of the whole image, or of a region
+NO_CLASSES = ("textarea", "rating", "number", "pairwise", "datetime", "relation")
+SAME = 0.5  # IoU of two annotators' boxes of one object
+SHAPE_KEYS = {"x", "points", "rle", "vertices", "imageDataURL"}
 
 
 def read(source):
     """One `Record` a task of each file."""
     records = []
     for path in source.files(".json"):
+        content = read_shared_file(path, read_json)
         with source.guard(path):
-            content = read_json(path)
             tasks = [content] if isinstance(content, dict) else content
             if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
                 raise Unreadable("is not Label Studio: it must hold a list of tasks")
             for place, task in enumerate(tasks):
                 with source.guard(path, f"task {place}"):
-                    records.append(_record(source, path, place, task))
+                    records.append(_record(path, place, task))
     return records
 
 
-def _record(source, path, place, task):
+def _record(path, place, task):
+    where = f"task {place}"
     data = task["data"] if isinstance(task.get("data"), dict) else task
     name = next((data[key] for key in ("image", "img", "image_url", "url") if isinstance(data.get(key), str)), None)
     if name is None:
         name = next((text for text in data.values() if isinstance(text, str) and "." in text.rsplit("/", 1)[-1]), None)
     if name is None:
         raise Unreadable('names no image under "data"')
-    results = _results(source, path, place, task)
-    regions = {}  # a shape and its class may be two results of one id
-    for count, result in enumerate(results):
-        if not isinstance(result, dict):
-            raise Unreadable(f"result {count} is not an object")
-        value = result["value"] if isinstance(result.get("value"), dict) else result
-        if result.get("type") in NO_SHAPES:
-            continue
-        key = result.get("id") if isinstance(result.get("id"), str) else f"result {count}"
-        region = regions.setdefault(key, {})
-        region.update({name: item for name, item in {**result, **value}.items() if name != "value"})
-        region.setdefault("where", f"task {place}, result {count}")
-    things = []
-    for region in regions.values():
-        try:
-            box = _box(region)
-        except Unreadable as error:
-            raise Unreadable(f"{region['where'].split(', ')[1]}: {error}") from None
-        if box is None:
-            source.note(path, f"left out: {show(region.get('type', 'a shape'))} is not read as a box", region["where"])
-            continue
-        if number(region.get("image_rotation", 0) or 0, "image_rotation") % 360:
-            raise Unreadable("the image was turned in Label Studio; turn its file, and annotate that")
-        things.append(Thing(_label(region), tuple(side / 100 for side in box), where=region["where"]))
-    return Record(path, _names(name, task.get("file_upload")), tuple(things), relative=True, where=f"task {place}")
+    names = _names(name, task.get("file_upload"))
+    annotations = _annotations(task)
+    try:
+        found = [read_things(_items(results), _class, _box) for results in annotations]
+    except Unreadable as error:
+        return Record(path, names, (), (Dropped("", str(error)),), where=where)
+    things, dropped = found[0]
+    if not all(_agree(things, others) for others, _ in found):
+        dropped += (Dropped("", f"has {len(found)} annotations that differ: delete all but one in Label Studio"),)
+    dropped += tuple(item for _, others in found[1:] for item in others)
+    return Record(path, names, things, dropped, relative=True, where=where)
 
 
-def _results(source, path, place, task):
-    """The results of the annotation that counts; JSON-MIN has them in the task itself."""
+def _annotations(task):
+    """The lists of results of all annotations that were not cancelled; JSON-MIN has the results in the task itself."""
     annotations = task.get("annotations", task.get("completions"))
     if isinstance(annotations, list):
         valid = [item for item in annotations if isinstance(item, dict) and not item.get("was_cancelled")]
         if not valid:
             raise Unreadable("was not annotated, or skipped")
-        if len(valid) > 1:
-            source.note(path, f"has {len(valid)} annotations: the first one counts", f"task {place}")
-        results = valid[0].get("result")
-        if not isinstance(results, list):
-            raise Unreadable('no list "result"')
-        return results
+        return [item.get("result") for item in valid]
     lists = [value for value in task.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
-    results = [item for value in lists for item in value if {"x", "points", "rle"} & item.keys()]
+    results = [item for value in lists for item in value if SHAPE_KEYS & item.keys() or _has_labels(item)]
     if not results and "annotation_id" not in task:
         raise Unreadable('no list "annotations"')
-    return results
+    return [results]
 
 
-def _label(region):
-    for name in ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels"):
-        if isinstance(region.get(name), list) and region[name]:
-            return class_name(region[name][0])
-    return ""
+def _has_labels(item):
+    return any(name.endswith("labels") for name in item)
+
+
+def _items(results):
+    """[(place, region)] with one class each. A shape and its class may be two results of one id."""
+    if not isinstance(results, list):
+        raise Unreadable('no list "result"')
+    regions = {}
+    for count, result in enumerate(results):
+        where = f"result {count}"
+        if not isinstance(result, dict):
+            raise Unreadable(f"{where} is not an object")
+        value = result["value"] if isinstance(result.get("value"), dict) else result
+        if result.get("type") in NO_CLASSES:
+            continue
+        key = result.get("id") if isinstance(result.get("id"), str) else where
+        region = regions.setdefault(key, {"where": where, "types": set()})
+        region["types"].add(str(result.get("type")))
+        region.update({**result, **value, "where": region["where"], "types": region["types"]})
+    items = []
+    for region in regions.values():
+        of_image = region["types"] <= set(OF_IMAGE)
+        lists = OF_IMAGE if of_image else CLASS_LISTS
+        labels = next((region[name] for name in lists if isinstance(region.get(name), list) and region[name]), [""])
+        items += [(region["where"], {**region, "label": label, "of_image": of_image}) for label in labels]
+    return items
+
+
+def _class(region):
+    label = region["label"]
+    return class_name(label[-1] if isinstance(label, list) and label else label)  # of a taxonomy the last branch
+
+
+def _agree(things, others):
+    """Whether two annotators drew the same: as many boxes of each class, each on one of the other's."""
+    left = list(others)
+    if len(left) != len(things):
+        return False
+    for thing in things:
+        same = (other for other in left if other.label == thing.label and _iou(other.box, thing.box) > SAME)
+        match = next(same, None)
+        if match is None:
+            return False
+        left.remove(match)
+    return True
+
+
+def _iou(a, b):
+    width, height = (max(0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return width * height / max(sum(areas) - width * height, 1e-12)
 
 
 def _box(region):
-    """(x1, y1, x2, y2) in percent of the image, or None for a shape that has no area or is a mask."""
+    """(x1, y1, x2, y2) as fractions of the image."""
+    if region["of_image"]:
+        raise Unreadable(f"{show(region['label'])} is a class of the whole image, and no box")
+    if number(region.get("image_rotation", 0) or 0, "image_rotation") % 360:
+        raise Unreadable("the image was turned in Label Studio; turn its file, and annotate that")
+    return tuple(side / 100 for side in _percent(region))
 
+
+def _percent(region):
     def value(name):
         return number(region.get(name), name)
 
@@ -128,7 +167,7 @@ def _box(region):
             turned = rotated_bounds((x * sx, y * sy, (x + w) * sx, (y + h) * sy), angle, (x * sx, y * sy))
             return turned[0] / sx, turned[1] / sy, turned[2] / sx, turned[3] / sy
         return x, y, x + w, y + h
-    return None
+    raise Unreadable(f"{show(region.get('type', 'a shape'))} is not read as a box")
 
 
 def _pixels(region):

@@ -1,11 +1,15 @@
-"""LabelMe: one JSON file an image, with shapes as lists of points in pixels."""
+"""LabelMe: one JSON file an image, with shapes as lists of points in pixels.
+
+Points and lines have no area, and a flag that is set says something about the whole image: neither is a box. Where the
+photo is only inside the file (`imageData`), it is taken from there.
+"""
 
 import json
 import math
+from functools import partial
 
+from helpers.annotation_formats import embedded_photos
 from helpers.annotation_formats.common import (
-    Record,
-    Thing,
     Unreadable,
     bounds,
     class_name,
@@ -15,42 +19,48 @@ from helpers.annotation_formats.common import (
     read_json,
     show,
 )
+from helpers.annotation_formats.records import Record, read_image_file, read_things
 
-WITHOUT_AREA = ("point", "points", "line", "linestrip")
+WITHOUT_AREA = ("point", "points", "line", "linestrip", "flag")
 
 
 def read(source):
-    """One `Record` a file; points and lines are noted as left out."""
+    """One `Record` a file."""
     records = []
     for path in source.files(".json"):
         with source.guard(path):
-            records.append(_record(source, path, read_json(path)))
+            records.append(read_image_file(path, partial(_record, source, path)))
     return records
 
 
-def _record(source, path, content):
-    shapes = content.get("shapes") if isinstance(content, dict) else None
-    if not isinstance(shapes, list):
+def _record(source, path):
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise Unreadable('is not LabelMe: it must hold a list "shapes"')
-    things = []
-    for place, shape in enumerate(shapes):
-        where = f"shapes[{place}]"
-        try:
-            if not isinstance(shape, dict) or not isinstance(shape.get("points"), list):
-                raise Unreadable('no list "points"')
-            kind = shape.get("shape_type", "polygon")  # old versions knew nothing else
-            if kind in WITHOUT_AREA:
-                source.note(path, f"left out: a {kind} has no area", where)
-                continue
-            things.append(Thing(class_name(shape.get("label", "")), _box(kind, shape["points"]), where=where))
-        except Unreadable as error:
-            raise Unreadable(f"{where}: {error}") from None
+    flags = content.get("flags") if isinstance(content.get("flags"), dict) else {}
+    items = [(f"shapes[{place}]", shape) for place, shape in enumerate(content["shapes"])]
+    items += [("flags", {"label": name, "shape_type": "flag"}) for name, is_set in flags.items() if is_set is True]
+    things, dropped = read_things(items, _class, _box)
     name = content.get("imagePath")
     names = (name, path.stem) if isinstance(name, str) and name.strip() else (path.stem,)
-    return Record(path, names, tuple(things), positive_size(content.get("imageWidth"), content.get("imageHeight")))
+    size = positive_size(content.get("imageWidth"), content.get("imageHeight"))
+    if isinstance(content.get("imageData"), str):
+        names = embedded_photos.find_or_unpack(source, path, names, size, content["imageData"])
+    return Record(path, names, things, dropped, size)
 
 
-def _box(kind, points):
+def _class(shape):
+    if not isinstance(shape, dict):
+        raise Unreadable("is not an object")
+    return class_name(shape.get("label", ""))
+
+
+def _box(shape):
+    kind, points = shape.get("shape_type", "polygon"), shape.get("points")  # old versions knew nothing else
+    if kind in WITHOUT_AREA:
+        raise Unreadable(f"a {kind} has no area")
+    if not isinstance(points, list):
+        raise Unreadable('no list "points"')
     if not all(isinstance(point, list) and len(point) == 2 for point in points):
         raise Unreadable(f"points {show(points)} are not pairs [x, y]")
     points = [(number(x, "x"), number(y, "y")) for x, y in points]

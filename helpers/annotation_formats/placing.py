@@ -104,7 +104,7 @@ def _put_image(image, path, link):
         write_image(path, read_image(image.path, IMPORTED_FORMATS))
         return
     original = image.path.resolve()
-    if link:
+    if link and not image.is_temporary:
         with contextlib.suppress(OSError, NotImplementedError):  # Windows allows links to few
             path.symlink_to(original)
             return

@@ -1,17 +1,25 @@
-"""Fitting what annotation files say to the images they mean: boxes in pixels of the image as displayed."""
+"""Fitting what annotation files say to the images they mean: boxes in pixels of the image as displayed.
 
-from collections import Counter
-from dataclasses import dataclass
+An image has the boxes of all records that mention it, equal ones once. Where any of them holds something that is no box
+on this image, the image is left out: without that object it would teach that the object is background.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from helpers.annotation_formats.common import Unreadable, show
 from helpers.annotation_formats.image_index import FoundImage
-from helpers.annotations import MAX_OUTSIDE
+from helpers.annotation_formats.records import Ambiguous, Dropped, Thing
+from helpers.annotations import MAX_OUTSIDE, is_below_a_pixel
+from helpers.errors import UserError
 from helpers.parameters import BACKGROUND, EXCLUDED_LABELS, RULES
 
 EXCLUDE, UNDECIDED = EXCLUDED_LABELS
 MIN_INSIDE = 0.5  # of a box's area; a box that lies mostly outside of its image is a mistake
+EQUAL = 0.5  # pixels: boxes of one class that differ by less are one
+OWN_WORDS = {"__ignore__": EXCLUDE, "_background_": BACKGROUND}  # LabelMe's, and what was made of its files
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class ClassRules:
 
     def label(self, thing):
         """The label of an object in the data set, or None where its class is not wanted."""
-        label = (self.renamed or {}).get(thing.label, thing.label)
+        label = (self.renamed or {}).get(thing.label) or OWN_WORDS.get(thing.label, thing.label)
         if label in EXCLUDED_LABELS:
             return label
         if not label:
@@ -57,25 +65,86 @@ class ClassRules:
         return EXCLUDE if thing.excluded else label
 
 
+@dataclass
+class Counts:
+    """How many boxes were not taken as what they are, by class: unwanted ones, and LabelMe's __ignore__."""
+
+    unwanted: Counter = field(default_factory=Counter)
+    ignored: Counter = field(default_factory=Counter)
+
+    def note(self, source):
+        for label, count in sorted(self.unwanted.items()):
+            source.note(source.path, f"{count} boxes of class {show(label)} left out: not wanted")
+        for label, count in sorted(self.ignored.items()):
+            source.note(source.path, f"{count} boxes of class {show(label)} are {EXCLUDE}: not learned, not counted")
+
+
 def settle(source, records, rules):
-    """Find the image of each `Record` and fit its boxes: list of `Settled`, in the order of the records.
+    """Find the image of each `Record` and fit its boxes: list of `Settled`, in the order of their first records.
 
     What is left out, clipped or scaled is noted in `source`.
     """
-    settled, taken, unwanted = [], {}, Counter()
+    mentions, settled, counts = {}, [], Counts()
+    for record in records:
+        for image, mention in _mentions(source, record):
+            mentions.setdefault(image.path, (image, []))[1].append(mention)
+    for image, of_image in mentions.values():
+        item = _settle_image(source, image, of_image, rules, counts)
+        if item is None:
+            source.refused.add(image.path)
+        else:
+            settled.append(item)
+    counts.note(source)
+    return settled
+
+
+def _mentions(source, record):
+    """[(image, record)]: the image that a record means. One that may mean several costs them all."""
+    try:
+        return [(source.images.find(record.names, record.path, record.size, strict=True), record)]
+    except Ambiguous as error:
+        doubt = replace(record, things=(), dropped=(Dropped("", str(error)),))
+        return [(image, doubt) for image in error.images]
+    except Unreadable as error:
+        source.note(record.path, f"left out: {record.dropped[0] if record.dropped else error}", record.where)
+        return []
+
+
+def _settle_image(source, image, records, rules, counts):
+    """The `Settled` of an image with the boxes of all its records, or None where one of them is not whole."""
+    boxes, labels, whole = [], [], 0
     for record in records:
         with source.guard(record.path, record.where):
-            image = source.images.find(record.names, record.path)
-            if image.path in taken:
-                raise Unreadable(f"{image.path.name} has its boxes from {taken[image.path]} already")
-            size, orientation = image.shape
+            size, orientation = _shape(image)
             corners = _fit(source, record, size, orientation)
-            boxes, labels = _boxes(source, record, corners, size, rules, unwanted)
-            taken[image.path] = record.path.name
-            settled.append(Settled(image, boxes, labels, record.subdir))
-    for label, count in sorted(unwanted.items()):
-        source.note(source.path, f"{count} boxes of class {show(label)} left out: not wanted")
-    return settled
+            for box, label in _not_among(boxes, labels, _boxes(source, record, corners, size, rules, counts)):
+                boxes.append(box)
+                labels.append(label)
+            whole += 1
+    if whole == len(records):
+        return Settled(image, boxes, labels, next((record.subdir for record in records if record.subdir), None))
+    if len(records) > 1:
+        source.note(image.path, f"left out: {len(records) - whole} of {len(records)} annotations of it are not whole")
+    return None
+
+
+def _shape(image):
+    try:
+        return image.shape
+    except UserError as error:
+        raise Unreadable(str(error)) from None
+
+
+def _not_among(boxes, labels, found):
+    """Of [(box, label)] those that no box equals, each once."""
+    known, new = defaultdict(list), {}
+    for box, label in zip(boxes, labels, strict=True):
+        known[label].append(box)
+    known = {label: np.array(of_class) for label, of_class in known.items()}
+    for box, label in found:
+        if label not in known or not (np.abs(known[label] - box) < EQUAL).all(axis=1).any():
+            new[(label, *box)] = box, label
+    return list(new.values())
 
 
 def _fit(source, record, size, orientation):
@@ -120,43 +189,48 @@ def _upright(corners, size, orientation):
     return np.stack([right[:, 0], down[:, 0], right[:, 1], down[:, 1]], axis=1)
 
 
-def _boxes(source, record, corners, size, rules, unwanted):
-    """Boxes and labels of a record, clipped.
+def _boxes(source, record, corners, size, rules, counts):
+    """[(box, label)] of a record, clipped.
 
-    Raises `Unreadable` where there are wanted boxes, but none of use: an image with objects must not become negative.
+    Raises `Unreadable` where there is a wanted object that is no box on the image.
     """
-    boxes, labels, useless = [], [], []
+    found, useless = [], []
+    for dropped in record.dropped:
+        if dropped.label is None or rules.label(Thing(dropped.label, (), where=dropped.where)) is not None:
+            useless.append(str(dropped))
+        else:
+            counts.unwanted[dropped.label] += 1
     for thing, box in zip(record.things, corners, strict=True):
         label = rules.label(thing)
         if label is None:
-            unwanted[thing.label] += 1
+            counts.unwanted[thing.label] += 1
             continue
         values = "box (" + ", ".join(f"{value:.7g}" for value in box) + ")"
         clipped = np.array([shortest(value) for value in np.clip(box, 0, [*size, *size])])
         if reason := _reason_against(box, clipped, size):
-            useless.append((thing.where, f"{values} left out: {reason}"))
+            useless.append(f"{thing.where}: {values} {reason}")
             continue
+        where = ", ".join(text for text in (record.where, thing.where) if text)
         if np.abs(clipped - box).max() > MAX_OUTSIDE:
-            source.note(record.path, f"{values} clipped at the border of {size[0]} x {size[1]} pixels", thing.where)
+            source.note(record.path, f"{values} clipped at the border of {size[0]} x {size[1]} pixels", where)
         if not thing.label:
-            source.note(record.path, f"{values} has no class: {UNDECIDED}", thing.where)
-        boxes.append(clipped.tolist())
-        labels.append(label)
-    if useless and not boxes:
-        raise Unreadable(f"none of its {len(useless)} boxes is of use, the first: {': '.join(useless[0])}")
-    for where, message in useless:
-        source.note(record.path, message, where)
-    return boxes, labels
+            source.note(record.path, f"{values} has no class: {UNDECIDED}", where)
+        if label == OWN_WORDS.get(thing.label):
+            counts.ignored[thing.label] += 1
+        found.append((clipped.tolist(), label))
+    if useless:
+        raise Unreadable(useless[0] + (f" (and {len(useless) - 1} more)" if len(useless) > 1 else ""))
+    return found
 
 
 def _reason_against(box, clipped, size):
     """Why a box is of no use, or ""."""
     if box[2] <= box[0] or box[3] <= box[1]:
-        return "empty"
+        return "has no area"
     inside = np.prod((clipped[2:] - clipped[:2]) / (box[2:] - box[:2]))
     if inside < MIN_INSIDE or clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
         return f"lies mostly outside of the image of {size[0]} x {size[1]} pixels"
-    return ""
+    return "is smaller than a pixel" if is_below_a_pixel(clipped) else ""
 
 
 def shortest(value):

@@ -7,7 +7,8 @@
     ImageID,...,LabelName,...,XMin,XMax,YMin,YMax   fractions of the image (Open Images); IsGroupOf is a crowd
     filename,...,region_shape_attributes,...        shapes as JSON (VGG Image Annotator)
 
-A row with an image and no box says that the image has no objects.
+A row with an image and nothing else says that the image has no objects. Boxes are fractions of the image where most of
+a file's lie between 0 and 1: in pixels they would be next to nothing.
 """
 
 import csv
@@ -16,8 +17,6 @@ import json
 from collections import defaultdict
 
 from helpers.annotation_formats.common import (
-    Record,
-    Thing,
     Unreadable,
     bounds,
     class_name,
@@ -28,6 +27,8 @@ from helpers.annotation_formats.common import (
     read_text,
     show,
 )
+from helpers.annotation_formats.records import Dropped, Record, read_shared_file, read_things
+from helpers.errors import UserError
 
 COLUMNS = {  # our name -> names in headers, in small letters without "_", "-" and spaces
     "image": "filename file image imagename imagepath path img imageid imagefile filepath externalid",
@@ -45,6 +46,7 @@ COLUMNS = {  # our name -> names in headers, in small letters without "_", "-" a
     "crowd": "isgroupof iscrowd difficult",
 }
 MEANING = {name: ours for ours, names in COLUMNS.items() for name in names.split()}
+MAX_FRACTION = 1.5  # boxes stick out of their image, and rounding adds to that
 CORNERS, SIZES = ("x1", "y1", "x2", "y2"), ("x", "y", "w", "h")
 WITHOUT_HEADER = {6: ("image", *CORNERS, "label"), 8: ("label", *SIZES, "image", "image_width", "image_height")}
 
@@ -53,47 +55,54 @@ def read(source):
     """One `Record` an image of each file."""
     records = []
     for path in source.files(".csv", ".tsv"):
+        rows = read_shared_file(path, _rows)
         with source.guard(path):
-            records += _records(source, path)
+            records += _records(source, path, rows)
     return records
 
 
-def _records(source, path):
-    rows = _rows(path)
+def _records(source, path, rows):
     if not rows:
         raise Unreadable("has no rows")
     if "region_shape_attributes" in rows[0][1]:
-        columns, parse, rows = {name: index for index, name in enumerate(rows[0][1])}, _parse_region, rows[1:]
+        columns, rows = {name: index for index, name in enumerate(rows[0][1])}, rows[1:]
+        class_of, box_of = _class_of_region, _box_of_region
         for name in ("filename", "region_attributes"):
             if name not in columns:
                 raise Unreadable(f"no column {name}")
     else:
         columns, rows = _columns(rows)
-        parse = _parse
-    things, sizes, broken = defaultdict(list), {}, {}
+        class_of, box_of = _class, _box
+    items, sizes, nameless = defaultdict(list), defaultdict(set), defaultdict(list)
+    name, waiting = None, []  # the image of the row above; rows that may be of it or of the next one
     for row, fields in rows:
-        name = None
-        try:
-            cells = {column: fields[index].strip() if index < len(fields) else "" for column, index in columns.items()}
-            name = cells.get("image") or cells.get("filename")
-            if not name:
-                raise Unreadable("names no image")
-            things[name] += parse(cells, f"row {row}")
-            sizes[name] = _size(cells)
-        except Unreadable as error:
-            if name is None or name == "":
-                source.note(path, f"left out: {error}", f"row {row}")
-            else:
-                broken.setdefault(name, (row, error))
-    for name, (row, error) in broken.items():
-        things.pop(name, None)
-        source.note(path, f"image {show(name)} left out: {error}", f"row {row}")
-    boxes = [thing.box for found in things.values() for thing in found]
-    relative = bool(boxes) and max(map(max, boxes)) <= 1  # no box in pixels is that small
-    return [
-        Record(path, (name,), tuple(found), None if relative else sizes[name], relative, where=f"image {show(name)}")
-        for name, found in things.items()
-    ]
+        cells = {column: fields[index].strip() if index < len(fields) else "" for column, index in columns.items()}
+        if not (cells.get("image") or cells.get("filename")):
+            source.note(path, "left out: names no image", f"row {row}")
+            waiting.append(Dropped(f"row {row}", "names no image, perhaps this one"))
+            nameless[name].append(waiting[-1])
+            continue
+        name = cells.get("image") or cells["filename"]
+        nameless[name] += waiting
+        waiting = []
+        sizes[name].add(positive_size(cells.get("image_width", ""), cells.get("image_height", "")))
+        items[name] += [] if _says_nothing(cells) else [(f"row {row}", cells)]
+    found = {name: read_things(items[name], class_of, box_of, _is_crowd) for name in sizes}
+    relative = _are_fractions([thing.box for things, _ in found.values() for thing in things])
+    records = []
+    for name, (things, dropped) in found.items():
+        dropped += tuple(nameless[name])
+        if len(sizes[name]) > 1:
+            dropped += (Dropped("", "has rows with different sizes of the image"),)
+        size = None if relative else next(iter(sizes[name]))
+        records.append(Record(path, (name,), things, dropped, size, relative, where=f"image {show(name)}"))
+    return records
+
+
+def _are_fractions(boxes):
+    """Whether most boxes, of those that have an area, are fractions of the image."""
+    boxes = [box for box in boxes if box[0] != box[2] and box[1] != box[3]]
+    return 2 * sum(max(map(abs, box)) <= MAX_FRACTION for box in boxes) > len(boxes)
 
 
 def _rows(path):
@@ -108,7 +117,7 @@ def _rows(path):
             if any(field.strip() for field in fields):
                 rows.append((reader.line_num, fields))
     except csv.Error as error:
-        raise Unreadable(f"row {reader.line_num}: not readable CSV ({one_line(error)})") from error
+        raise UserError(f"{path}, row {reader.line_num}: not readable CSV ({one_line(error)})") from error
     return rows
 
 
@@ -144,42 +153,61 @@ def _is_number_or_empty(fields):
         return False
 
 
-def _size(cells):
-    return positive_size(cells.get("image_width", ""), cells.get("image_height", ""))
+def _says_nothing(cells):
+    """Whether a row has neither box nor class: there is no object on the image."""
+    if "region_shape_attributes" in cells:
+        return {cells["region_shape_attributes"], cells["region_attributes"]} <= {"", "{}"}
+    return not any(cells[name] for name in ("label", *_box_columns(cells)))
 
 
-def _parse(cells, where):
-    """The `Thing` of a row as a list, an empty one for a row without a box."""
-    names = CORNERS if "x1" in cells else SIZES
+def _box_columns(cells):
+    return CORNERS if "x1" in cells else SIZES
+
+
+def _class(cells):
+    return class_name(cells["label"])
+
+
+def _is_crowd(cells):
+    return cells.get("crowd", "").casefold() in ("1", "true", "yes")
+
+
+def _box(cells):
+    names = _box_columns(cells)
     if not any(cells[name] for name in names):
-        return []
+        raise Unreadable(f"has class {show(cells['label'])} and no box")
     a, b, c, d = (number(cells[name], name) for name in names)
     if names is SIZES and min(c, d) < 0:
         raise Unreadable("negative width or height")
-    box = (a, b, c, d) if names is CORNERS else (a, b, a + c, b + d)
-    excluded = cells.get("crowd", "").casefold() in ("1", "true", "yes")
-    return [Thing(class_name(cells["label"]), box, excluded, where)]
+    return (a, b, c, d) if names is CORNERS else (a, b, a + c, b + d)
 
 
-def _parse_region(cells, where):
+def _attributes(text):
     try:
-        shape = json.loads(cells["region_shape_attributes"] or "{}")
-        attributes = json.loads(cells["region_attributes"] or "{}")
+        value = json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not readable JSON ({one_line(error)})") from error
-    if not isinstance(shape, dict) or not isinstance(attributes, dict):
+    if not isinstance(value, dict):
         raise Unreadable("region attributes are not JSON objects")
-    if not shape:
-        return []
+    return value
+
+
+def _class_of_region(cells):
+    attributes = _attributes(cells["region_attributes"])
     labels = [attributes[name] for name in ("class", "label", "name", "type", "category") if name in attributes]
     labels = labels or list(attributes.values())
     label = labels[0] if labels else ""
     if isinstance(label, dict):  # check boxes
-        label = next(iter(label), "")
-    return [Thing(class_name(label), _box_of_region(shape), where=where)]
+        ticked = [name for name, is_set in label.items() if is_set is True]
+        if len(ticked) > 1:
+            raise Unreadable(f"has several classes, {show(', '.join(ticked))}")
+        label = ticked[0] if ticked else ""
+    return class_name(label)
 
 
-def _box_of_region(shape):
+def _box_of_region(cells):
+    shape = _attributes(cells["region_shape_attributes"])
+
     def value(name):
         return number(shape.get(name), name)
 

@@ -6,11 +6,10 @@ Its corners are 1-based and inclusive: a box that covers the whole image is (1, 
 """
 
 import os
+from functools import partial
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from helpers.annotation_formats.common import (
-    Record,
-    Thing,
     Unreadable,
     bounds,
     class_name,
@@ -19,6 +18,7 @@ from helpers.annotation_formats.common import (
     read_xml,
     rotated_bounds,
 )
+from helpers.annotation_formats.records import Record, read_image_file, read_things
 
 LISTS = "ImageSets/Main"
 
@@ -28,12 +28,12 @@ def read(source):
     records = []
     for path in source.files(".xml"):
         with source.guard(path):
-            records.append(read_record(path))
+            records.append(read_image_file(path, partial(read_record, path)))
     return records
 
 
 def read_record(path):
-    """The `Record` of one file; raises `Unreadable` or `UserError`."""
+    """The `Record` of one file; raises `UserError` where it cannot be read, `Unreadable` where it is not VOC's."""
     root = read_xml(path)
     if root.tag != "annotation":
         raise Unreadable(f"its outermost element is <{root.tag[:40]}>, not VOC's <annotation>")
@@ -41,22 +41,24 @@ def read_record(path):
     # the devkit goes by the file's own name; <filename> is often a relic of another machine, but knows the suffix
     names = tuple(text for text in (path.stem + os.path.splitext(name)[1], path.stem, name) if text)
     size = positive_size(root.findtext("size/width"), root.findtext("size/height"))
-    things = []
-    for count, element in enumerate(root.findall("object"), 1):
-        where = f"object {count}"
-        try:
-            label = class_name(element.findtext("name") or "")
-            excluded = (element.findtext("difficult") or "").strip() in ("1", "true", "True")
-            things.append(Thing(label, _box(element), excluded, where))
-        except Unreadable as error:
-            raise Unreadable(f"{where}: {error}") from None
-    return Record(path, names, tuple(things), size)
+    items = [(f"object {count}", element) for count, element in enumerate(root.iter("object"), 1)]
+    return Record(path, names, *read_things(items, _class, _box, _is_difficult), size)
+
+
+def _class(element):
+    return class_name(element.findtext("name") or "")
+
+
+def _is_difficult(element):
+    return (element.findtext("difficult") or "").strip() in ("1", "true", "True")
 
 
 def _box(element):
     box, polygon, rotated = element.find("bndbox"), element.find("polygon"), element.find("robndbox")
     if box is not None:
         x1, y1, x2, y2 = (number(box.findtext(name), name) for name in ("xmin", "ymin", "xmax", "ymax"))
+        if min(abs(x2 - x1), abs(y2 - y1)) < 1 and not all(value.is_integer() for value in (x1, y1, x2, y2)):
+            raise Unreadable(f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) is smaller than a pixel")  # fractions, most likely
     elif rotated is not None:  # roLabelImg, angles in radians
         cx, cy, w, h, angle = (number(rotated.findtext(name), name) for name in ("cx", "cy", "w", "h", "angle"))
         x1, y1, x2, y2 = rotated_bounds((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), angle * 57.29577951308232)

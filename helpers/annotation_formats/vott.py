@@ -4,11 +4,7 @@ Version 1 writes positive/, testImages/ and negative/ with NAME.bboxes.tsv and N
 of version 2 names them NAME.jpg.bboxes.tsv and writes x1, x2, y1, y2 instead of x1, y1, x2, y2 (VoTT, cntk.ts).
 """
 
-from urllib.parse import unquote
-
 from helpers.annotation_formats.common import (
-    Record,
-    Thing,
     Unreadable,
     bounds,
     class_name,
@@ -18,28 +14,26 @@ from helpers.annotation_formats.common import (
     read_text,
     show,
 )
+from helpers.annotation_formats.records import Dropped, Record, read_shared_file, read_things
 from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES
 from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS
+from helpers.errors import UserError
 
 
 def read_json_export(source):
-    """One `Record` an asset of each project export, or of each *-asset.json where there is no project export."""
-    records, assets_alone = [], []
+    """One `Record` an asset of each project export, and of each *-asset.json."""
+    records = []
     for path in source.files(".json"):
+        content = read_shared_file(path, read_json)
         with source.guard(path):
-            content = read_json(path)
             if isinstance(content, dict) and isinstance(content.get("assets"), dict):
                 for key, item in content["assets"].items():
                     with source.guard(path, f"asset {show(key)}"):
                         records.append(_record(path, item, f"asset {show(key)}"))
             elif isinstance(content, dict) and isinstance(content.get("asset"), dict):
-                assets_alone.append((path, content))
+                records.append(_record(path, content, ""))
             else:
                 raise Unreadable('is not VoTT: it must hold "assets", or "asset" and "regions"')
-    if not records:
-        for path, content in assets_alone:
-            with source.guard(path):
-                records.append(_record(path, content, ""))
     return records
 
 
@@ -48,25 +42,33 @@ def _record(path, item, where):
     if not isinstance(asset, dict) or not isinstance(asset.get("name"), str) or not asset["name"].strip():
         raise Unreadable("names no image")
     regions = item.get("regions", [])
-    if not isinstance(regions, list):
-        raise Unreadable('"regions" is not a list')
     if not regions and asset.get("state") == 0:
         raise Unreadable("was never looked at in VoTT")
-    things = []
-    for place, region in enumerate(regions):
-        try:
-            if not isinstance(region, dict) or not isinstance(region.get("tags"), list):
-                raise Unreadable('no list "tags"')
-            box, spot = _box(region), f"{where}, region {place}".removeprefix(", ")
-            things += [Thing(class_name(tag), box, where=spot) for tag in region["tags"] or [""]]
-        except Unreadable as error:
-            raise Unreadable(f"region {place}: {error}") from None
+    if isinstance(regions, list):
+        things, dropped = read_things(list(_tagged(regions)), _class, _box)
+    else:
+        things, dropped = (), (Dropped("", '"regions" is not a list'),)
     size = asset.get("size") if isinstance(asset.get("size"), dict) else {}
-    names = tuple(dict.fromkeys((asset["name"], unquote(asset["name"]))))
-    return Record(path, names, tuple(things), positive_size(size.get("width"), size.get("height")), where=where)
+    size = positive_size(size.get("width"), size.get("height"))
+    return Record(path, (asset["name"],), things, dropped, size, where=where)
 
 
-def _box(region):
+def _tagged(regions):
+    """(place, (region, tag)) of each tag of each region."""
+    for place, region in enumerate(regions):
+        tags = region.get("tags") if isinstance(region, dict) else None
+        for tag in (tags or [""]) if isinstance(tags, list) else [None]:
+            yield f"region {place}", (region, tag)
+
+
+def _class(item):
+    if item[1] is None:
+        raise Unreadable('no list "tags"')
+    return class_name(item[1])
+
+
+def _box(item):
+    region = item[0]
     box, points = region.get("boundingBox"), region.get("points")
     if isinstance(box, dict):
         left, top, width, height = (number(box.get(name), name) for name in ("left", "top", "width", "height"))
@@ -84,30 +86,44 @@ def read_cntk_export(source):
         if subdir is None:
             source.note(image.path, f"left out: lies in no folder {', '.join(SUBDIRS)}")
             continue
-        with source.guard(image.path):
-            things = _things(image.path) if subdir in ANNOTATED_SUBDIRS else ()
-            records.append(Record(image.path, ("/".join(image.parts),), things, subdir=subdir))
+        things, dropped = _objects(image.path, subdir)
+        records.append(Record(image.path, ("/".join(image.parts),), things, dropped, subdir=subdir))
     return records
 
 
-def _things(image_path):
+def _objects(image_path, subdir):
+    """(things, dropped) of all annotation files of an image."""
+    things, dropped, files = (), (), 0
     for base, order in ((image_path.stem, (0, 1, 2, 3)), (image_path.name, (0, 2, 1, 3))):
         for box_suffix, label_suffix in zip(BOX_SUFFIXES, LABEL_SUFFIXES, strict=True):
             box_path, label_path = (image_path.with_name(base + suffix) for suffix in (box_suffix, label_suffix))
             if not box_path.exists():
                 continue
-            boxes, labels = _lines(box_path), _lines(label_path)
+            files += 1
+            try:
+                boxes, labels = _lines(box_path), _lines(label_path)
+            except UserError as error:
+                dropped += (Dropped("", str(error)),)
+                continue
             if len(boxes) != len(labels):
-                raise Unreadable(f"{len(labels)} labels in {label_path.name} for {len(boxes)} boxes")
-            return tuple(_thing(row, *pair, order) for row, pair in enumerate(zip(boxes, labels, strict=True), 1))
-    raise Unreadable(f"has no {image_path.stem}{BOX_SUFFIXES[0]}")
+                dropped += (Dropped("", f"{len(labels)} labels in {label_path.name} for {len(boxes)} boxes"),)
+                continue
+            pairs = enumerate(zip(boxes, labels, strict=True), 1)
+            rows = [(f"{box_path.name}, row {row}", (box, label, order)) for row, (box, label) in pairs]
+            found = read_things(rows, lambda item: class_name(item[1]), lambda item: _corners(item[0], item[2]))
+            things, dropped = things + found[0], dropped + found[1]
+    if subdir in ANNOTATED_SUBDIRS and not files:
+        dropped += (Dropped("", f"has no {image_path.stem}{BOX_SUFFIXES[0]}"),)
+    if subdir not in ANNOTATED_SUBDIRS and things:
+        dropped += (Dropped("", f"has {len(things)} boxes, but lies in {subdir}"),)
+    return things, dropped
 
 
-def _thing(row, box, label, order):
-    values = [number(value, "corner") for value in box.split()]
+def _corners(text, order):
+    values = [number(value, "corner") for value in text.split()]
     if len(values) != 4:
-        raise Unreadable(f"box row {row}: {show(box)} is not four numbers")
-    return Thing(class_name(label), tuple(values[index] for index in order), where=f"box row {row}")
+        raise Unreadable(f"{show(text)} is not four numbers")
+    return tuple(values[index] for index in order)
 
 
 def _lines(path):

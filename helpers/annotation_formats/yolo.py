@@ -2,112 +2,96 @@
 
 Polygons (`class x y x y x y ...`) and turned boxes (four corners) become their bounding boxes. Class names come from
 data.yaml, classes.txt or obj.names. An image without a text file, among others that have one, has no objects: that is
-how the format says so.
+how the format says so. But where a file has boxes and no image, they might be those of an image without a file.
 """
 
 import json
 import re
+from functools import partial
 
-import yaml
-
-from helpers.annotation_formats.common import (
-    Record,
-    Thing,
-    Unreadable,
-    bounds,
-    class_name,
-    number,
-    one_line,
-    point_pairs,
-    read_text,
-    show,
-)
+from helpers.annotation_formats.class_files import read_class_file
+from helpers.annotation_formats.common import NUMBER, Unreadable, bounds, number, point_pairs, read_text, show
+from helpers.annotation_formats.records import Dropped, Record, read_image_file, read_things
 from helpers.errors import UserError
 
 CLASS_FILES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml", "classes.txt", "obj.names", "classes.names")
-OTHER_FILES = re.compile(r"(classes|train|val|valid|test|negative|trainval|requirements|readme|license|notes?).*")
 
 
 def read(source):
-    """One `Record` a text file, and one for each image that has none."""
-    class_file, classes, key_points = _classes(source)
-    records, with_file, lost = [], set(), set()
+    """One `Record` a text file with boxes or of an image, and one for each image that has none."""
+    class_file = source.class_file or _find_class_file(source)
+    classes, key_points = read_class_file(class_file)
+    records, with_file, meant, strangers = [], set(), {}, []
     for path in source.files(".txt"):
         if path == class_file:
             continue
+        record = read_image_file(path, partial(_record, path, classes, key_points))
         try:
-            with_file.add(source.images.find((path.stem,), path).path)
-        except Unreadable as error:
-            lost.add(path.stem.casefold())
-            if not OTHER_FILES.fullmatch(path.stem.lower()):
-                source.note(path, f"left out: {error}")
-            continue
-        with source.guard(path):
-            try:
-                text = read_text(path) if path.stat().st_size else ""
-                things = tuple(
-                    _thing(row, line.split(), classes, key_points)
-                    for row, line in enumerate(text.splitlines(), 1)
-                    if line.strip()
-                )
-            except OSError as error:
-                raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-            records.append(Record(path, (path.stem,), things, relative=True))
+            with_file.add(source.images.find(record.names, path, strict=True).path)
+        except Unreadable:
+            if not record.things and not record.dropped or not _has_boxes(path):
+                continue  # a list of names, notes
+            candidates = source.images.like(path.stem)
+            meant.update({image.path: path for image in candidates})
+            strangers += [] if candidates else [path]
+        records.append(record)
     if source.path.is_dir():
         folders = {path.parent for path in with_file}
         for image in source.images.images:
-            if image.path in with_file or image.path.stem.casefold() in lost or image.path.parent not in folders:
-                continue  # of these it is not said that they have no objects
-            source.note(image.path, "has no label file: taken for an image without objects")
-            records.append(Record(image.path, ("/".join(image.parts),), (), relative=True))
+            if image.path not in with_file and image.path.parent in folders:
+                records.append(_without_file(source, image, meant.get(image.path, next(iter(strangers), None))))
     return records
 
 
-def _thing(row, fields, classes, key_points):
-    where = f"row {row}"
-    try:
-        if not re.fullmatch(r"[0-9]{1,6}(\.0+)?", fields[0]):
-            raise Unreadable(f"class {show(fields[0])} is not a whole number from 0 on")
-        class_id = int(float(fields[0]))
-        if class_id not in classes:
-            raise Unreadable(f"class {class_id} is not among the {len(classes)} class names")
-        values = [number(field, "value") for field in fields[1:]]
-        if len(values) in (4, 5) or (key_points and len(values) > 4):  # a score may follow the box
-            x, y, w, h = values[:4]
-            box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-        elif len(values) >= 6 and len(values) % 2 == 0:
-            box = bounds(point_pairs(values, "points"))
-        else:
-            raise Unreadable(f"{len(fields)} values; write class x y width height")
-        if max(map(abs, box)) > 2:
-            raise Unreadable(f"{show(' '.join(fields))} are not fractions of the image, from 0 to 1")
-        return Thing(classes[class_id], box, where=where)
-    except Unreadable as error:
-        raise Unreadable(f"{where}: {error}") from None
+def _record(path, classes, key_points):
+    text = read_text(path) if path.is_file() and path.stat().st_size else ""
+    rows = [(f"row {row}", line.split()) for row, line in enumerate(text.splitlines(), 1) if line.strip()]
+    found = read_things(rows, partial(_class, classes=classes), partial(_box, key_points=key_points))
+    return Record(path, (path.stem,), *found, relative=True)
 
 
-def _classes(source):
-    """(file of class names, {class id: name}, whether key points follow the boxes)."""
-    path = source.class_file or _find_class_file(source)
-    text = read_text(path)
-    if path.suffix.lower() not in (".yaml", ".yml"):
-        names = [line.strip() for line in text.splitlines()]
-        while names and not names[-1]:
-            names.pop()
-        return path, {index: class_name(name) for index, name in enumerate(names)}, False
+def _without_file(source, image, stranger):
+    """The `Record` of an image without a label file; stranger: a label file that might be its, or None."""
+    name = "/".join(image.parts)
+    if stranger is None:
+        source.note(image.path, "has no label file: taken for an image without objects")
+        return Record(image.path, (name,), (), (), relative=True)
+    reason = f"has no label file, but {stranger.name} has boxes and no image: they might be its own"
+    return Record(image.path, (name,), (), (Dropped("", reason),), relative=True)
+
+
+def _has_boxes(path):
+    """Whether any row of a file could be a box: a class, four numbers or more. Of an unreadable one nobody knows."""
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not readable YAML ({one_line(error)})") from error
-    names = content.get("names") if isinstance(content, dict) else None
-    pairs = names.items() if isinstance(names, dict) else enumerate(names) if isinstance(names, list) else ()
-    try:
-        classes = {int(number(index, "class")): class_name(name) for index, name in pairs}
-    except Unreadable as error:
-        raise UserError(f"{path}: {error}") from error
-    if not classes:
-        raise UserError(f'{path}: no list "names" of classes')
-    return path, classes, bool(content.get("kpt_shape"))
+        rows = [line.split()[1:] for line in read_text(path).splitlines()]
+    except UserError:
+        return True
+    return any(len(fields) >= 4 and all(map(NUMBER.fullmatch, fields)) for fields in rows)
+
+
+def _class(fields, classes):
+    if not re.fullmatch(r"[0-9]{1,6}(\.0+)?", fields[0]):
+        raise Unreadable(f"class {show(fields[0])} is not a whole number from 0 on")
+    class_id = int(float(fields[0]))
+    if class_id not in classes:
+        raise Unreadable(f"class {class_id} is not among the {len(classes)} class names")
+    return classes[class_id]
+
+
+def _box(fields, key_points):
+    values = [number(field, "value") for field in fields[1:]]
+    if len(values) in (4, 5) or (key_points and len(values) > 4):  # a score may follow the box
+        x, y, w, h = values[:4]
+        if min(w, h) < 0:
+            raise Unreadable("negative width or height")
+        box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+    elif len(values) >= 6 and len(values) % 2 == 0:
+        box = bounds(point_pairs(values, "points"))
+    else:
+        raise Unreadable(f"{len(fields)} values; write class x y width height")
+    if max(map(abs, box)) > 2:
+        raise Unreadable(f"{show(' '.join(fields))} are not fractions of the image, from 0 to 1")
+    return box
 
 
 def _find_class_file(source):

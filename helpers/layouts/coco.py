@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from helpers.annotation_formats import coco
-from helpers.annotation_formats.common import Source, class_name, read_json, show
+from helpers.annotation_formats.common import Unreadable, read_json, show
+from helpers.annotation_formats.records import Source
 from helpers.annotations import NO_BOXES, Annotation, Problem, check_box
 from helpers.dataset import ImageFile
 from helpers.errors import UserError
@@ -45,10 +46,14 @@ def read_coco(path):
 @lru_cache(CACHED_FILES)
 def _read(path, _modified):
     content, source = read_json(path), Source(path, images=None)
-    records = coco.read_content(source, path, content)
-    if source.notes:  # an image that lacks some of its boxes would teach that they are background
-        more = f" (and {len(source.notes) - 1} more)" if len(source.notes) > 1 else ""
-        raise UserError(f"{source.notes[0]}{more}")
+    try:
+        classes, records = coco.read_content(source, path, content)
+    except Unreadable as error:
+        raise UserError(f"{path}: {error}") from None
+    lost = [*map(str, source.notes), *(f"{path}, {item}" for record in records for item in record.dropped)]
+    if lost:  # an image that lacks some of its boxes would teach that they are background
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        raise UserError(f"{lost[0]}{more}")
     by_name = {}
     for record in records:
         name = PurePosixPath(record.names[0])
@@ -56,7 +61,7 @@ def _read(path, _modified):
             raise UserError(f"{path}, {record.where}: file_name {show(record.names[0])} leads out of its folder")
         if by_name.setdefault(str(name), record) is not record:
             raise UserError(f"{path}, {record.where}: file_name {show(record.names[0])} comes twice")
-    return CocoFile({item["id"]: class_name(item["name"]) for item in content["categories"]}, by_name)
+    return CocoFile(classes, by_name)
 
 
 def list_images(params, subdirs):
@@ -113,7 +118,7 @@ def derive_classes(params):
     path = annotation_file(params, params.coco_trainSet)
     categories = read_coco(path).categories
     if not params.coco_categories:
-        return tuple(categories[number] for number in sorted(categories))
+        return tuple(categories[number] for number in sorted(categories, key=lambda key: (isinstance(key, str), key)))
     names = {name.lower(): name for name in categories.values()}
     return tuple(_category(wanted, categories, names, path) for wanted in params.coco_categories)
 

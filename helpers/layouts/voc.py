@@ -10,7 +10,7 @@ import numpy as np
 
 from helpers.annotation_formats import voc
 from helpers.annotation_formats.common import Unreadable
-from helpers.annotations import Annotation, Problem, check_box
+from helpers.annotations import NO_BOXES, Annotation, Problem, check_box
 from helpers.dataset import IMAGE_SUFFIXES, ImageFile
 from helpers.errors import UserError
 from helpers.files import read_lines
@@ -71,14 +71,14 @@ def read_annotation(image, size, params):
     """The objects of the wanted classes in an image's XML file."""
     path, problems, kept = _annotation_path(image), [], []
     try:
-        record = voc.read_record(path)
+        record = _record(path)
     except UserError as error:
-        record, message = None, str(error).removeprefix(f"{path}: ")
-    except Unreadable as error:
-        record, message = None, str(error)
-    if record is None:
-        problems.append(Problem("error", path, None, message, "fetch or write it anew"))
-    for thing in record.things if record else ():
+        message = str(error).removeprefix(f"{path}: ")
+        return NO_BOXES, [Problem("error", path, None, message, "fetch or write it anew")]
+    for dropped in record.dropped:
+        if dropped.label is None or dropped.label in params.classes:
+            problems.append(Problem("error", path, None, str(dropped), "fetch or write it anew"))
+    for thing in record.things:
         if thing.label in params.classes:
             place = f"{thing.where}: " + ", ".join(f"{value:g}" for value in thing.box)
             box, problem = check_box(path, None, list(thing.box), [place], size)
@@ -87,6 +87,13 @@ def read_annotation(image, size, params):
     boxes = np.array([box for box, _ in kept], np.float32).reshape(-1, 4)
     labels, difficult = tuple(thing.label for _, thing in kept), tuple(thing.excluded for _, thing in kept)
     return Annotation(boxes, labels, difficult), problems
+
+
+def _record(path):
+    try:
+        return voc.read_record(path)
+    except Unreadable as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def annotation_paths(params):
@@ -107,4 +114,4 @@ def published_files(params):
 def derive_classes(params):
     """All class names in the annotations of the images to train on, in alphabetical order."""
     images = list_images(params, ("positive",))
-    return tuple(sorted({thing.label for image in images for thing in voc.read_record(_annotation_path(image)).things}))
+    return tuple(sorted({thing.label for image in images for thing in _record(_annotation_path(image)).things}))
