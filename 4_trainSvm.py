@@ -75,7 +75,12 @@ def train_regressor(images, svms, params):
             rows, found = targets(index)
             yield scaled(images.features(index)[rows], svms.scale), *found
 
-    return train_box_regressor(samples, counts.sum(axis=0), nr_features, params.boxRegression_ridge)
+    try:
+        return train_box_regressor(samples, counts.sum(axis=0), nr_features, params.boxRegression_ridge)
+    except np.linalg.LinAlgError:
+        raise UserError(
+            f"boxRegression_ridge = {params.boxRegression_ridge:g}: too small for ROIs that are alike; set a greater one"
+        ) from None
 
 
 def main(params):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastRCNN import boxes as box_ops
+from fastRCNN.linear_algebra import gram, product, solve_positive
 
 HELD_NUMBERS = 2**27  # features and sums of features in memory at once: 1 GB, and as much again while one is solved
 BLOCK = 1000  # rows that are added to the sums at once: one large matrix product instead of many small ones
@@ -25,7 +26,7 @@ class BoxRegressor:
         """Offsets for every ROI and class: (R, D) -> (R, K, 4) float32."""
         nr_classes, nr_features, _ = self.weights.shape
         by_feature = self.weights.transpose(1, 0, 2).reshape(nr_features, nr_classes * 4)  # (D, K * 4)
-        offsets = np.asarray(features, dtype=np.float32) @ by_feature  # (R, K * 4)
+        offsets = product(np.asarray(features, dtype=np.float32), by_feature)  # (R, K * 4)
         return offsets.reshape(-1, nr_classes, 4) + self.biases
 
 
@@ -57,15 +58,15 @@ class RidgeFit:
             x, y = self._take_waiting()
             x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
             x, y = x - x_mean, y - y_mean
-            weights = x.T @ np.linalg.solve(x @ x.T + ridge * np.eye(len(x)), y)
-            return weights, y_mean - x_mean @ weights
+            weights = product(x.T, solve_positive(gram(x) + ridge * np.eye(len(x)), y))
+            return weights, y_mean - product(x_mean[None], weights)[0]
         self._add_up()
         x_mean, y_mean = self.sums["x"] / self.count, self.sums["y"] / self.count
         xx = self.sums["xx"]  # changed in place, it is the largest thing in memory
         xx -= self.count * np.outer(x_mean, x_mean)
         xx[np.diag_indices_from(xx)] += ridge
-        weights = np.linalg.solve(xx, self.sums["xy"] - self.count * np.outer(x_mean, y_mean))
-        return weights, y_mean - (x_mean + self.origin) @ weights
+        weights = solve_positive(xx, self.sums["xy"] - self.count * np.outer(x_mean, y_mean))
+        return weights, y_mean - product((x_mean + self.origin)[None], weights)[0]
 
     def _take_waiting(self):
         x, y = (np.concatenate(column) for column in zip(*self.waiting, strict=True))
@@ -83,8 +84,8 @@ class RidgeFit:
         x -= self.origin
         self.sums["x"] += x.sum(axis=0)
         self.sums["y"] += y.sum(axis=0)
-        self.sums["xx"] += x.T @ x
-        self.sums["xy"] += x.T @ y
+        self.sums["xx"] += gram(x.T)
+        self.sums["xy"] += product(x.T, y)
 
 
 def class_groups(counts, nr_features):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastRCNN import boxes as box_ops
+from fastRCNN.linear_algebra import product
 from fastRCNN.nms import nms
 
 
@@ -76,5 +77,5 @@ def vote(found, kept, min_overlap, floor):
         weights = weights * (box_ops.iou(found.boxes[centers], found.boxes[rows]) >= min_overlap)  # (C, M)
         total = weights.sum(axis=1, keepdims=True)
         moved = total[:, 0] > 0
-        boxes[centers[moved]] = (weights[moved] @ found.boxes[rows]) / total[moved]
+        boxes[centers[moved]] = product(weights[moved], found.boxes[rows]) / total[moved]
     return Detections(boxes, found.scores, found.class_ids)

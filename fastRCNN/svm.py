@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fastRCNN.linear_algebra import gram, product
 from fastRCNN.svm_solver import solve_dual
 
 TOLERANCE = 0.005  # in units of the margin: a ROI that violates it by less is no offender
@@ -45,7 +46,7 @@ class LinearSvms:
 
     def scores(self, features):
         """Signed distance to each hyperplane in units of the margin: (R, D) -> (R, K) float32."""
-        return scaled(features, self.scale) @ self.weights.T + self.biases
+        return product(scaled(features, self.scale), self.weights.T) + self.biases
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,10 @@ class _Cache:
     def add(self, rows, targets, origin):
         """Append m ROIs: rows (m, D + 1), targets (m, K), origin (m, 2)."""
         held = len(self.rows)
-        gram = np.empty((held + len(rows),) * 2, np.float32)  # filled piece by piece: it is the largest thing in memory
-        gram[:held, :held], gram[:held, held:], gram[held:, held:] = self.gram, self.rows @ rows.T, rows @ rows.T
-        gram[held:, :held] = gram[:held, held:].T
-        self.gram = gram
+        both = np.empty((held + len(rows),) * 2, np.float32)  # filled piece by piece: it is the largest thing in memory
+        both[:held, :held], both[:held, held:], both[held:, held:] = self.gram, product(self.rows, rows.T), gram(rows)
+        both[held:, :held] = both[:held, held:].T
+        self.gram = both
         self.rows = np.concatenate([self.rows, rows])
         self.targets = np.concatenate([self.targets, targets])
         self.dual = np.concatenate([self.dual, np.zeros(targets.shape, np.float32)])
@@ -197,7 +198,7 @@ def _mine(images, problem, cache, weights):
     for index, image in enumerate(images):
         targets = problem.targets(image, index)  # (R, K); a class that cannot be trained has no offenders
         features = scaled(image.features, problem.scale)  # (R, D)
-        scores = features @ weights[:-1] + settings.intercept_scaling * weights[-1]  # (R, K)
+        scores = product(features, weights[:-1]) + settings.intercept_scaling * weights[-1]  # (R, K)
         slack = np.where(targets != 0, 1 - targets * scores, 0).max(axis=1)  # (R,)
         slack[cache.of_image(index)] = 0
         offenders = np.flatnonzero(slack > TOLERANCE)
@@ -263,7 +264,7 @@ def _fit(cache, problem):
         cache.dual[:, k], scores[:, k] = solve_dual(
             cache.gram, labels[:, k], costs[:, k], squared, cache.dual[:, k], TOLERANCE, seed=settings.seed
         )
-    weights = cache.rows.T @ cache.dual
+    weights = product(cache.rows.T, cache.dual)
     margin = np.where(labels != 0, labels * scores, np.inf).min(axis=1)
     cache.keep((margin < -settings.evict_threshold) | cache.dual.any(axis=1))
     return weights

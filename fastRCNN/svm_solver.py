@@ -13,8 +13,9 @@ projected Newton step (Bertsekas, "Projected Newton methods for optimization pro
 import warnings
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.exceptions import ConvergenceWarning
+
+from fastRCNN.linear_algebra import product, solve_positive
 
 FIRST_NEWTON = 10  # epochs before the first Newton step; then twice as many as before, for where they do not help
 NEWTON_ROWS = 10_000  # rows that decide, at most: their matrix is 0.4 GB
@@ -84,17 +85,16 @@ def _newton_step(gram, labels, extra, upper, alpha, gradient):
     diagonal = np.diag(hessian) + extra[free]
     hessian[np.diag_indices_from(hessian)] = diagonal + 1e-5 * diagonal.mean()  # ROIs may be alike to the last digit
     try:
-        factor = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
-    except LinAlgError:
+        direction = -solve_positive(hessian, gradient[free].astype(np.float32))
+    except np.linalg.LinAlgError:
         return alpha
-    direction = -cho_solve(factor, gradient[free].astype(np.float32))
     for length in STEP_LENGTHS:
         moved = np.clip(alpha[free] + length * direction, 0, upper[free])
         step = moved - alpha[free]
         whole = np.zeros(len(alpha), np.float32)
         whole[free] = step * signs
-        change = (gram @ whole)[free] * signs  # of the gradient
-        if gradient[free] @ step + 0.5 * (step @ change + extra[free] @ step**2) < 0:
+        change = _scores(gram, whole)[free] * signs  # of the gradient
+        if np.sum(step * (gradient[free] + 0.5 * (change + extra[free] * step))) < 0:
             better = alpha.copy()
             better[free] = moved
             return better
@@ -104,4 +104,4 @@ def _newton_step(gram, labels, extra, upper, alpha, gradient):
 def _scores(gram, dual):
     """gram @ dual, of which most entries are zero: (n, n) and (n,) -> (n,) float32."""
     support = np.flatnonzero(dual)
-    return dual[support].astype(np.float32) @ gram[support]
+    return product(dual[None, support].astype(np.float32), gram[support])[0]

@@ -1,0 +1,100 @@
+"""Matrix products and linear systems whose results do not depend, in any bit, on how many threads may be used.
+
+BLAS shares a product out among as many threads as the environment allows it, and adds up in another order for each
+number of them. Here every call computes with one thread, and large products are cut into blocks of a fixed size: the
+number of threads decides how many blocks are computed at once, and nothing else.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+from scipy import linalg  # loads scipy's own BLAS, which must be there when the controller looks for it
+from threadpoolctl import ThreadpoolController
+
+BLOCK = 256  # rows of a product that one thread computes
+SMALL = 2**24  # multiplications: below it, threads cost more than they save
+
+
+@cache
+def _blas():
+    return ThreadpoolController().select(user_api="blas")
+
+
+class _OneThread:
+    """While any thread is inside, BLAS computes with one thread; `allowed`: how many the environment allows it."""
+
+    def __init__(self):
+        self._lock, self._inside, self._limit, self.allowed = threading.Lock(), 0, None, 1
+
+    def __enter__(self):
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self.allowed = max((library.num_threads for library in _blas().lib_controllers), default=1)
+                self._limit = _blas().limit(limits=1)
+        return self
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+_one_thread = _OneThread()
+
+
+def product(a, b):
+    """The matrix product: (N, M) @ (M, K) -> (N, K), of the type that numpy gives it."""
+    with _one_thread:
+        if len(a) <= BLOCK or a.size * b.shape[1] < SMALL:
+            return a @ b
+        out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+        _in_blocks(len(a), lambda rows: np.matmul(a[rows], b, out=out[rows]))
+        return out
+
+
+def gram(rows):
+    """The inner products of all pairs of rows: (N, M) -> (N, N), symmetric to the last bit."""
+    out = np.empty((len(rows), len(rows)), rows.dtype)
+
+    def compute(block):  # up to the diagonal; the rest mirrors it
+        np.matmul(rows[block], rows[: block.stop].T, out=out[block, : block.stop])
+        out[: block.start, block] = out[block, : block.start].T
+
+    with _one_thread:
+        _in_blocks(len(rows), compute)
+        # within a block on the diagonal BLAS may round the two halves differently
+        for block in _blocks(len(rows)):
+            square = out[block, block]
+            lower = np.tril_indices(len(square), -1)
+            square.T[lower] = square[lower]
+    return out
+
+
+def solve_positive(matrix, right):
+    """Solve matrix @ x = right for a symmetric positive definite matrix (N, N), which is overwritten; right (N,) or (N, K).
+
+    Raises numpy's LinAlgError where the matrix is not positive definite.
+    """
+    with _one_thread:
+        factor = linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        return linalg.cho_solve(factor, right, check_finite=False)
+
+
+def _blocks(count):
+    return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+
+
+def _in_blocks(count, compute):
+    """Call `compute` with one slice of rows after the other, in several threads where they are allowed."""
+    blocks = _blocks(count)
+    workers = min(_one_thread.allowed, len(blocks))
+    if workers <= 1:
+        for block in blocks:
+            compute(block)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(compute, blocks[::-1]))  # the largest of `gram` first
