@@ -78,6 +78,8 @@ network_roiPooling = "auto"     # "max" [Fast R-CNN], "align" [Mask R-CNN], "aut
 network_contextFactor = 1.8     # a ROI is described by itself and by its surroundings, so many times as wide and high;
                                 # 1: by itself alone [Gidaris and Komodakis 2015; measured]
 network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
+network_threads = "auto"        # threads that compute an image, whatever the environment allows: other numbers give
+                                # other last digits; "auto": the physical cores of this machine
 network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
 cntk_nrRois = 500               # ROIs of an image; further ones are cut off, text files padded with zeros [measured;
                                 # original 200]

@@ -45,7 +45,7 @@ def to_onnx(model, params):
 
 
 class OnnxDetector:
-    """`NnDetector` without torch's network: ONNX Runtime on the CPU, with as many threads as torch. path: the file.
+    """`NnDetector` without torch's network: ONNX Runtime on the CPU, with `network_threads` threads. path: the file.
 
     All ROIs of an image go through the head at once; `network_roiBatchSize` does not matter here.
     """
@@ -56,7 +56,7 @@ class OnnxDetector:
         description, data = read_onnx(path)
         require_classes(description, params, path)
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = params.network_threads
         options.log_severity_level = 4  # what is wrong is raised, not printed as well
         try:
             self.session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

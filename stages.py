@@ -26,6 +26,7 @@ from helpers.errors import UserError
 from helpers.images import fitted_size, image_size, scale_to_fit
 from helpers.model_files import read_description, read_tensors
 from helpers.sources import load_training_truth
+from helpers.threads import require_threads
 from helpers.weights import get_weights, read_state_dict
 
 VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear counterexample: the margin, and no probability
@@ -83,6 +84,12 @@ def choose_device(params):
     return torch.device(params.network_device)
 
 
+def use_threads(params):
+    """Step 3: from now on torch computes with `network_threads` threads when this thread asks it to."""
+    require_threads(params.network_threads)
+    torch.set_num_threads(params.network_threads)
+
+
 def describe_device(device):
     """What computes, in words."""
     return torch.cuda.get_device_name() if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
@@ -91,6 +98,7 @@ def describe_device(device):
 def build_network(params):
     """Step 3: the network with its weights on its device, in evaluation mode; says on stderr which they are."""
     device, path = choose_device(params), get_weights(params)
+    use_threads(params)
     torch.manual_seed(params.seed)  # for random weights
     try:
         state = None if path is None else read_state_dict(path)
@@ -187,6 +195,7 @@ def load_model(path, params):
     description, tensors = read_description(path), read_tensors(path)
     require_classes(description, params, path)
     device = choose_device(params)
+    use_threads(params)
     network = RoiNetwork(params.network, None, params.network_roiPooling, params.network_contextFactor)
     try:
         if params.svd_rank:

@@ -16,8 +16,8 @@ from helpers.parameters import RULES
 
 FORMAT = "Fast R-CNN model 1"
 NOT_STORED = (
-    "rootDir", "dataRootDir", "procRootDir", "resultsRootDir", "networkWeights", "network_device", "parallel_backend",
-    "parallel_address",
+    "rootDir", "dataRootDir", "procRootDir", "resultsRootDir", "networkWeights", "network_device", "network_threads",
+    "parallel_backend", "parallel_address",
 )  # fmt: skip
 
 

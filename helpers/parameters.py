@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers.errors import UserError, run_script
 from helpers.rules import Choice, Either, Entries, Flag, Number, Pair, Several, Text, whole
+from helpers.threads import physical_cores
 
 BACKGROUND = "__background__"  # class 0
 EXCLUDED_LABELS = ("EXCLUDE", "UNDECIDED")  # boxes that are neither positive nor negative
@@ -66,6 +67,7 @@ RULES = {
     "network_roiPooling": Choice(("auto", "align", "max")),
     "network_contextFactor": Number(1, 10),
     "network_device": Choice(("auto", "cpu", "cuda", "mps")),
+    "network_threads": Either(Choice(("auto",)), whole(1, 1024)),
     "network_roiBatchSize": whole(1),
     "cntk_nrRois": whole(1, 100_000),
     "cntk_padWidth": whole(32, 10_000),
@@ -266,6 +268,8 @@ def _checked(values):
     _check_classes(result["classes"])
     for name in ("rootDir", "dataRootDir", "procRootDir", "resultsRootDir"):
         result[name] = os.path.abspath(os.path.expanduser(result[name]))
+    if result["network_threads"] == "auto":
+        result["network_threads"] = physical_cores()
     return result
 
 

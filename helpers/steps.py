@@ -96,7 +96,9 @@ def trained_by(params):
     return TRAINING if params.classifier == "nn" else SVMS
 
 
-NETWORK_PARAMETERS = ("network", "network_roiPooling", "network_contextFactor", "network_maxShorterSide")
+NETWORK_PARAMETERS = (
+    "network", "network_roiPooling", "network_contextFactor", "network_maxShorterSide", "network_threads",
+)  # fmt: skip
 
 
 def _feature_parameters(params):

@@ -21,6 +21,7 @@ from helpers.parameters import load_parameters
 # busy with something else threads that wait for each other take a hundred times as long.
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 WIDTH, HEIGHT = 160, 120
 # "triangle" belongs to no class: something that is not to be found
@@ -93,6 +94,7 @@ def tiny_params(folder, **overrides):
         "network": "squeezenet1_1",
         "networkWeights": "random",
         "network_device": "cpu",
+        "network_threads": 1,
         "cntk_nrRois": 60,
         "cntk_padWidth": 160,
         "cntk_padHeight": 160,
