@@ -79,7 +79,7 @@ def train_regressor(images, svms, params):
         return train_box_regressor(samples, counts.sum(axis=0), nr_features, params.boxRegression_ridge)
     except np.linalg.LinAlgError:
         raise UserError(
-            f"boxRegression_ridge = {params.boxRegression_ridge:g}: too small for ROIs that are alike; set a greater one"
+            f"boxRegression_ridge = {params.boxRegression_ridge:g}: too small where ROIs are alike; set a greater one"
         ) from None
 
 

@@ -75,7 +75,7 @@ def gram(rows):
 
 
 def solve_positive(matrix, right):
-    """Solve matrix @ x = right for a symmetric positive definite matrix (N, N), which is overwritten; right (N,) or (N, K).
+    """Solve matrix @ x = right; matrix (N, N), symmetric positive definite, is overwritten; right (N,) or (N, K).
 
     Raises numpy's LinAlgError where the matrix is not positive definite.
     """

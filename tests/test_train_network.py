@@ -64,7 +64,8 @@ def test_the_model_alone_scores_the_same(trained, tmp_path, capsys):
     model = shutil.copy(model_path(nn_params(trained)), tmp_path / "model.safetensors")
     stored = stored_settings(read_description(model), model)
     folders = [f"{name}={trained / 'data'}" for name in ("dataRootDir",)]
-    params = load_parameters([*folders, f"procRootDir={tmp_path}", f"resultsRootDir={tmp_path}"], stored=stored)
+    folders += [f"procRootDir={tmp_path}", f"resultsRootDir={tmp_path}", "network_threads=1"]
+    params = load_parameters(folders, stored=stored)
     assert params.classes == ("circle", "square") and params.classifier == "nn" and params.cntk_padWidth == 160
     evaluated = (nn_params(trained).detections_dir / "test_nn.tsv").read_text()
     assert score(params, capsys, tmp_path, model_file=model) == evaluated
