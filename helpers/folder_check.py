@@ -112,7 +112,7 @@ def _check_other_file(path, subdir, stems, lost):
         spelled = f" (but one with other case or other accents: {near!a})" if near else ""
         remedy = "put the image back, name this file after its image, or delete it"
         problem = "error", f'annotation without an image "{stem}"{spelled}', remedy
-    elif subdir not in ANNOTATED_SUBDIRS:
+    elif subdir not in ANNOTATED_SUBDIRS and (suffix in LABEL_SUFFIXES or not path.stat().st_size):
         remedy = "move the image to positive/ if it shows objects, else delete this file"
         problem = "warning", "annotations of images without objects are ignored", remedy
     elif suffix.endswith(".txt") and path.with_suffix(".tsv").exists():

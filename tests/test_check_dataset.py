@@ -94,6 +94,8 @@ BAD_ANNOTATIONS = {  # each stops step 2
     "text": (boxes("10\ttwenty\t30\t40"), f"{BOXES}, row 1: ", "twenty", "is not four numbers", TAB_REMEDY),
     "commas": (boxes("10,20,30,40"), f"{BOXES}, row 1: ", '"10,20,30,40"', TAB_REMEDY),
     "not finite": (boxes("nan\t20\t30\t40"), f"{BOXES}, row 1: ", "(nan, 20, 30, 40)", "draw it again"),
+    "below a pixel": (boxes("0.1\t0.2\t0.5\t0.6"), f"{BOXES}, row 1: ", "smaller than a pixel", "write it in pixels"),
+    "of a negative": (write("negative/1.bboxes.tsv", "1\t2\t9\t9\n"), "negative/1.bboxes.tsv: ", "background", "move"),
     "negative": (boxes("-5\t20\t30\t40"), f"{BOXES}, row 1: ", "(-5, 20, 30, 40) has a negative", "0 <= x1 < x2"),
     "reversed x": (boxes("30\t20\t10\t40"), f"{BOXES}, row 1: ", "(30, 20, 10, 40) is reversed", "x1 < x2"),
     "reversed y": (boxes("10\t40\t30\t20"), f"{BOXES}, row 1: ", "(10, 40, 30, 20) is reversed", "y1 < y2"),
@@ -159,9 +161,7 @@ WARNINGS = {  # all steps run on these
     "blank at the end": (write(LABELS, "circle\nsquare\n\n"), f"{LABELS}, row 3: blank line at the end", "delete it"),
     "a pixel outside": (boxes("-0.5\t20\t30\t40"), f"{BOXES}, row 1: ", "(-0.5, 20, 30, 40) sticks out", "no need"),
     "EXIF": (turned, "positive/3.jpg: EXIF orientation 6", "160 x 120", "refer to the image as displayed"),
-    "annotated negative": (
-        write("negative/1.bboxes.tsv", "reversed\n"), "negative/1.bboxes.tsv: ", "are ignored", "move the image",
-    ),
+    "annotated negative": (write("negative/1.bboxes.tsv", ""), "negative/1.bboxes.tsv: ", "ignored", "move the image"),
     "no negatives": (remove("negative"), "negative: no such folder", "save false detections"),
     "tsv and txt": (
         write("positive/1.bboxes.txt", "1\n"), "positive/1.bboxes.txt: not read", "1.bboxes.tsv", "out of date",

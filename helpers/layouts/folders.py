@@ -1,7 +1,7 @@
 """The tutorial's layout: data/<dataset>/{positive,negative,testImages}/NAME.jpg, the boxes beside the images."""
 
 from helpers import annotations
-from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, NO_BOXES, annotation_path
+from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, NO_BOXES, Problem, annotation_path
 from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
 from helpers.errors import UserError
 from helpers.files import read_lines
@@ -14,9 +14,13 @@ def list_images(params, subdirs):
 
 
 def read_annotation(image, size, params):
-    """The boxes beside an image. Images of negative/ have none, whatever lies there."""
+    """The boxes beside an image. Images of negative/ must have none: they would count as background."""
     if image.subdir not in ANNOTATED_SUBDIRS:
-        return NO_BOXES, []
+        path = annotation_path(image.path, BOX_SUFFIXES)
+        if not path.exists() or not path.stat().st_size:
+            return NO_BOXES, []
+        message = f"boxes of an image in {image.subdir}/, which would be learned as background"
+        return NO_BOXES, [Problem("error", path, None, message, "move the image to positive/, or delete this file")]
     return annotations.read_annotation(image.path, size, params.classes)
 
 
