@@ -10,12 +10,14 @@ from helpers.dataset import printable
 from helpers.dataset_check import check_dataset
 from helpers.dataset_summary import summarize
 from helpers.parameters import run_step
+from helpers.tables import counted
 
 
 def main(params):
     """Print the report on the data set and return it; its `exit_code` is 1 where there are errors."""
     report = check_dataset(params)
-    print(f"{printable(params.image_dir)}: {report.count('error')} errors, {report.count('warning')} warnings")
+    errors, warnings = (counted(report.count(level), level) for level in ("error", "warning"))
+    print(f"{printable(params.image_dir)}: {errors}, {warnings}")
     for line in report.lines():
         print(line)
     print("\n" + summarize(report, params))

@@ -1,8 +1,9 @@
-"""List images that are the same but for size or compression: python3 findDuplicates.py FOLDER [--move FOLDER]
+"""List images that are copies of one another: python3 findDuplicates.py FOLDER [--move FOLDER]
 
-Looks through the folder and all folders below it. Of each group of equal images the largest is kept; with --move the
-others go aside, under the same paths, together with their annotations. An image that is in training and test makes the
-measured mAP too good. helpers/duplicates.py says how images are compared.
+Copies may differ in size, compression and brightness, and one may be the mirror image of the other. Looks through the
+folder and all folders below it. Of each group of copies the largest is kept; with --move the others go aside, under the
+same paths, together with their annotations. An image that is in training and test makes the measured mAP too good.
+helpers/duplicates.py says how images are compared.
 """
 
 import os
@@ -12,10 +13,11 @@ from tqdm import tqdm
 
 from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES
 from helpers.dataset import is_image, natural_order
-from helpers.duplicates import look_of, similar_pairs
+from helpers.duplicates import group_by_look, look_of, members
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
 from helpers.parameters import argument_parser
+from helpers.tables import counted
 
 
 def find_groups(paths):
@@ -30,16 +32,10 @@ def find_groups(paths):
         looks.append(look_of(image))
         pixels[path] = image.shape[0] * image.shape[1]
         readable.append(path)
-    group_of = list(range(len(readable)))  # index of the first image of the group
-    for i, j, same in similar_pairs(looks):
-        if same:
-            old, new = max(group_of[i], group_of[j]), min(group_of[i], group_of[j])
-            group_of = [new if group == old else group for group in group_of]
-    groups = {}
-    for path, group in zip(readable, group_of, strict=True):
-        groups.setdefault(group, []).append(path)
+    same, _ = group_by_look(looks)
+    groups = [[readable[index] for index in group] for group in members(same)]
     # of two equally large ones, the first stays
-    return [sorted(group, key=lambda path: -pixels[path]) for group in groups.values() if len(group) > 1]
+    return [sorted(group, key=lambda path: -pixels[path]) for group in groups]
 
 
 def move_aside(path, root, target):
@@ -66,7 +62,8 @@ def main(folder, target=None):
         for path in others if target else ():
             move_aside(path, folder, Path(target))
     copies = sum(len(group) - 1 for group in groups)
-    print(f"{len(paths)} images, {copies} of them copies" + (f", moved to {target}" if target and copies else ""))
+    moved = f", moved to {target}" if target and copies else ""
+    print(f"{counted(len(paths), 'image')}, {copies} of them copies{moved}")
     return groups
 
 

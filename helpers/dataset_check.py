@@ -12,7 +12,8 @@ import numpy as np
 
 from helpers.annotations import NO_BOXES, Annotation, Problem
 from helpers.dataset import ANNOTATED_SUBDIRS, TEST_SUBDIRS, ImageFile, natural_order, printable
-from helpers.duplicates import look_of, similar_pairs
+from helpers.duplicate_check import check_duplicates
+from helpers.duplicates import look_of
 from helpers.errors import UserError
 from helpers.folder_check import check_folders
 from helpers.images import image_size, read_with_note, scale_below
@@ -80,7 +81,7 @@ def check_dataset(params):
     images, problems = check_folders(root) if params.datasetLayout == "folders" else (list_images(params), [])
     checked = list(in_parallel(partial(_check_image, params=params), images, params, "0 check", threads=True))
     problems += [problem for image in checked for problem in image.problems]
-    problems += _check_duplicates(checked)
+    problems += check_duplicates(checked)
     problems += _check_classes(checked, params)
     return Report(sorted((_relative(problem, root) for problem in problems), key=_order), checked)
 
@@ -136,33 +137,6 @@ def _check_pixels(image, pixels, note):
 
 
 # --- all images together ---------------------------------------------------------------------------------------------
-
-
-def _check_duplicates(checked):
-    """Problems of images that show the same as an earlier one, one line an image and kind."""
-    readable = [image for image in checked if image.look]
-    others = {}  # (later image's index, kind) -> keys of the earlier images
-    for i, j, same in similar_pairs([image.look for image in readable]):
-        left, right = readable[i], readable[j]
-        across = left.is_test != right.is_test
-        if same:
-            kind = "leak" if across else "contradiction" if left.image.subdir != right.image.subdir else "twice"
-        elif across:
-            kind = "near"
-        else:
-            continue  # a series of photos of the same scene is nothing special
-        others.setdefault((j, kind), []).append(left.image.key)
-    kinds = {
-        "leak": ("error", "the same picture as", "delete one: what was trained on proves nothing in a test"),
-        "contradiction": ("error", "the same picture as", "delete one: objects in it would count as background"),
-        "twice": ("warning", "the same picture as", "delete one, unless it shall count twice"),
-        "near": ("warning", "nearly the same picture as", "train and test on different scenes, if you can"),
-    }
-    problems = []
-    for (index, kind), keys in others.items():
-        level, message, remedy = kinds[kind]
-        problems.append(Problem(level, readable[index].image.path, None, f"{message} {', '.join(keys)}", remedy))
-    return problems
 
 
 def count_boxes(checked, is_test):

@@ -8,6 +8,11 @@ def number(value, digits=3):
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def counted(count, noun):
+    """A number with its noun: "1 image", "2 images"."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def format_table(table):
     """Columns padded to equal width: text to the left, everything else to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

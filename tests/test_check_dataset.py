@@ -295,5 +295,5 @@ def test_exit_codes_of_the_script(tiny, capsys, monkeypatch, spoil, code):
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(SCRIPT), run_name="__main__")
     assert end.value.code == code
-    assert f"{code} errors" in capsys.readouterr().out
+    assert f"{code} error" in capsys.readouterr().out
     assert not (tiny / "proc").exists() and not (tiny / "results").exists(), "step 0 writes nothing"

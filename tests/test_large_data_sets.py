@@ -11,9 +11,7 @@ import pytest
 from conftest import nn_params
 
 from benchmarks import size
-from helpers import duplicates
 from helpers.cntk_files import InputFiles, RoiInput, read_inputs, write_inputs
-from helpers.duplicates import Look, similar_pairs
 from helpers.errors import UserError
 from helpers.files import write_text
 from training_images import split_validation
@@ -120,24 +118,6 @@ def test_images_held_out_of_training(folder, tmp_path):
     assert held_out.keys == [entry(index).key for index in sorted(order)] and len(held_out) == 6
     assert kept.keys == [entry(index).key for index in range(NR_IMAGES) if index not in order]
     assert [len(part) for part in split_validation(entries, params.replace(nn_validationFraction=0.0))] == [40, 0]
-
-
-@pytest.mark.parametrize("block", [1, 7, 1000])
-def test_copies_are_found_block_by_block(monkeypatch, block):
-    monkeypatch.setattr(duplicates, "BLOCK", block)
-    random = np.random.default_rng(0)
-    bits = random.random((12, 256)) < 0.5
-    bits = np.concatenate([bits, bits ^ (random.random((12, 256)) < 0.05), bits[:3]])  # 13 bits of 256 differ
-    thumbnails = random.integers(0, 256, (27, 24, 24, 3), dtype=np.uint8)
-    thumbnails[24:26] = thumbnails[:2]
-    distance = (bits[:, None] != bits).sum(axis=2)
-    expected = [
-        (i, j, bool((thumbnails[i] == thumbnails[j]).all())) for i in range(27) for j in range(i + 1, 27)
-        if distance[i, j] <= duplicates.MAX_HASH_DISTANCE
-    ]  # fmt: skip
-    found = list(similar_pairs([Look(*look) for look in zip(bits, thumbnails, strict=True)]))
-    assert found == expected and len(found) > 15 and sum(same for *_, same in found) == 2
-    assert list(similar_pairs([])) == []
 
 
 # --- benchmarks/size.py ---

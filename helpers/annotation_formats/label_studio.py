@@ -6,7 +6,7 @@ and classes of the whole image are no boxes, and an image with one of them is le
 
 import json
 import re
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from helpers.annotation_formats.common import (
     Unreadable,
@@ -181,8 +181,8 @@ def _names(name, upload):
     """What the image may be called: Label Studio puts eight digits before the name of an uploaded file."""
     parts = urlsplit(name) if "://" in name or name.startswith("/data/") else None
     if parts is not None:
-        hidden = parse_qs(parts.query).get("d")
-        name = unquote(hidden[0] if hidden else parts.path)
+        hidden = parse_qs(parts.query).get("d")  # unquotes
+        name = hidden[0] if hidden else unquote(parts.path)
     names = [name, *([upload] if isinstance(upload, str) and upload else [])]
     names += [UPLOAD_PREFIX.sub("", text.replace("\\", "/").rsplit("/", 1)[-1], count=1) for text in names]
     return tuple(dict.fromkeys(names))
@@ -205,7 +205,7 @@ def write(images):
             for count, ((x1, y1, x2, y2), label, _) in enumerate(image.things, 1)
         ]  # fmt: skip
         tasks.append({
-            "id": number_, "data": {"image": f"/data/local-files/?d=images/{image.key}"},
+            "id": number_, "data": {"image": f"/data/local-files/?d={quote(f'images/{image.key}')}"},
             "annotations": [{"id": number_, "was_cancelled": False, "result": results}],
         })  # fmt: skip
     return {"tasks.json": json.dumps(tasks, indent=1) + "\n"}
