@@ -6,9 +6,14 @@ Every image is decoded, every annotation is parsed. Errors come first; they must
 Warnings may well be meant so. The tables below them show what there is, and which limits of ROI sizes would fit.
 """
 
-from helpers.dataset import printable
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from helpers.dataset_check import check_dataset
 from helpers.dataset_summary import summarize
+from helpers.errors import printable
 from helpers.parameters import run_step
 from helpers.tables import counted
 

@@ -7,6 +7,11 @@ One ROI a row, `x1 TAB y1 TAB x2 TAB y2` in pixels of the image, most promising 
 All images are worked on in parallel; interrupted runs continue with the images not yet done.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from functools import partial
 from pathlib import PurePosixPath
 

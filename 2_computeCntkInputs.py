@@ -6,6 +6,11 @@ An image gets at most `cntk_nrRois` ROIs: for training its true boxes first, the
 Test images get no true boxes: what is evaluated must have been found. helpers/cntk_files.py describes the formats.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import numpy as np
 from tqdm import tqdm
 

@@ -12,6 +12,11 @@ next is decoded and scaled; no more than these two are held in memory.
     torchrun --nproc-per-node 2 3_runNetwork.py     trains with, and shares the images among, several processes
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import os
 from concurrent.futures import ThreadPoolExecutor
 

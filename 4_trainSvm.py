@@ -7,6 +7,11 @@ A ROI that overlaps an object of a class well is an example, one that overlaps n
 out. The files of an image are read when needed, so memory does not grow with the number of images.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import numpy as np
 
 from fastRCNN.box_regression import train_box_regressor

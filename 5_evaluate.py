@@ -8,6 +8,11 @@ Average precision (AP) of each class and its mean (mAP), PASCAL VOC's way, and C
 boxes that step 2 added to the training images' ROIs are never scored.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import contextlib
 
 from tqdm import tqdm

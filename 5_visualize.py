@@ -8,6 +8,11 @@ table lists precision and recall by score threshold, of all classes together and
 `vis_maxPictures` images are drawn; the table is of all.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from dataclasses import replace
 
 import numpy as np

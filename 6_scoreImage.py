@@ -10,6 +10,11 @@ annotated pictures to results/<dataset>/scored/. The classifier is the one that 
 parameters; on a test image it finds exactly what 5_evaluate.py found.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import glob
 import json
 import sys

@@ -11,6 +11,11 @@ background first; `boxes` (R, K, 4), each class's box in the pixels of `image`, 
 what moved the ROIs there. What is left to do is non-maximum suppression. Takes seconds; needs requirements-export.txt.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from pathlib import Path
 
 from helpers.errors import UserError, run_script

@@ -12,6 +12,11 @@ in pixels of the image as displayed. An image left by n without a box is saved a
 empty. Labels that are already there stay with their boxes. At its end the script names the next command.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import argparse
 
 from helpers.annotation_boxes import HELP, BoxSession

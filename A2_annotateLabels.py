@@ -11,6 +11,11 @@ those of the data set that the folder belongs to, data/mine here, as PARAMETERS.
 and type the name of a new one, the first one as well, or list them with --set classes=...
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from pathlib import Path
 
 from helpers.annotation_files import NO_OBJECTS, read_folder, save_marks

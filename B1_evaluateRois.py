@@ -6,6 +6,11 @@ Recall is the part of all true boxes that some ROI overlaps by a given IoU, amon
 image; `cntk_nrRois` says how many of them are used. Also tells which true boxes break the limits of ROI sizes.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from dataclasses import replace
 
 import matplotlib

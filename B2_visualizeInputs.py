@@ -6,6 +6,11 @@ Left the true boxes (training only: step 2 adds them) and all positive ROIs, col
 background ROIs. A picture in which positive ROIs do not lie on their objects means wrong annotations or coordinates.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from dataclasses import replace
 
 import numpy as np

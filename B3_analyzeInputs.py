@@ -6,6 +6,11 @@ Of each class: images that show it, true boxes, how many of them some region of 
 (`train_posOverlapThres`), and positive ROIs - without the true boxes that step 2 adds for training.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -12,6 +12,11 @@ UNDECIDED are difficult objects in VOC and crowds in COCO; the other formats hav
 classes of that name, or left out with --withoutExcluded.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import os
 import shutil
 import tempfile

@@ -6,6 +6,11 @@ same paths, together with their annotations. An image that is in training and te
 helpers/duplicates.py says how images are compared.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import os
 from pathlib import Path
 

@@ -13,6 +13,11 @@ MD5 is known, and no address that is sure to last: if none answers, get selectiv
 --from.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 import os
 import shutil
 import tempfile

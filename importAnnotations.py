@@ -14,6 +14,11 @@ turned boxes become their bounding boxes. What was left out or changed, and why,
 A few seconds for a few hundred photos. Nothing is overwritten.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace

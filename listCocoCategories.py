@@ -4,6 +4,11 @@ Number and name of each category, and how many images and boxes show it, of thos
 Names and numbers are what `coco_categories` in PARAMETERS.py takes. Crowds are not counted.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from collections import Counter
 
 from helpers.errors import UserError, run_script

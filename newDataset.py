@@ -8,6 +8,11 @@ A data set whose name has no block in PARAMETERS.py takes its classes and the li
 This script prints that block, to paste and change it.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.start import start
+
+    start()
+
 from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS, list_folder_images
 from helpers.derived import block_as_text, derive_block
 from helpers.errors import UserError, run_script

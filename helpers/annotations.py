@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.dataset import printable
-from helpers.errors import UserError
+from helpers.errors import UserError, printable
 from helpers.files import read_lines, write_text
 from helpers.parameters import EXCLUDED_LABELS
 

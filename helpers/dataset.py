@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.errors import UserError
+from helpers.errors import UserError, printable
 
 TRAIN_SUBDIRS, TEST_SUBDIRS = ("positive", "negative"), ("testImages",)
 SUBDIRS = TRAIN_SUBDIRS + TEST_SUBDIRS
@@ -60,17 +60,6 @@ def name_problem(name):
     if len(name.rpartition("/")[2].encode()) > MAX_NAME_BYTES:
         return f"its name has more than {MAX_NAME_BYTES} bytes, and files beside it have longer ones", "shorten it"
     return None
-
-
-def printable(text, keep=""):
-    """A text on one line: letters that are not to be seen become escapes, but those of `keep`."""
-    return "".join(x if x.isprintable() or x in keep else _escape(x) for x in str(text))
-
-
-def _escape(letter):
-    if "\udc80" <= letter <= "\udcff":  # what Python makes of a byte in a name that is not UTF-8
-        return f"\\x{ord(letter) - 0xDC00:02x}"
-    return letter.encode("unicode_escape").decode()
 
 
 def refuse_bad_names(images):

@@ -11,10 +11,10 @@ from itertools import groupby
 import numpy as np
 
 from helpers.annotations import NO_BOXES, Annotation, Problem
-from helpers.dataset import ANNOTATED_SUBDIRS, TEST_SUBDIRS, ImageFile, natural_order, printable
+from helpers.dataset import ANNOTATED_SUBDIRS, TEST_SUBDIRS, ImageFile, natural_order
 from helpers.duplicate_check import check_duplicates
 from helpers.duplicates import look_of
-from helpers.errors import UserError
+from helpers.errors import UserError, printable
 from helpers.folder_check import check_folders
 from helpers.images import image_size, read_with_note, scale_below
 from helpers.parallel import in_parallel

@@ -13,6 +13,10 @@ had are given to others, and each comes out once. An image that kills worker aft
 """
 
 import contextlib
+import os
+import signal
+import threading
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -42,10 +46,17 @@ def in_parallel(function, images, params, description, threads=False):
         yield from tqdm(results, desc=description, unit="image", total=len(images))
 
 
-def _in_order(submit, result_of, images, nr_workers):
+def _cancel(futures):
+    for future in futures:
+        if hasattr(future, "cancel"):
+            future.cancel()
+
+
+def _in_order(submit, result_of, images, nr_workers, give_up=_cancel):
     """Yield the results in order, with a bounded number of images handed out.
 
-    submit: function of an image that returns a future; result_of: function of a future and its image.
+    submit: function of an image that returns a future; result_of: function of a future and its image; give_up: function
+    of the futures that nobody wants any more, after an error or Ctrl-C.
     """
     waiting, handed_out = deque(), 0
     try:
@@ -56,9 +67,8 @@ def _in_order(submit, result_of, images, nr_workers):
             yield result_of(waiting[0], image)
             waiting.popleft()
     finally:
-        for future in waiting:  # nobody wants them any more
-            if hasattr(future, "cancel"):
-                future.cancel()
+        if waiting:
+            give_up(waiting)
 
 
 def _in_threads(function, images, address):
@@ -77,16 +87,37 @@ def _in_processes(function, images, address):
         yield from map(function, images)
         return
     while done < len(images):
-        executor = get_reusable_executor(max_workers=nr_workers, timeout=300)
+        executor = _executor(nr_workers)
         rest, submit = images[done:], _submit_to(executor, function)
+
+        def give_up(_, executor=executor):  # not future.cancel(): loky would wait for ever for such a future
+            executor.shutdown(kill_workers=True)
+
         try:
-            for result in _in_order(submit, _plain_result, rest, nr_workers):
+            for result in _in_order(submit, _plain_result, rest, nr_workers, give_up):
                 yield result
                 done += 1
         except BrokenProcessPool:  # one of the images in flight did it, or the system for lack of memory
             for image in images[done : done + IN_FLIGHT * nr_workers]:
                 yield _alone(function, image)
                 done += 1
+
+
+def _executor(nr_workers):
+    return get_reusable_executor(nr_workers, timeout=300, initializer=_end_with, initargs=(os.getpid(),))
+
+
+def _end_with(parent):
+    """In a worker: leave Ctrl-C to the process that started it, and end when that one is gone, however it went."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name != "nt":  # where a process keeps the number of the one that started it
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _submit_to(executor, function):
@@ -97,7 +128,7 @@ def _alone(function, image):
     """The result for one image, in a process that works on nothing else meanwhile."""
     for _ in range(MAX_DEATHS):
         try:
-            return get_reusable_executor(max_workers=1, timeout=300).submit(function, image).result()
+            return _executor(1).submit(function, image).result()
         except BrokenProcessPool:
             continue
     raise _deadly(image)

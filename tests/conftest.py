@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+import helpers.start
 from helpers.annotations import write_annotation
 from helpers.parameters import load_parameters
 
@@ -22,6 +23,9 @@ from helpers.parameters import load_parameters
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A script that a test runs in this process must not take over its streams and signals.
+helpers.start.start = lambda environment=True: None
 
 WIDTH, HEIGHT = 160, 120
 # "triangle" belongs to no class: something that is not to be found

@@ -103,13 +103,27 @@ def test_parameters_import_nothing_of_the_project():
     assert set(imports(ROOT / "PARAMETERS.py")) <= {"os", "os.path", "pathlib", "pathlib.Path"}
 
 
-@each(STEPS)
+START = """
+if __name__ == "__main__":
+    from helpers.start import start
+
+    start()
+"""
+
+
+@each([path for path in SCRIPTS if "run_s" in path.read_text(encoding="utf-8") and path.name != "run.py"])
 def test_scripts_do_nothing_when_imported(path):
     ordinary = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
-    *body, last = tree(path).body[1:]  # after the docstring
+    first, *body, last = tree(path).body[1:]  # after the docstring
+    assert ast.unparse(first) == ast.unparse(ast.parse(START))
     assert all(isinstance(node, ordinary) for node in body)
     assert isinstance(last, ast.If) and ast.unparse(last.test) == "__name__ == '__main__'"
     assert "main" in {node.name for node in body if isinstance(node, ast.FunctionDef)}
+
+
+@each([*SCRIPTS, *(ROOT / "helpers" / name for name in ("__init__.py", "start.py", "errors.py"))])
+def test_an_old_python_can_read_what_tells_it_that_it_is_too_old(path):
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 # --- habits that hide errors ---

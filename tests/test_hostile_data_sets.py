@@ -12,8 +12,8 @@ import pytest
 from conftest import draw_image, run_steps, tiny_params
 from PIL import Image
 
-from helpers.dataset import MAX_NAME_BYTES, printable
-from helpers.errors import UserError
+from helpers.dataset import MAX_NAME_BYTES
+from helpers.errors import UserError, printable
 from helpers.files import read_lines, write_text
 from helpers.parameters import load_parameters
 

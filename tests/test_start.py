@@ -1,0 +1,257 @@
+"""Protects how every script starts and ends: that it finds its environment, that no Python is too old to be told so,
+that signals, closed pipes, full disks and odd locales end in one line or in none, and that no temporary file is left.
+
+Small scripts stand for the real ones where only the frame matters; a real one would import packages for seconds.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from helpers.errors import UserError, ending
+from helpers.start import PACKAGES
+
+ROOT = Path(__file__).resolve().parent.parent
+FRAME = ("__init__.py", "errors.py", "start.py", "streams.py")
+posix = pytest.mark.skipif(os.name == "nt", reason="signals, /dev/full and scripts of a shell")
+
+
+def script(folder, body, environment=False):
+    """A script with this body in a folder of its own, which begins like the project's."""
+    path = folder / "script.py"
+    start = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom helpers.start import start\nstart({environment})\n"
+    path.write_text(start + body, encoding="utf-8")
+    return path
+
+
+def run(path, *arguments, **options):
+    options = {"capture_output": True, "text": True, "timeout": 60, "check": False, **options}
+    return subprocess.run([sys.executable, str(path), *arguments], **options)
+
+
+# --- which Python ---
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A copy of one script and what it starts with, in a folder without .venv."""
+    (tmp_path / "helpers").mkdir()
+    for name in FRAME:
+        shutil.copy(ROOT / "helpers" / name, tmp_path / "helpers")
+    shutil.copy(ROOT / "0_checkDataset.py", tmp_path)
+    return tmp_path
+
+
+def run_without_packages(folder, *flags, before=""):
+    code = (
+        f"import runpy, sys; sys.path[:0] = [{str(folder)!r}]; sys.argv = ['0_checkDataset.py', '--help']; {before}\n"
+    )
+    code += f"runpy.run_path({str(folder / '0_checkDataset.py')!r}, run_name='__main__')"
+    return subprocess.run([sys.executable, "-S", *flags, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_without_packages_a_script_says_what_to_run_first(bare):
+    done = run_without_packages(bare)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("ERROR: ") and done.stderr.count("\n") == 1
+    assert f"python3 {bare / 'run.py'}" in done.stderr and "lacks torch, torchvision, cv2 and" in done.stderr
+
+
+def test_an_old_python_is_named(bare):
+    done = run_without_packages(bare, before="sys.version_info = (3, 9, 2)")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("ERROR: Python 3.11 or newer is needed") and done.stderr.count("\n") == 1
+
+
+@posix
+@pytest.mark.parametrize("before", ["", "sys.version_info = (3, 9, 2)"])
+def test_another_python_hands_over_to_the_environment(bare, before):
+    python = bare / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "environment: $*"\nexit 7\n')
+    python.chmod(0o755)
+    done = run_without_packages(bare, before=before)
+    assert (done.returncode, done.stdout, done.stderr) == (7, f"environment: {bare}/0_checkDataset.py --help\n", "")
+
+
+def test_what_a_script_looks_for_is_what_is_installed():
+    installed = {name.lower() for package in PACKAGES for name in packages_distributions().get(package, [package])}
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {line.split(">=")[0].lower() for line in lines if ">=" in line.split("#")[0]}
+    assert wanted <= installed and len(PACKAGES) == len(wanted)
+
+
+# --- streams ---
+
+
+@posix
+def test_a_closed_pipe_ends_nothing(tmp_path):
+    body = "import os\nfor i in range(20000):\n    print('line', i)\nopen('done', 'w').close()\n"
+    path = script(tmp_path, body + "sys.stderr.write('to the end')\n")
+    command = f'"{sys.executable}" script.py | head -1; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", command], cwd=path.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "line 0\n", "to the end")
+    assert (tmp_path / "done").exists()
+
+
+@posix
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_an_error(tmp_path, unbuffered):
+    path = script(tmp_path, "from helpers.errors import run_script\nrun_script(print, 'text')\n")
+    with open("/dev/full", "w") as full:
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = run(path, capture_output=False, stdout=full, stderr=subprocess.PIPE, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith("ERROR: standard output: No space left") and done.stderr.count("\n") == 1
+
+
+def test_any_text_can_be_printed_in_any_locale(tmp_path):
+    path = script(tmp_path, "print('caf\\udce9 \\u732b')\nsys.stderr.write('\\u732b')\n")
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        done = run(path, env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}, text=False)
+        assert done.returncode == 0
+        cat = "猫".encode("utf-8" if encoding == "utf-8" else "ascii", "backslashreplace")
+        assert (done.stdout.split(), done.stderr) == ([b"caf\\udce9", cat], cat)
+
+
+@posix
+def test_closed_streams(tmp_path):
+    path = script(tmp_path, "print('text')\nprint('text', file=sys.stderr)\n")
+    assert subprocess.run(["bash", "-c", f'"{sys.executable}" "{path}" >&- 2>&-'], check=False).returncode == 0
+
+
+# --- signals ---
+
+ENDINGS = {signal.SIGINT: ("Interrupted", 130), signal.SIGTERM: ("Terminated", 143)}
+PHASES = {
+    "while packages are imported": "wait()\n",
+    "while a file is written": """
+from helpers.errors import run_script
+from helpers.files import atomic_path
+def main():
+    with atomic_path("result.txt") as temporary:
+        temporary.write_text("half")
+        wait()
+run_script(main)
+""",
+    "in a destructor, where exceptions are dropped": """
+from helpers.errors import run_script
+class Thing:
+    def __del__(self):
+        wait()
+def main():
+    Thing()
+    time.sleep(30)
+run_script(main)
+""",
+}
+WAIT = """
+import time
+def wait():
+    print("ready", flush=True)
+    while True:  # Python's own code as well as a call that waits
+        time.sleep(0.001)
+"""
+
+
+@posix
+@pytest.mark.parametrize("number", ENDINGS, ids=lambda number: number.name)
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_signal_ends_in_one_line(tmp_path, phase, number):
+    path = script(tmp_path, WAIT + PHASES[phase])
+    process = subprocess.Popen([sys.executable, path], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    word, code = ENDINGS[number]
+    assert process.returncode == code
+    assert err.decode() == f"{word}. Finished files are kept; run the same command again to continue.\n"
+    assert os.listdir(tmp_path) == ["script.py"]
+
+
+@posix
+def test_a_second_signal_ends_a_script_that_does_not_come_to_its_end(tmp_path):
+    body = "import helpers.start\nhelpers.start.GRACE_SECONDS = 0.2\nfrom helpers.errors import run_script\n" + WAIT
+    body += "def main():\n    try:\n        wait()\n    finally:\n        wait()\nrun_script(main)\n"
+    process = subprocess.Popen([sys.executable, script(tmp_path, body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(2):
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    assert process.wait(timeout=30) == 130
+    process.communicate()
+
+
+# --- what the operating system refuses ---
+
+
+def refused(attempt):
+    """The one line for what an attempt raises."""
+    with pytest.raises((OSError, MemoryError, RuntimeError)) as caught:
+        attempt()
+    line, code = ending(caught.value)
+    assert code == 1 and line.startswith("ERROR: ") and "\n" not in line
+    return line
+
+
+def test_each_refusal_names_the_path_and_what_to_do(tmp_path):
+    file = tmp_path / "line\nbreak"
+    file.write_text("")
+    assert "line\\nbreak" in refused(lambda: (file / "x").write_text("")) and "\n" not in refused(file.mkdir)
+    assert "choose a shorter name" in refused(lambda: (tmp_path / ("x" * 300)).write_text(""))
+    assert "a folder is in the way" in refused(lambda: tmp_path.write_text(""))
+    assert "a file is in the way of a folder" in refused(lambda: os.mkdir(file))
+    assert f"{tmp_path}/a -> {tmp_path}/b: No such file" in refused(lambda: os.rename(tmp_path / "a", tmp_path / "b"))
+    assert "not enough memory" in refused(lambda: bytearray(1 << 60))
+
+
+def test_what_libraries_say_of_memory_is_understood():
+    import torch
+
+    assert "not enough memory" in refused(lambda: torch.empty(1 << 50))
+
+
+def test_bugs_keep_their_traceback(tmp_path):
+    assert ending(ValueError("x")) is None and ending(OSError("cannot identify image file")) is None
+    assert ending(UserError("two\nlines \udce9")) == ("ERROR: two\\nlines \\xe9", 1)
+    done = run(script(tmp_path, "from helpers.errors import run_script\nrun_script(lambda: 1 / 0)\n"))
+    assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
+
+
+@posix
+def test_a_full_disk_and_too_many_open_files(tmp_path):
+    limited = """
+import resource
+from helpers.errors import run_script
+from helpers.files import write_arrays, write_text
+def main():
+    if sys.argv[1] == "files":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
+        kept = [open("/dev/null") for _ in range(9)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    import numpy as np
+    if sys.argv[1] == "arrays":
+        write_arrays("result.npz", arr_0=np.zeros(5000))
+    write_text("result.txt", "x" * 5000)
+run_script(main)
+"""
+    path = script(tmp_path, limited)
+    for what, name in (("arrays", "result.npz: "), ("text", "result.txt: File too large; make room"),
+                       ("files", "/dev/null: Too many open files; allow more")):  # fmt: skip
+        done = run(path, what, cwd=tmp_path)
+        assert done.returncode == 1 and done.stderr.startswith(f"ERROR: {name}") and done.stderr.count("\n") == 1, done
+        assert os.listdir(tmp_path) == ["script.py"]
+
+
+def test_a_step_without_a_place_for_its_files(tiny_data):
+    settings = ["datasetName=tiny", f"dataRootDir={tiny_data / 'data'}", f"procRootDir={os.devnull}"]
+    done = run(ROOT / "1_computeRois.py", "--set", *settings)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"ERROR: {os.devnull}") and "a file is in the way of a folder" in done.stderr
