@@ -18,7 +18,7 @@ from helpers.errors import UserError, printable
 from helpers.folder_check import check_folders
 from helpers.images import image_size, read_with_note, scale_below
 from helpers.parallel import in_parallel
-from helpers.sources import list_images, read_annotation
+from helpers.sources import left_out, list_images, read_annotation
 
 MAX_SHOWN, MAX_SHOWN_OF_FILE = 500, 20  # lines of each level, and of one file among them
 NEARLY_BLACK = 16  # of 255: the brightest value of an image of 12 bits whose high bytes alone were kept
@@ -80,7 +80,7 @@ def check_dataset(params):
     root = params.image_dir
     images, problems = check_folders(root) if params.datasetLayout == "folders" else (list_images(params), [])
     checked = list(in_parallel(partial(_check_image, params=params), images, params, "0 check", threads=True))
-    problems += [problem for image in checked for problem in image.problems]
+    problems += left_out(params) + [problem for image in checked for problem in image.problems]
     problems += check_duplicates(checked)
     problems += _check_classes(checked, params)
     return Report(sorted((_relative(problem, root) for problem in problems), key=_order), checked)

@@ -19,6 +19,11 @@ def list_images(params, subdirs=SUBDIRS):
     return images
 
 
+def left_out(params):
+    """A `Problem` for each image that is left out of the data set."""
+    return LAYOUTS[params.datasetLayout].left_out(params)
+
+
 def require_images(images, params, *subdirs):
     """Raise `UserError` where one of these parts has no image."""
     for subdir in subdirs:

@@ -11,8 +11,9 @@ from PIL import Image
 import listCocoCategories
 from helpers.errors import UserError
 from helpers.parameters import load_parameters
-from helpers.sources import annotation_paths, list_images, load_training_truth, load_truth, read_annotation
+from helpers.sources import annotation_paths, left_out, list_images, load_training_truth, load_truth
 
+check = importlib.import_module("0_checkDataset").main
 SIZE = (100, 80)
 CATEGORIES = [{"id": 1, "name": "person"}, {"id": 3, "name": "car"}, {"id": 90, "name": "traffic light"}]
 
@@ -130,6 +131,12 @@ def test_voc_classes_that_are_not_wanted_are_left_out(voc):
     assert load_truth(image, SIZE, voc.replace(classes=("bird",)))[0].tolist() == [[0, 0, 9, 9]]
 
 
+def test_voc_photos_of_one_name_are_not_told_apart(voc):
+    picture(voc.image_dir / "VOC2007/JPEGImages/000001.png")
+    with pytest.raises(UserError, match="row 1: 000001 may be 000001.jpg or 000001.png"):
+        list_images(voc)
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -153,6 +160,9 @@ def test_voc_lists_that_do_not_fit(voc, row, words):
         (voc_object("cat", (1, 1, 300, 80)), ("object 1", "outside", "100 x 80")),
         (voc_object("cat", (1, 1, "x", 80)), ("object 1", "xmax")),
         ("<object>", ("not readable XML",)),
+        ("<object><name>cat</name></object>", ("object 1", "has no <bndbox>")),
+        (voc_object("", (1, 1, 30, 40)), ("object 1", "has no class")),
+        (voc_object("cat", (0.2, 0.2, 0.5, 0.5)), ("object 1", "smaller than a pixel")),
     ],
 )
 def test_voc_annotations_with_errors(voc, body, words):
@@ -197,12 +207,31 @@ def test_coco_boxes_and_crowds(coco_root):
     assert excluded.tolist() == [False, True]
 
 
-def test_coco_boxes_without_area_are_warned_of_and_left_out(coco_root):
-    write_coco(coco_root, "train2017", coco_content({7: "a.jpg"}, [(7, 1, [5, 5, 0, 9], 0), (7, 1, [5, 5, 9, 9], 0)]))
+def test_coco_images_with_boxes_below_a_pixel_are_left_out_and_said(coco_root):
+    boxes = [(7, 1, [5, 5, 0, 9], 0), (7, 1, [5, 5, 9, 9], 0), (8, 1, [5, 5, 9, 9], 0), (9, 3, [5, 5, 0.5, 0.5], 0)]
+    write_coco(coco_root, "train2017", coco_content({7: "a.jpg", 8: "b.jpg", 9: "c.jpg"}, boxes))
     params = coco(coco_root, "coco_categories=person")
-    annotation, problems = read_annotation(list_images(params)[0], SIZE, params)
-    assert annotation.boxes.tolist() == [[5, 5, 14, 14]]
+    assert keys(params, ("positive", "negative")) == ["train2017/b.jpg", "train2017/c.jpg"]  # a car is not asked for
+    problems = left_out(params)
     assert [problem.level for problem in problems] == ["warning"]
+    assert "annotations[0]: box (5, 5, 5, 14) is smaller than a pixel, so a.jpg is left out" in problems[0].message
+    report = check(params)
+    assert not any("pixel" in problem.message for problem in report.problems if problem.level == "error")
+    assert any("a.jpg is left out" in problem.message for problem in report.problems)
+    params = coco(coco_root, "coco_categories=person,car")  # both in two of three images
+    assert [problem.level for problem in left_out(params)] == ["error", "error"]
+    assert check(params).exit_code == 1
+
+
+def test_coco_ids_compare_by_value(coco_root):
+    content = coco_content({7: "a.jpg"}, [("7", 1.0, [10, 20, 30, 40], 0), (7.0, " 3", [1, 2, 3, 4], 0)])
+    content["categories"] = [{"id": "1", "name": "person"}, {"id": 3.0, "name": "car"}, {"id": "x", "name": "cat"}]
+    write_coco(coco_root, "train2017", content)
+    params = coco(coco_root, "coco_categories=3,person")
+    assert params.classes == ("car", "person")
+    boxes, class_ids, _ = load_truth(list_images(params)[0], SIZE, params)
+    assert boxes.tolist() == [[10, 20, 40, 60], [1, 2, 4, 6]] and class_ids.tolist() == [2, 1]
+    assert coco(coco_root, "coco_categories=").classes == ("person", "car", "cat")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """COCO's layout, read in place: coco/{train2017,val2017}/ and coco/annotations/instances_{train,val}2017.json.
 
 `coco_categories` names the wanted categories, by name or number; everything else follows from them. Images without
-them are counterexamples or left out, see `coco_imagesWithout`. Crowds are excluded: neither found nor missed.
+them are counterexamples or left out, see `coco_imagesWithout`. Crowds are excluded: neither found nor missed. COCO
+itself has a few boxes below a pixel: their images are left out, or they would be half-labelled.
 """
 
 import difflib
@@ -14,7 +15,7 @@ import numpy as np
 from helpers.annotation_formats import coco
 from helpers.annotation_formats.common import Unreadable, read_json, show
 from helpers.annotation_formats.records import Source
-from helpers.annotations import NO_BOXES, Annotation, Problem, check_box
+from helpers.annotations import NO_BOXES, Annotation, Problem, check_box, is_below_a_pixel
 from helpers.dataset import ImageFile
 from helpers.errors import UserError
 from helpers.parameters import EXCLUDED_LABELS
@@ -24,7 +25,7 @@ CACHED_FILES = 4  # of annotations, parsed; two are in use
 
 @dataclass(frozen=True)
 class CocoFile:
-    """What one annotation file says: category number -> name, and file name -> `Record` of each image, in order."""
+    """What one annotation file says: category number -> name, file name -> `Record` of each image, both in order."""
 
     categories: dict
     records: dict
@@ -51,6 +52,7 @@ def _read(path, _modified):
     except Unreadable as error:
         raise UserError(f"{path}: {error}") from None
     lost = [*map(str, source.notes), *(f"{path}, {item}" for record in records for item in record.dropped)]
+    lost += [f"{path}: category {show(str(number))} has no name" for number, name in classes.items() if not name]
     if lost:  # an image that lacks some of its boxes would teach that they are background
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
         raise UserError(f"{lost[0]}{more}")
@@ -61,7 +63,8 @@ def _read(path, _modified):
             raise UserError(f"{path}, {record.where}: file_name {show(record.names[0])} leads out of its folder")
         if by_name.setdefault(str(name), record) is not record:
             raise UserError(f"{path}, {record.where}: file_name {show(record.names[0])} comes twice")
-    return CocoFile(classes, by_name)
+    numbers = sorted(classes, key=lambda number: (isinstance(number, str), number))
+    return CocoFile({number: classes[number] for number in numbers}, by_name)
 
 
 def list_images(params, subdirs):
@@ -75,11 +78,36 @@ def list_images(params, subdirs):
         (params.coco_testSet, "testImages", "testImages"),
     ):
         for name, record in read_coco(annotation_file(params, image_set)).records.items():
+            if _tiny(record, wanted):
+                continue
             has_objects = any(thing.label in wanted for thing in record.things)
             if has_objects or params.coco_imagesWithout == "negative":
                 part = with_objects if has_objects else without
                 images.append(ImageFile(params.image_dir, f"{image_set}/{name}", part))
     return [image for image in images if image.part in subdirs]
+
+
+def _tiny(record, wanted):
+    """The first object of a wanted class whose box is smaller than a pixel, or None."""
+    return next((thing for thing in record.things if thing.label in wanted and is_below_a_pixel(thing.box)), None)
+
+
+def left_out(params):
+    """A `Problem` for each image that `list_images` leaves out, an error where that is most of a set's."""
+    problems = []
+    for image_set in (params.coco_trainSet, params.coco_testSet):
+        path, wanted = annotation_file(params, image_set), {*params.classes}
+        records = [
+            record for record in read_coco(path).records.values()
+            if any(thing.label in wanted for thing in record.things)
+        ]  # fmt: skip
+        tiny = [(record, thing) for record in records if (thing := _tiny(record, wanted))]
+        level = "error" if 2 * len(tiny) > len(records) else "warning"
+        for record, thing in tiny:
+            box = ", ".join(f"{value:g}" for value in thing.box)
+            message = f"{thing.where}: box ({box}) is smaller than a pixel, so {record.names[0]} is left out"
+            problems.append(Problem(level, path, None, message, "boxes are [x, y, width, height] in pixels"))
+    return problems
 
 
 def read_annotation(image, size, params):
@@ -92,11 +120,7 @@ def read_annotation(image, size, params):
     for thing in record.things:
         if thing.label not in params.classes:
             continue
-        x1, y1, x2, y2 = thing.box
         place = f"{thing.where}: " + ", ".join(f"{value:g}" for value in thing.box)
-        if min(x2 - x1, y2 - y1) <= 0:  # COCO itself has some
-            problems.append(Problem("warning", path, None, f"box ({place}) of no area is left out", "no need to act"))
-            continue
         box, problem = check_box(path, None, list(thing.box), [place], size)
         problems += [problem] if problem else []
         if box:
@@ -118,7 +142,7 @@ def derive_classes(params):
     path = annotation_file(params, params.coco_trainSet)
     categories = read_coco(path).categories
     if not params.coco_categories:
-        return tuple(categories[number] for number in sorted(categories, key=lambda key: (isinstance(key, str), key)))
+        return tuple(categories.values())
     names = {name.lower(): name for name in categories.values()}
     return tuple(_category(wanted, categories, names, path) for wanted in params.coco_categories)
 

@@ -13,6 +13,11 @@ def list_images(params, subdirs):
     return list_folder_images(params.image_dir, subdirs)
 
 
+def left_out(params):
+    """No image is."""
+    return []
+
+
 def read_annotation(image, size, params):
     """The boxes beside an image. Images of negative/ must have none: they would count as background."""
     if image.subdir not in ANNOTATED_SUBDIRS:

@@ -5,6 +5,7 @@ marked as difficult are neither found nor missed in evaluation; `train_useDiffic
 """
 
 import re
+from collections import defaultdict
 
 import numpy as np
 
@@ -44,9 +45,12 @@ def _listed(root, name, part):
     path = root / year / "ImageSets" / "Main" / f"{image_set}.txt"
     folder = root / year / "JPEGImages"
     try:
-        suffixes = {file.stem: file.suffix for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES}
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror}); see dataRootDir, datasetFolder") from error
+    names = defaultdict(list)  # stem -> file names
+    for file in files:
+        names[file.stem].append(file.name)
     images, seen = [], set()
     for row, line in enumerate(read_lines(path), start=1):
         fields = line.split()  # lists of one class have a second column
@@ -54,17 +58,24 @@ def _listed(root, name, part):
             continue
         if not NAME.fullmatch(fields[0]):
             raise UserError(f"{path}, row {row}: {fields[0][:100]!a} is no name of an image")
-        if fields[0] not in suffixes:
+        if fields[0] not in names:
             raise UserError(f"{path}, row {row}: no image {folder / fields[0]}.jpg")
+        if len(found := names[fields[0]]) > 1:
+            raise UserError(f"{path}, row {row}: {fields[0]} may be {found[0]} or {found[1]}; move one of them away")
         if fields[0] in seen:
             raise UserError(f"{path}, row {row}: {fields[0]} comes twice")
         seen.add(fields[0])
-        images.append(ImageFile(root, f"{year}/JPEGImages/{fields[0]}{suffixes[fields[0]]}", part))
+        images.append(ImageFile(root, f"{year}/JPEGImages/{found[0]}", part))
     return images
 
 
 def _annotation_path(image):
     return image.path.parent.parent / "Annotations" / f"{image.stem}.xml"
+
+
+def left_out(params):
+    """No image is."""
+    return []
 
 
 def read_annotation(image, size, params):
@@ -79,6 +90,8 @@ def read_annotation(image, size, params):
         if dropped.label is None or dropped.label in params.classes:
             problems.append(Problem("error", path, None, str(dropped), "fetch or write it anew"))
     for thing in record.things:
+        if not thing.label:
+            problems.append(Problem("error", path, None, f"{thing.where} has no class", "name it"))
         if thing.label in params.classes:
             place = f"{thing.where}: " + ", ".join(f"{value:g}" for value in thing.box)
             box, problem = check_box(path, None, list(thing.box), [place], size)
@@ -114,4 +127,6 @@ def published_files(params):
 def derive_classes(params):
     """All class names in the annotations of the images to train on, in alphabetical order."""
     images = list_images(params, ("positive",))
-    return tuple(sorted({thing.label for image in images for thing in _record(_annotation_path(image)).things}))
+    records = [_record(_annotation_path(image)) for image in images]
+    labels = {item.label for record in records for item in (*record.things, *record.dropped)}
+    return tuple(sorted(labels - {"", None}))
