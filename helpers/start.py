@@ -16,8 +16,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "Scripts\\python.exe" if os.name == "nt" else "bin/python")
 PACKAGES = (  # those of requirements.txt
-    "torch", "torchvision", "cv2", "sklearn", "numpy", "scipy", "PIL", "matplotlib", "selectivesearch", "safetensors",
-    "tqdm", "imagehash", "filelock", "tensorboard", "defusedxml", "yaml",
+    "torch", "torchvision", "cv2", "sklearn", "numpy", "scipy", "PIL", "matplotlib", "threadpoolctl", "psutil",
+    "selectivesearch", "safetensors", "tqdm", "imagehash", "filelock", "tensorboard", "defusedxml", "yaml",
 )  # fmt: skip
 GRACE_SECONDS = 3  # how long a script may tidy up before a second Ctrl-C ends it at once
 
@@ -35,6 +35,8 @@ def start(environment=True):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and `command &` of a shell want it
             signal.signal(number, _on_signal)
     sys.excepthook = _end
+    # torch's threads wait for each other asleep: those that spin take the time of those that they wait for
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     require_python(environment)
     from helpers.streams import guard_streams
 
