@@ -27,7 +27,7 @@ from stages import padded_square
 def make_input(image, is_training, params):
     """The entry of one image."""
     size, _ = image_size(image.path)
-    rois = read_rois(roi_path(params.roi_dir, image))
+    rois = read_rois(roi_path(params.roi_dir, image), size)
     boxes, class_ids, excluded = load_training_truth(image, size, params)
     added = boxes[~excluded][: params.cntk_nrRois] if is_training else boxes[:0]
     rois = np.concatenate([added, rois])[: params.cntk_nrRois]

@@ -20,12 +20,15 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from fastRCNN.ranks import join_ranks, leave_ranks
-from helpers.cntk_files import feature_path, read_inputs
-from helpers.files import write_arrays
+from helpers.cntk_files import read_inputs
+from helpers.errors import UserError
+from helpers.feature_files import feature_path
+from helpers.files import remove_temporary_files, write_arrays
 from helpers.images import read_image
 from helpers.model_files import model_path
 from helpers.parameters import run_step
@@ -41,7 +44,7 @@ from stages import (
     predict,
     prepare_image,
 )
-from training_stage import train_network
+from training_stage import is_of_training, train_network
 
 
 def read_entry(entry, params):
@@ -62,6 +65,16 @@ def describe(network, image_set, rois, prepared, width, params):
     return arrays
 
 
+def refuse_infinite(arrays, key):
+    """Raise `UserError` where the network gave numbers for an image that are not finite."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise UserError(
+                f"{key}: the network's {name} has values that are not finite; its weights are of no use, "
+                "train the network again, or set networkWeights to other ones"
+            )
+
+
 def read_ahead(entries, params):
     """Yield `read_entry` of each entry, working on the next one in another thread meanwhile."""
     with ThreadPoolExecutor(max_workers=1) as reader:
@@ -78,7 +91,11 @@ def read_ahead(entries, params):
 def train(params, ranks):
     """Train the network, unless that is done."""
     with StepRun(params, TRAINING, ranks.is_first) as run:
-        if ranks.from_first(run.start({"model": model_path(params)})):
+        todo = ranks.from_first(run.start({"model": model_path(params)}))
+        if ranks.is_first:
+            remove_temporary_files(params.model_dir, lambda path: is_of_training(path, params))
+            remove_temporary_files(params.results_dir, lambda path: path.stem == f"training_{params.experimentName}")
+        if todo:
             train_network(params, run.record["id"], ranks)
         run.finish()
         ranks.wait()
@@ -107,7 +124,9 @@ def main(params):
             bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
             jobs = (entries[image_set][index] for image_set, index in share)
             for name, job in zip(share, read_ahead(jobs, params), strict=True):
-                write_arrays(outputs[name], **describe(network, name[0], *job, params))
+                arrays = describe(network, name[0], *job, params)
+                refuse_infinite(arrays, entries[name[0]].keys[name[1]])
+                write_arrays(outputs[name], **arrays)
                 run.wrote(outputs[name])
                 bar.update()
             bar.close()

@@ -18,8 +18,9 @@ from fastRCNN.box_regression import train_box_regressor
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.classifier_files import classifier_paths, write_classifier
-from helpers.cntk_files import feature_path, read_features, read_inputs
+from helpers.cntk_files import read_inputs
 from helpers.errors import UserError
+from helpers.feature_files import feature_path, read_features
 from helpers.parameters import run_step
 from helpers.step_run import StepRun
 from helpers.steps import SVMS

@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from fastRCNN.confusion import confusion_matrix
 from fastRCNN.evaluation import ClassOverlaps, Truth, mean_ap
-from helpers.cntk_files import feature_path, read_features, read_inputs, read_predictions
+from helpers.cntk_files import read_inputs
 from helpers.dataset import ImageFile
 from helpers.detection_files import detection_path, detection_rows, write_detections
+from helpers.feature_files import feature_path, read_features, read_predictions
 from helpers.files import remove_temporary_files, write_json
 from helpers.images import image_size
 from helpers.parameters import run_step

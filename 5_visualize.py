@@ -37,10 +37,12 @@ from helpers.drawing import (
     side_by_side,
 )
 from helpers.errors import UserError
+from helpers.files import remove_temporary_files
 from helpers.images import image_size, read_image, scale_to_fit, write_image
+from helpers.locks import alone
 from helpers.parameters import run_step
 from helpers.sources import IMAGE_SETS, list_images, load_truth
-from helpers.steps import DETECTIONS, require
+from helpers.steps import DETECTIONS, lock_name, require
 from helpers.tables import format_table, number, write_table
 
 PANEL_SIDE = 1200  # pixels of the longer side of each of the two images in a picture
@@ -167,12 +169,21 @@ def main(params):
 
     Returns (counts, lowest threshold or None, paths).
     """
-    require(params, DETECTIONS)
+    name = f"{params.imageSet}_{params.classifier}"
+    with alone(params.proc_dir, f"visualizations-{name}", "5_visualize.py", [lock_name(params, DETECTIONS)]):
+        require(params, DETECTIONS)
+        return draw_and_measure(params)
+
+
+def draw_and_measure(params):
+    """The work of `main`."""
     nr_images = len(list_images(params, IMAGE_SETS[params.imageSet]))
     nr_pictures = min(params.vis_maxPictures, nr_images)
     drawn = {number * nr_images // nr_pictures for number in range(nr_pictures)}  # evenly spread over all
     folder = params.results_dir / "visualizations" / f"{params.imageSet}_{params.classifier}"
     remove_pictures(folder)
+    remove_temporary_files(folder, lambda path: True)
+    remove_temporary_files(params.results_dir, lambda path: path.name == f"thresholds_{folder.name}.tsv")
     paths, detections, truths = [], [], []
     for index, (image, found, kept, truth) in enumerate(
         tqdm(read_all(params), desc="5 pictures", unit="image", total=nr_images)

@@ -11,7 +11,8 @@ from fastRCNN.evaluation import Truth, mean_ap, precision_recall
 from fastRCNN.targets import fast_rcnn_targets
 from fastRCNN.training import Example
 from helpers.dataset import ImageFile
-from helpers.files import atomic_path
+from helpers.errors import UserError
+from helpers.files import arrays_are_whole, read_arrays, write_arrays
 from helpers.images import read_image
 from helpers.sources import load_truth
 from stages import class_scores, detect, input_factors, predict, prepare_image, training_rois
@@ -53,8 +54,7 @@ class TrainingImages:
         """An `Example`, its map from disk where `nn_cacheTrunk` put it."""
         rois, targets, size = self.targets(index, mirrored)
         factors = input_factors(size, self.params)
-        path = self._map_path(index, mirrored)
-        feature_map = np.load(path) if self.params.nn_cacheTrunk else self._compute_map(index, mirrored)
+        feature_map = (self._read_map if self.params.nn_cacheTrunk else self._compute_map)(index, mirrored)
         feature_map = torch.from_numpy(feature_map)[None].contiguous(memory_format=torch.channels_last)
         return Example(feature_map, rois * np.float32(factors * 2), targets)
 
@@ -64,13 +64,23 @@ class TrainingImages:
         views = [(index, mirrored) for index in range(len(self)) for mirrored in flags]
         for index, mirrored in tqdm(ranks.share(views), desc="3 frozen layers", unit="map", disable=not ranks.is_first):
             path = self._map_path(index, mirrored)
-            if not path.exists():
-                with atomic_path(path) as temporary:
-                    np.save(temporary, self._compute_map(index, mirrored))
+            if not (path.exists() and arrays_are_whole(path)):
+                write_arrays(path, **{self._map_name(index, mirrored): self._compute_map(index, mirrored)})
         ranks.wait()
 
+    def _map_name(self, index, mirrored):
+        return f"{self.entries[index].key}{'.mirrored' if mirrored else ''}"
+
     def _map_path(self, index, mirrored):
-        return self.map_dir / f"{self.entries[index].key}{'.mirrored' if mirrored else ''}.npy"
+        return self.map_dir / f"{self._map_name(index, mirrored)}.npz"
+
+    def _read_map(self, index, mirrored):
+        """What `compute_maps` wrote; the array is called after the image, so that no other one takes its place."""
+        path = self._map_path(index, mirrored)
+        feature_map = read_arrays(path).get(self._map_name(index, mirrored))
+        if feature_map is None or feature_map.ndim != 3 or not np.isfinite(feature_map).all():
+            raise UserError(f"{path}: not the map of this image; delete {self.map_dir} and run 3_runNetwork.py again")
+        return feature_map
 
     @torch.inference_mode()
     def _compute_map(self, index, mirrored):

@@ -20,7 +20,7 @@ from fastRCNN.svd import compress, full_layers
 from fastRCNN.training import Trainer, TrainingSettings, measure_offsets
 from helpers.cntk_files import read_inputs
 from helpers.errors import UserError
-from helpers.files import atomic_path
+from helpers.files import arrays_are_whole, atomic_path
 from helpers.model_files import model_path, write_model
 from helpers.training_log import TrainingLog
 from helpers.weights import weights_fingerprint
@@ -28,6 +28,7 @@ from stages import build_network
 from training_images import TrainingImages, Validation, split_validation
 
 CHECKPOINT_SECONDS = 20  # time between checkpoints, at least
+PROGRESS = ("epoch", "history", "best_map", "best_state", "bad_measurements")  # what a checkpoint holds of `Progress`
 
 
 def training_settings(params):
@@ -80,22 +81,24 @@ class Progress:
         if not self.path.exists():
             return False
         try:
+            if not arrays_are_whole(self.path):  # torch writes the checksums of a zip file, and does not read them
+                raise ValueError
             content = torch.load(self.path, map_location=trainer.model.device, weights_only=True)
+            if content.pop("key") != self.key:
+                return False
+            trainer.load_state(content.pop("trainer"))
+            self.__dict__.update({name: content[name] for name in PROGRESS})
         except Exception as error:  # whatever torch makes of a damaged file, the advice is the same
             raise UserError(f"{self.path}: not a readable checkpoint ({type(error).__name__}); delete it") from error
-        if content.pop("key") != self.key:
-            return False
-        trainer.load_state(content.pop("trainer"))
-        self.__dict__.update(content)
         return True
 
     def save(self, trainer, at_once=False):
         """Write the checkpoint, unless the last one is young."""
         if not at_once and time.monotonic() - self.saved < CHECKPOINT_SECONDS:
             return
-        names = ("key", "epoch", "history", "best_map", "best_state", "bad_measurements")
+        progress = {name: getattr(self, name) for name in ("key", *PROGRESS)}
         with atomic_path(self.path) as temporary:
-            torch.save({**{name: getattr(self, name) for name in names}, "trainer": trainer.state()}, temporary)
+            torch.save({**progress, "trainer": trainer.state()}, temporary)
         self.saved = time.monotonic()
 
     def note_map(self, mean, model):
@@ -120,7 +123,7 @@ def train_network(params, key, ranks=Ranks()):
             full_layers(model.network.head, params.svd_rank)
     except ValueError as error:
         raise UserError(f"svd_rank = {params.svd_rank}: {error}") from error
-    map_dir = params.model_dir / f"maps_{key}"
+    map_dir = map_root(params) / key
     entries, held_out = split_validation(read_inputs(params.cntk_files_dir, "train"), params)
     images = TrainingImages(entries, model.network, trainer.frozen, params, map_dir)
     validation = Validation(TrainingImages(held_out, model.network, trainer.frozen, params, map_dir), params)
@@ -142,9 +145,20 @@ def train_network(params, key, ranks=Ranks()):
     return model
 
 
+def map_root(params):
+    """Where the cached maps of an experiment lie, in a folder for each training."""
+    return params.model_dir / f"maps_{params.experimentName}"
+
+
+def is_of_training(path, params):
+    """Whether a file in the models' folder is written by the training of this experiment."""
+    names = ("safetensors", "last.safetensors", "checkpoint.pt")
+    return path.name in [f"{params.experimentName}.{name}" for name in names] or map_root(params) in path.parents
+
+
 def remove_maps(params, but=None):
-    """Remove the cached maps of this and of former trainings."""
-    for folder in params.model_dir.glob("maps_*"):
+    """Remove the cached maps of this experiment's former trainings, and of this one unless it is `but`."""
+    for folder in map_root(params).glob("*") if but else [map_root(params)]:
         if folder != but:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -6,6 +6,8 @@ svmfeature_scale_<experiment>.txt   one number: features are multiplied by it fi
 boxregression_<experiment>.npz      weights (K, D, 4), biases (K, 4); absent where box regression is off
 """
 
+import warnings
+
 import numpy as np
 
 from helpers.errors import UserError
@@ -19,8 +21,20 @@ def classifier_paths(folder, experiment):
 
 
 def write_classifier(folder, experiment, svms, regressor, classes):
-    """Write SVMs (weights (K, D), biases (K,), scale) and the regressor (or None), exact to the last bit."""
+    """Write SVMs (weights (K, D), biases (K,), scale) and the regressor (or None), exact to the last bit.
+
+    Raises `UserError`, and writes nothing, where a number is not finite.
+    """
     weights, bias, scale, boxes = classifier_paths(folder, experiment)
+    numbers = {weights: svms.weights, bias: svms.biases, scale: svms.scale}
+    if regressor is not None:
+        numbers |= {boxes: (regressor.weights, regressor.biases)}
+    for path, values in numbers.items():
+        if not all(np.isfinite(value).all() for value in (values if isinstance(values, tuple) else (values,))):
+            raise UserError(
+                f"{path}: not written, training gave numbers that are not finite; set svm_C, svm_B, svm_posWeight, "
+                "svm_targetNorm and boxRegression_ridge to what PARAMETERS.py says, and run 4_trainSvm.py again"
+            )
     heads = [f"# {name}\n" for name in classes]
     rows = [" ".join(map(_exact, row)) + "\n" for row in svms.weights]
     write_text(weights, "".join(head + row for head, row in zip(heads, rows, strict=True)))
@@ -40,24 +54,43 @@ def _exact(value):
 def read_classifier(folder, experiment, nr_classes, with_boxes):
     """What `write_classifier` wrote: (weights, biases, scale), and (weights, biases) of the regression or None.
 
-    Raises `UserError` for a file that is missing, broken or made for another number of classes.
+    Raises `UserError` for a file that is missing, broken, not finite or made for another number of classes.
     """
     weights, bias, scale, boxes = classifier_paths(folder, experiment)
-    svms = _numbers(weights, 2).astype(np.float32), _numbers(bias, 1).astype(np.float32), float(_numbers(scale, 1)[0])
-    if svms[0].shape[0] != nr_classes or svms[1].shape != (nr_classes,):
-        raise UserError(
-            f"{weights}: has {svms[0].shape[0]} classes, PARAMETERS has {nr_classes}; run 4_trainSvm.py again"
-        )
-    if not with_boxes:
-        return svms, None
-    arrays = read_arrays(boxes)
-    if arrays.get("weights", np.zeros(0)).shape != (*svms[0].shape, 4) or arrays.get("biases") is None:
-        raise UserError(f"{boxes}: does not fit to {weights.name}; run 4_trainSvm.py again")
-    return svms, (arrays["weights"], arrays["biases"])
+    svms = _numbers(weights, 2), _numbers(bias, 1), _numbers(scale, 1)
+    for path, array in zip((weights, bias), svms[:2], strict=True):
+        if len(array) != nr_classes:
+            raise UserError(f"{path}: has {len(array)} classes, PARAMETERS has {nr_classes}; run 4_trainSvm.py again")
+    if svms[2].shape != (1,) or svms[2][0] <= 0:
+        raise UserError(f"{scale}: holds {svms[2].tolist()[:3]}, not one number above 0; run 4_trainSvm.py again")
+    svms = svms[0].astype(np.float32), svms[1].astype(np.float32), float(svms[2][0])
+    return svms, _read_regression(boxes, svms[0].shape, weights) if with_boxes else None
+
+
+def _read_regression(path, shape, weights):
+    """Weights (K, D, 4) and biases (K, 4) of the box regression. shape: (K, D); weights: the SVMs' file."""
+    try:
+        arrays = read_arrays(path)
+    except UserError as error:
+        raise UserError(f"{error}; run 4_trainSvm.py again") from error
+    wanted = {"weights": (*shape, 4), "biases": (shape[0], 4)}
+    if {name: array.shape for name, array in arrays.items()} != wanted:
+        raise UserError(f"{path}: does not fit to {weights.name}; run 4_trainSvm.py again")
+    for name, array in arrays.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise UserError(f"{path}: {name} holds numbers that are not finite; run 4_trainSvm.py again")
+    return arrays["weights"], arrays["biases"]
 
 
 def _numbers(path, dimensions):
+    """Numbers that are finite, also as float32."""
     try:
-        return np.loadtxt(path, ndmin=dimensions)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable file of numbers ({error}); run 4_trainSvm.py again") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # loadtxt only warns of a file without numbers
+            numbers = np.loadtxt(path, ndmin=dimensions)
+    except (OSError, ValueError, UserWarning) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: not a readable file of numbers ({reason}); run 4_trainSvm.py again") from error
+    if not (np.abs(numbers) <= np.finfo(np.float32).max).all():  # also where one is not a number
+        raise UserError(f"{path}: holds a number that is not finite; run 4_trainSvm.py again")
+    return numbers

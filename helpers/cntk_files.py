@@ -11,13 +11,16 @@ import contextlib
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from helpers.errors import UserError
-from helpers.files import atomic_path, read_arrays, read_lines, write_text
+from helpers.files import atomic_path, read_lines, write_text
 
+MAX_SIDE = 10**6  # pixels of an image
+MAX_ROIS = 10**6  # of an image
+TOLERANCE = 1e-6  # of relative coordinates, which have seven digits
 SUFFIXES = (".txt", ".rois.txt", ".roilabels.txt", ".nrRois.txt")
 
 
@@ -31,26 +34,32 @@ def write_rois(path, rois):
     write_text(path, "".join("\t".join(map(str, roi)) + "\n" for roi in rois.tolist()))
 
 
-def read_rois(path):
-    """Read ROIs as float32 (R, 4); raises `UserError` naming file and row."""
+def read_rois(path, size=None):
+    """Read ROIs as float32 (R, 4); raises `UserError` naming file and row.
+
+    size: (width, height) of the image; without it ROIs may have any.
+    """
     rois = []
-    for row, line in enumerate(_read(read_lines, path, "1_computeRois.py"), start=1):
+    width, height = size or (MAX_SIDE, MAX_SIDE)
+    try:
+        lines = read_lines(path)
+    except UserError as error:
+        raise UserError(f"{error}; delete it, if it is there, and run 1_computeRois.py again") from error
+    for row, line in enumerate(lines, start=1):
         try:
             x1, y1, x2, y2 = map(int, line.split("\t"))
         except ValueError:
             raise UserError(
-                f'{path}, row {row}: "{line}" is not four whole numbers; delete the file and run 1_computeRois.py again'
+                f'{path}, row {row}: "{line[:100]}" is not four whole numbers; delete the file and run '
+                "1_computeRois.py again"
             ) from None
+        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+            raise UserError(
+                f'{path}, row {row}: "{line[:100]}" is no box x1 y1 x2 y2 inside the image of {width} x {height} '
+                "pixels; delete the file and run 1_computeRois.py again"
+            )
         rois.append((x1, y1, x2, y2))
     return np.array(rois, np.float32).reshape(-1, 4)
-
-
-def _read(reader, path, step):
-    """What `reader` makes of a file; where it cannot, the error says which step writes the file anew."""
-    try:
-        return reader(path)
-    except UserError as error:
-        raise UserError(f"{error}; delete it, if it is there, and run {step} again") from error
 
 
 @dataclass(frozen=True)
@@ -160,9 +169,9 @@ class InputFiles(Sequence):
         self.keys, numbers = [], np.zeros((len(self._rows), 2), np.int64)
         with contextlib.ExitStack() as stack:
             images, counts = (stack.enter_context(open(self._paths[i], encoding="utf-8", newline="\n")) for i in (0, 3))
-            for row, lines in enumerate(zip(images, counts, strict=True)):
+            for row in range(len(self._rows)):
                 with self._naming(row):
-                    key, *numbers[row] = _parse_short(*(line.rstrip("\n") for line in lines))
+                    key, *numbers[row] = _parse_short(*(next(file).rstrip("\n") for file in (images, counts)))
                 self.keys.append(key)
         self.nr_rois, self.nr_truth = numbers.T
         self._last = None, None  # several things are asked of the same image one after the other
@@ -235,7 +244,12 @@ def _parse_short(image_line, count_line):
     count_index, nr_rois, nr_truth = count_line.split("\t")
     if index != count_index:
         raise ValueError("image indices of the four files differ")
-    return key, int(nr_rois), int(nr_truth)
+    nr_rois, nr_truth = int(nr_rois), int(nr_truth)
+    if not 0 <= nr_truth <= nr_rois <= MAX_ROIS:
+        raise ValueError(f"{nr_rois} ROIs, {nr_truth} of them true boxes")
+    if "\0" in key or PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
+        raise ValueError(f"{key[:100]!r} is no image of the data set")
+    return key, nr_rois, nr_truth
 
 
 def _parse_long(index, roi_line, label_line, nr_rois):
@@ -246,41 +260,11 @@ def _parse_long(index, roi_line, label_line, nr_rois):
         raise ValueError("image indices of the four files differ")
     rois = np.array(roi_text.split(), dtype=np.float64).reshape(-1, 4)
     labels = np.frombuffer(label_text.translate(None, b" \r\n"), np.uint8).reshape(len(rois), -1) - ord("0")
-    if labels.max(initial=0) > 1:
-        raise ValueError("a label is neither 0 nor 1")
-    class_ids = labels[:nr_rois].argmax(axis=1) if nr_rois else np.zeros(0, np.int64)
-    return rois[:nr_rois], class_ids
-
-
-def feature_path(folder, image_set, classifier, index):
-    """Where step 3 writes the features of an image."""
-    return folder / f"{image_set}_{classifier}_parsed" / f"{index}.dat.npz"
-
-
-def read_features(path, nr_rois, name="arr_0"):
-    """Features (R, D) float16 of an image with `nr_rois` ROIs; name: "arr_0", or "mirrored" for its mirror image.
-
-    Raises `UserError` for another number of rows.
-    """
-    features = _read(partial(read_arrays, names=(name,)), path, "3_runNetwork.py").get(name)
-    if features is None or features.ndim != 2 or len(features) != nr_rois:
-        shape = f"no {name}" if features is None else features.shape
-        raise UserError(
-            f"{path}: holds {shape}, wanted {nr_rois} rows of features; delete it and run 3_runNetwork.py again"
-        )
-    return features
-
-
-def read_predictions(path, nr_rois, nr_classes):
-    """Probabilities (R, K + 1) and offsets (R, K, 4) of an image, which a trained network gave its ROIs.
-
-    Raises `UserError` where they are not there in these shapes.
-    """
-    arrays = _read(read_arrays, path, "3_runNetwork.py")
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if shapes != {"arr_0": (nr_rois, nr_classes + 1), "offsets": (nr_rois, 4 * nr_classes)}:
-        raise UserError(
-            f"{path}: holds {shapes}, wanted {nr_rois} rows for {nr_classes} classes; delete it and run "
-            "3_runNetwork.py again"
-        )
-    return arrays["arr_0"], arrays["offsets"].reshape(nr_rois, nr_classes, 4)
+    if labels.max(initial=0) > 1 or (labels[:nr_rois].sum(axis=1) != 1).any():
+        raise ValueError("the label of a ROI is not one 1 among 0")
+    if len(rois) < nr_rois:
+        raise ValueError(f"{len(rois)} ROIs, wanted {nr_rois}")
+    rois = rois[:nr_rois]
+    if not ((rois >= -TOLERANCE).all() and (rois[:, :2] + rois[:, 2:] <= 1 + TOLERANCE).all()):  # also NaN
+        raise ValueError("a ROI is not inside of the square")
+    return rois, labels[:nr_rois].argmax(axis=1) if nr_rois else np.zeros(0, np.int64)

@@ -49,17 +49,29 @@ def _parsed_rows(path, all_classes):
     ids = {name: index for index, name in enumerate(all_classes)}
     try:
         with open(path, encoding="utf-8") as file:
-            next(file, None)  # the head
+            if next(file, "").rstrip("\n").split("\t") != list(HEAD):
+                raise UserError(f"{path}, row 1: not the head of a file of detections; run 5_evaluate.py again")
             for number, line in enumerate(file, start=2):
                 try:
-                    key, label, score, x1, y1, x2, y2, kept = line.rstrip("\n").split("\t")
-                    box = float(x1), float(y1), float(x2), float(y2)
-                    yield key, (box, float(score), ids[label], kept == "1")
+                    yield _parsed_row(line.rstrip("\n"), ids)
                 except (ValueError, KeyError) as error:
                     message = f"not a detection ({error}); run 5_evaluate.py again"
                     raise UserError(f"{path}, row {number}: {message}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); run 5_evaluate.py again") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); run 5_evaluate.py again") from error
+
+
+def _parsed_row(line, ids):
+    key, label, score, *box, kept = line.split("\t")
+    x1, y1, x2, y2 = box = tuple(map(float, box))
+    score, limit = float(score), float(np.finfo(np.float32).max)
+    if not (abs(score) <= limit and -limit <= x1 <= x2 <= limit and -limit <= y1 <= y2 <= limit):
+        raise ValueError("score and corners must be finite, x1 y1 the upper left one")
+    if kept not in ("0", "1") or ids[label] == 0:
+        raise ValueError("kept must be 0 or 1, and the label a class")
+    return key, (box, score, ids[label], kept == "1")
 
 
 def _columns(rows):

@@ -127,6 +127,9 @@ def read_state_dict(path):
         raise UserError(f"{path}: holds something else than tensors by name; save model.state_dict()")
     if any(value.nbytes > path.stat().st_size for value in state.values()):
         raise UserError(f"{path}: holds a tensor larger than the file; a state dict is wanted")
+    for name, value in state.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise UserError(f"{path}: tensor {name} holds values that are not finite; get or train the weights again")
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 

@@ -9,18 +9,10 @@ import pytest
 
 from fastRCNN.detection import Detections
 from helpers.classifier_files import read_classifier, write_classifier
-from helpers.cntk_files import (
-    PaddedSquare,
-    RoiInput,
-    feature_path,
-    read_features,
-    read_inputs,
-    read_rois,
-    write_inputs,
-    write_rois,
-)
+from helpers.cntk_files import PaddedSquare, RoiInput, read_inputs, read_rois, write_inputs, write_rois
 from helpers.detection_files import detection_rows, read_detections, write_detections
 from helpers.errors import UserError
+from helpers.feature_files import feature_path, read_features
 from helpers.files import atomic_path, fingerprint, read_arrays, read_json, write_arrays, write_json, write_text
 
 EXTREME = np.array([0, 0.1, 1 / 3, -1e-38, 3.4e38, 1e-45, 16777216, 123456.789, -7e-12], np.float32)
@@ -267,7 +259,9 @@ def test_classifier_of_one_class_and_broken_files(tmp_path):
 
 def test_detections_read_back_exactly(tmp_path):
     classes = ("__background__", "red apple", "pear")
-    found = Detections(np.abs(floats((9, 4), 5)), EXTREME, np.array([1, 2, 2, 1, 1, 2, 1, 1, 2]))
+    corners = np.abs(floats((9, 4), 5))
+    corners[:, 2:] += corners[:, :2]
+    found = Detections(corners, EXTREME, np.array([1, 2, 2, 1, 1, 2, 1, 1, 2]))
     kept = np.array([1, 0, 1, 1, 0, 0, 0, 1, 1], bool)
     rows = [*detection_rows("testImages/ä.jpg", found, kept, classes)]
     nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))

@@ -12,9 +12,10 @@ from conftest import TINY_IMAGES, run_steps, tiny_params
 
 from fastRCNN.boxes import intersections, iou
 from helpers.annotations import read_annotation, write_annotation
-from helpers.cntk_files import feature_path, read_features, read_inputs, read_rois, roi_path
+from helpers.cntk_files import read_inputs, read_rois, roi_path
 from helpers.dataset import ImageFile
 from helpers.detection_files import read_detections
+from helpers.feature_files import feature_path, read_features
 from helpers.files import read_arrays
 from helpers.images import read_image
 from helpers.sources import load_truth

@@ -10,7 +10,8 @@ import numpy as np
 from conftest import nn_params, tiny_params
 from safetensors.torch import load_file
 
-from helpers.cntk_files import feature_path, read_features, read_inputs, read_predictions
+from helpers.cntk_files import read_inputs
+from helpers.feature_files import feature_path, read_features, read_predictions
 from helpers.model_files import model_path
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 
 import training_stage
 from fastRCNN.training import Trainer
-from helpers.cntk_files import feature_path, read_inputs, read_predictions
+from helpers.cntk_files import read_inputs
 from helpers.errors import UserError
+from helpers.feature_files import feature_path, read_predictions
 from helpers.model_files import model_path, read_description, stored_settings
 from helpers.parameters import load_parameters
 
