@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from helpers.errors import UserError
 
-ATTEMPTS = 5  # to lock a file that its former owner is just removing
+ATTEMPTS = 20  # to lock a file that its former owner is just removing
 PROBE_SECONDS = 0.2  # whoever only asks holds a lock for less
 
 
@@ -47,14 +47,16 @@ def _files(folder, name):
 
 def _acquired(path):
     """The lock, or None where another process holds it."""
-    for _ in range(ATTEMPTS):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in range(ATTEMPTS):
         lock = FileLock(path)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=PROBE_SECONDS)
         except Timeout:
             return None
-        except FileNotFoundError:  # the folder was just removed
+        except (FileNotFoundError, FileExistsError):  # its last user is just removing the folder
+            if attempt == ATTEMPTS - 1:
+                raise
             continue
         except NotImplementedError:
             print(f"NOTE: {path.parent}: this file system cannot lock; start nothing twice", file=sys.stderr)
