@@ -1,12 +1,11 @@
 """The one configuration object: PARAMETERS.py, the data set's block and the command line, checked and frozen."""
 
 import argparse
-import difflib
 import os
 from pathlib import Path
 
 from helpers.errors import UserError, run_script
-from helpers.rules import Choice, Either, Entries, Flag, Number, Pair, Several, Text, whole
+from helpers.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, checked, nearest, whole
 from helpers.threads import physical_cores
 
 BACKGROUND = "__background__"  # class 0
@@ -15,8 +14,10 @@ ROI_ENGINES = ("opencv-fast", "opencv-quality", "selectivesearch", "dlib", "grid
 NETWORKS = ("alexnet", "vgg_cnn_m_1024", "vgg16", "squeezenet1_1", "resnet18", "resnet50", "mobilenet_v3_large")
 
 _NAME = Text(r"[\w-]+", "letters, digits, - and _")
-_FOLDER = Text(r".+", "the path of a folder")
+_FOLDER = Text(r".+", "the path of a folder", 4096)
 _FRACTION = Number(0, 1)
+_POSITIVE = Number(1e-6, 1e6)  # a weight; what lies beyond is no longer computed with exactly
+THRESHOLD = Number(-1e9, 1e9)  # of scores
 _VOC_SET = Text(r"[\w-]+/[\w-]+", "YEAR/LIST, such as VOC2007/trainval")
 
 RULES = {
@@ -40,7 +41,7 @@ RULES = {
     "voc_publishedRois": Flag(),
     "coco_trainSet": _NAME,
     "coco_testSet": _NAME,
-    "coco_categories": Several(Either(whole(1), Text(r".+", "a category's name"))),
+    "coco_categories": Several(Either(whole(1, 10**9), Text(r".+", "a category's name"))),
     "coco_imagesWithout": Choice(("negative", "leaveOut")),
     "roi_engine": Choice(ROI_ENGINES),
     "roi_maxImgDim": whole(20, 10_000),
@@ -48,19 +49,19 @@ RULES = {
     "roi_maxDimRel": _FRACTION,
     "roi_minNrPixelsRel": _FRACTION,
     "roi_maxNrPixelsRel": _FRACTION,
-    "roi_maxAspectRatio": Number(1),
+    "roi_maxAspectRatio": Number(1, 1000),
     "ss_nmsThreshold": _FRACTION,
-    "ss_minSize": whole(1),
-    "ss_scale": Number(0, above=True),
-    "ss_sigma": Number(0),
-    "ss_kvals": Several(whole(1), 3),
-    "ss_max_merging_iterations": whole(1),
-    "ss_base_k": whole(1),
-    "ss_inc_k": whole(1),
-    "ss_opencvSigma": Number(0, above=True),
+    "ss_minSize": whole(1, 1_000_000),
+    "ss_scale": Number(0.001, 1_000_000),
+    "ss_sigma": Number(0, 100),
+    "ss_kvals": Row((whole(1, 1_000_000), whole(1, 1_000_000), whole(1, 100))),
+    "ss_max_merging_iterations": whole(1, 1000),
+    "ss_base_k": whole(1, 1_000_000),
+    "ss_inc_k": whole(1, 1_000_000),
+    "ss_opencvSigma": Number(0.01, 100),
     "grid_nrScales": whole(0, 30),
-    "grid_aspectRatios": Several(Number(0, above=True)),
-    "grid_downscaleRatioPerIteration": Number(1, above=True),
+    "grid_aspectRatios": Several(Number(0.001, 1000), most=100),
+    "grid_downscaleRatioPerIteration": Number(1.01, 100),
     "grid_stepRel": Number(0.05, 1),
     "network": Choice(NETWORKS),
     "networkWeights": Text(r".+", '"auto", "bundled", "random" or the path of a file'),
@@ -68,7 +69,7 @@ RULES = {
     "network_contextFactor": Number(1, 10),
     "network_device": Choice(("auto", "cpu", "cuda", "mps")),
     "network_threads": Either(Choice(("auto",)), whole(1, 1024)),
-    "network_roiBatchSize": whole(1),
+    "network_roiBatchSize": whole(1, 100_000),
     "cntk_nrRois": whole(1, 100_000),
     "cntk_padWidth": whole(32, 10_000),
     "cntk_padHeight": whole(32, 10_000),
@@ -77,42 +78,42 @@ RULES = {
     "train_negOverlapThres": _FRACTION,
     "train_useDifficult": Flag(),
     "train_mirrored": Flag(),
-    "svm_C": Number(0, above=True),
-    "svm_B": Number(0, above=True),
-    "svm_nrEpochs": whole(1),
-    "svm_retrainLimit": whole(1),
+    "svm_C": _POSITIVE,
+    "svm_B": _POSITIVE,
+    "svm_nrEpochs": whole(1, 10_000),
+    "svm_retrainLimit": whole(1, 10**9),
     "svm_evictThreshold": Number(-1e9, -1),
-    "svm_posWeight": Either(Choice(("balanced",)), Number(0, above=True)),
-    "svm_targetNorm": Number(0, above=True),
+    "svm_posWeight": Either(Choice(("balanced",)), _POSITIVE),
+    "svm_targetNorm": _POSITIVE,
     "svm_penality": Choice(("l2",)),
     "svm_loss": Choice(("l1", "l2")),
     "boxRegression": Flag(),
     "boxRegression_minOverlap": Number(0, 1, above=True),
-    "boxRegression_ridge": Number(0, above=True),
+    "boxRegression_ridge": _POSITIVE,
     "nn_trainFromLayer": Text(r"[\w.]+", '"auto", "head" or the name of a layer of the trunk'),
-    "nn_imagesPerBatch": whole(1),
-    "nn_roisPerImage": whole(1),
+    "nn_imagesPerBatch": whole(1, 10_000),
+    "nn_roisPerImage": whole(1, 100_000),
     "nn_foregroundFraction": _FRACTION,
     "nn_posOverlapThres": Number(0, 1, above=True),
     "nn_negOverlapMin": _FRACTION,
-    "nn_locationWeight": Number(0),
+    "nn_locationWeight": Number(0, 1000),
     "nn_optimizer": Choice(("sgd", "adamw")),
-    "nn_learningRates": Several(Pair(whole(1), Number(0, above=True)), least=1),
+    "nn_learningRates": Several(Row((whole(1, 100_000), Number(0, 100, above=True))), least=1),
     "nn_momentum": Number(0, 0.9999),
-    "nn_weightDecay": Number(0),
-    "nn_warmupIterations": whole(0),
-    "nn_clipNorm": Number(0, above=True),
+    "nn_weightDecay": Number(0, 1),
+    "nn_warmupIterations": whole(0, 10**9),
+    "nn_clipNorm": _POSITIVE,
     "nn_validationFraction": Number(0, 0.9),
-    "nn_validationEvery": whole(1),
-    "nn_patience": whole(1),
+    "nn_validationEvery": whole(1, 100_000),
+    "nn_patience": whole(1, 100_000),
     "nn_cacheTrunk": Flag(),
-    "svd_rank": Several(whole(1)),
+    "svd_rank": Several(whole(1, 100_000), most=10),
     "nmsThreshold": _FRACTION,
     "nms_boxVoting": Flag(),
     "nms_votingOverlap": Number(0, 1, above=True),
-    "nms_maxDetections": whole(1),
-    "vis_decisionThresholds": Entries(("svm", "nn"), Number(-1e9)),
-    "vis_maxPictures": whole(1),
+    "nms_maxDetections": whole(1, 1_000_000),
+    "vis_decisionThresholds": Either(Entries(("svm", "nn"), THRESHOLD), THRESHOLD),
+    "vis_maxPictures": whole(1, 10**9),
     "eval_overlapThreshold": Number(0, 1, above=True),
     "eval_use11Points": Flag(),
     "eval_wantedPrecision": _FRACTION,
@@ -138,7 +139,7 @@ class Parameters:
         """A copy with other values, checked in the same way."""
         for name in changes:
             _known(name)
-        return Parameters(_checked({**self.__dict__, **changes}))
+        return Parameters(_checked(_both_thresholds({**self.__dict__, **changes}, self.__dict__)))
 
     def subset(self, names):
         """The named parameters as a dict of plain JSON values, for the records that steps keep."""
@@ -209,14 +210,22 @@ def load_parameters(settings=(), source=None, stored=None):
     if "classes" not in values:
         derived = _derived_block(Parameters(_checked({**values, "classes": ("any",)})), block, source.datasets)
         values = {**defaults, **derived, **layers, **stored, **chosen}
-    return Parameters(_checked(values))
+    return Parameters(_checked(_both_thresholds(values, defaults)))
+
+
+def _both_thresholds(values, defaults):
+    """One number for `vis_decisionThresholds` is that of the classifier in force."""
+    threshold = values["vis_decisionThresholds"]
+    if isinstance(threshold, dict):
+        return values
+    return {**values, "vis_decisionThresholds": {**defaults["vis_decisionThresholds"], values["classifier"]: threshold}}
 
 
 def _preset(name, source):
     """Values by name of a preset; of "" none."""
     presets = getattr(source, "presets", {})
     if name and name not in presets:
-        raise UserError(f'preset = "{name}": there is none of this name{_nearest(name, presets)}; {", ".join(presets)}')
+        raise UserError(f'preset = "{name}": there is none of this name{nearest(name, presets)}; {", ".join(presets)}')
     return presets[name] if name else {}
 
 
@@ -227,7 +236,7 @@ def _derived_block(params, block, known):
     if block is None and not params.image_dir.is_dir():
         raise UserError(
             f'datasetName = "{params.datasetName}": PARAMETERS.py has no block of this name'
-            f"{_nearest(params.datasetName, known)}; "
+            f"{nearest(params.datasetName, known)}; "
             f"known: {', '.join(known)}; and there is no folder {params.image_dir}"
         )
     return derive_block(params)
@@ -237,31 +246,17 @@ def _split(setting):
     name, equals, value = setting.partition("=")
     _known(name)
     if not equals:
-        raise UserError(f"--set {setting}: write it as {setting}=VALUE; allowed: {RULES[name].describe()}")
-    return name, value
+        raise UserError(f"--set {name}: write it as {name}=VALUE; allowed: {RULES[name].describe()}")
+    return name, checked(name, value, RULES[name])
 
 
 def _known(name):
     if name not in RULES:
-        raise UserError(f'unknown parameter "{name}"{_nearest(name, RULES)}; all are listed in PARAMETERS.py')
-
-
-def _nearest(name, known):
-    """ ", did you mean ...?" for the nearest known name, whatever its case, or nothing."""
-    lower = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    return f', did you mean "{lower[near[0]]}"?' if near else ""
-
-
-def _checked_value(name, value):
-    try:
-        return RULES[name].check(value)
-    except ValueError:
-        raise UserError(f"{name} = {value!r}: must be {RULES[name].describe()}") from None
+        raise UserError(f'unknown parameter "{name[:99]}"{nearest(name, RULES)}; all are listed in PARAMETERS.py')
 
 
 def _checked(values):
-    result = {name: _checked_value(name, value) for name, value in values.items()}
+    result = {name: checked(name, value, RULES[name]) for name, value in values.items()}
     for low, high in NOT_LESS:
         if result[low] > result[high]:
             raise UserError(f"{low} = {result[low]}: must not be greater than {high} = {result[high]}")

@@ -5,47 +5,58 @@ raises `ValueError` for anything else. Text from the command line goes through t
 """
 
 import ast
-import math
+import difflib
 import re
+import unicodedata
+import warnings
 from dataclasses import dataclass
+
+from helpers.errors import UserError
+
+LONGEST_LITERAL = 100_000  # characters
 
 
 def _literal(value):
     """Text that reads as a Python literal (a number, a tuple, a dict) becomes it; anything else stays."""
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= LONGEST_LITERAL:
         try:
-            return ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python's advice about odd literals
+                return ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # TypeError: {[]: 1}
             return value
     return value
 
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number in [low, high], or in (low, high] with `above`; whole numbers only with `whole`."""
+    """A finite number in [low, high], or in (low, high] with `above`; whole numbers only with `whole`.
+
+    Every number has an upper bound: beyond it no step could compute with it.
+    """
 
     low: float
-    high: float = math.inf
+    high: float
     above: bool = False
     whole: bool = False
 
     def describe(self):
         kind = "a whole number" if self.whole else "a number"
-        least = f"above {self.low:g}" if self.above else f"from {self.low:g}"
-        return f"{kind} {least}" + ("" if math.isinf(self.high) else f" to {self.high:g}")
+        low, high = f"{self.low:.10g}", f"{self.high:.10g}"
+        return f"{kind} above {low} and up to {high}" if self.above else f"{kind} from {low} to {high}"
 
     def check(self, value):
         value = _literal(value)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError
+        if not self.low <= value <= self.high or (self.above and value == self.low):  # nan is in no interval
             raise ValueError
         if self.whole and value != int(value):
-            raise ValueError
-        if value > self.high or value < self.low or (self.above and value == self.low):
             raise ValueError
         return int(value) if self.whole else float(value)
 
 
-def whole(low, high=math.inf):
+def whole(low, high):
     """A whole number in [low, high]."""
     return Number(low, high, whole=True)
 
@@ -81,32 +92,34 @@ class Flag:
 
 @dataclass(frozen=True)
 class Text:
-    """A text that matches a pattern from start to end."""
+    """A text that matches a pattern from start to end, of characters that UTF-8 files can hold on one line."""
 
     pattern: str
     words: str
+    longest: int = 200
 
     def describe(self):
-        return self.words
+        return f"{self.words}, {self.longest} characters at most"
 
     def check(self, value):
-        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
+        if not isinstance(value, str) or len(value) > self.longest or not re.fullmatch(self.pattern, value):
+            raise ValueError
+        value.encode("utf-8")  # raises a ValueError for bytes of the command line that are no UTF-8
+        if any(unicodedata.category(letter) == "Cc" for letter in value):
             raise ValueError
         return value
 
 
 @dataclass(frozen=True)
 class Several:
-    """A tuple of values that each follow a rule, `length` of them if given, or `least` or more; as text, separated by
-    commas."""
+    """A tuple of `least` to `most` values that each follow a rule; as text, separated by commas."""
 
     rule: object
-    length: int | None = None
     least: int = 0
+    most: int = 1000
 
     def describe(self):
-        count = "values" if self.length is None else f"{self.length} values"
-        count = f"{self.least} or more {count}" if self.least else count
+        count = f"{self.least} or more values" if self.least else "values"
         return f"{count} separated by commas, each {self.rule.describe()}"
 
     def check(self, value):
@@ -116,28 +129,25 @@ class Several:
                 value = parsed
             else:
                 value = [part.strip() for part in value.split(",")] if value.strip() else []
-        if not isinstance(value, (list, tuple)) or self.length not in (None, len(value)):
-            raise ValueError
-        if len(value) < self.least:
+        if not isinstance(value, (list, tuple)) or not self.least <= len(value) <= self.most:
             raise ValueError
         return tuple(self.rule.check(item) for item in value)
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two values, each with a rule of its own."""
+class Row:
+    """A tuple of values, each with a rule of its own; as text, separated by commas."""
 
-    first: object
-    second: object
+    rules: tuple
 
     def describe(self):
-        return f"a pair of {self.first.describe()} and {self.second.describe()}"
+        return f"{len(self.rules)} values: {', '.join(rule.describe() for rule in self.rules)}"
 
     def check(self, value):
         value = _literal(value)
-        if not isinstance(value, (list, tuple)) or len(value) != 2:
+        if not isinstance(value, (list, tuple)) or len(value) != len(self.rules):
             raise ValueError
-        return self.first.check(value[0]), self.second.check(value[1])
+        return tuple(rule.check(item) for rule, item in zip(self.rules, value, strict=True))
 
 
 @dataclass(frozen=True)
@@ -173,3 +183,27 @@ class Either:
             return self.first.check(value)
         except ValueError:
             return self.second.check(value)
+
+
+def checked(name, value, rule):
+    """A value in its final type; raises `UserError`, naming it, where it breaks the rule."""
+    try:
+        return rule.check(value)
+    except ValueError:
+        raise UserError(f"{name} = {shown(value)}: must be {rule.describe()}") from None
+
+
+def shown(value):
+    """A value for a message, as Python writes it, cut where that is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of more digits than Python writes; a list in a list in a ...
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:150]}... ({len(text)} characters)"
+
+
+def nearest(name, known):
+    """ ", did you mean ...?" for the nearest known name, whatever its case, or nothing."""
+    lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name[:100].lower(), lower, n=1, cutoff=0.5)
+    return f', did you mean "{lower[near[0]]}"?' if near else ""

@@ -16,7 +16,7 @@ import pytest
 import PARAMETERS
 from helpers.errors import UserError
 from helpers.parameters import NOT_LESS, RULES, argument_parser, load_parameters
-from helpers.rules import Choice, Either, Entries, Flag, Number, Pair, Several, Text, whole
+from helpers.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, whole
 
 ROOT = Path(__file__).resolve().parent.parent
 UNSET = {"classes"}  # has no default: every data set's block names its classes
@@ -60,7 +60,7 @@ def test_a_trained_model_says_whose_block_counts():
     # it needs no block of its name when it knows its classes
     params = load_parameters([], settings, {"datasetName": "gone", "classes": ["a", "b"]})
     assert (params.datasetName, params.classes, params.svm_C) == ("gone", ("a", "b"), 0.1)
-    with pytest.raises(UserError, match="svm_C = 0: must be a number above 0"):
+    with pytest.raises(UserError, match="svm_C = 0: must be a number from 1e-06"):
         load_parameters([], settings, {"svm_C": 0})
 
 
@@ -134,8 +134,8 @@ def test_set_takes_several_values_and_may_be_repeated():
         ("cntk_nrRois=many", ["cntk_nrRois = 'many'", "a whole number from 1 to 100000"]),
         ("cntk_nrRois=0", ["cntk_nrRois = '0'", "a whole number from 1 to 100000"]),
         ("cntk_nrRois=200.5", ["cntk_nrRois = '200.5'", "a whole number"]),
-        ("svm_C=0", ["svm_C = '0'", "a number above 0"]),
-        ("svm_C=nan", ["svm_C = 'nan'", "a number above 0"]),
+        ("svm_C=0", ["svm_C = '0'", "a number from 1e-06"]),
+        ("svm_C=nan", ["svm_C = 'nan'", "a number from 1e-06"]),
         ("nmsThreshold=1.5", ["nmsThreshold = '1.5'", "a number from 0 to 1"]),
         ("seed=True", ["seed = 'True'", "a whole number"]),
         ("boxRegression=1", ["boxRegression = '1'", "True or False"]),
@@ -144,7 +144,7 @@ def test_set_takes_several_values_and_may_be_repeated():
         ("experimentName=a/b", ["experimentName = 'a/b'", "letters, digits, - and _"]),
         ("datasetName=../grocery", ["../grocery"]),
         ("datasetName=grocary", ['datasetName = "grocary"', 'did you mean "grocery"?', "known: "]),
-        ("ss_kvals=1,2", ["ss_kvals = '1,2'", "3 values separated by commas"]),
+        ("ss_kvals=1,2", ["ss_kvals = '1,2'", "3 values: a whole"]),
         ("vis_decisionThresholds={'svm':1}", ["vis_decisionThresholds", "'nn': ..."]),
         ("classes=", ["classes = ()", "at least one class"]),
         ("classes=a,b,a", ['"a" is listed twice']),
@@ -152,7 +152,7 @@ def test_set_takes_several_values_and_may_be_repeated():
         ("classes=__background__", ['"__background__" has a meaning of its own']),
         ("roi_minDimRel=0.9 roi_maxDimRel=0.5", ["roi_minDimRel = 0.9", "greater than roi_maxDimRel = 0.5"]),
         ("train_negOverlapThres=0.8 train_posOverlapThres=0.6", ["train_negOverlapThres = 0.8", "Thres = 0.6"]),
-        ("nn_learningRates=60,0.001", ["nn_learningRates = '60,0.001'", "a pair of a whole number from 1 and"]),
+        ("nn_learningRates=60,0.001", ["nn_learningRates = '60,0.001'", "2 values: a whole number from 1 to"]),
         ("nn_learningRates=((0,0.1),)", ["nn_learningRates = '((0,0.1),)'", "a number above 0"]),
         ("nn_learningRates=((2,0),)", ["nn_learningRates = '((2,0),)'"]),
         ("nn_learningRates=()", ["nn_learningRates = '()'", "1 or more values"]),
@@ -167,7 +167,7 @@ def test_a_mistake_is_named_in_one_line(settings, words):
 
 
 def test_a_mistake_in_PARAMETERS_is_named_as_well():
-    with pytest.raises(UserError, match="svm_C = 'x': must be a number above 0"):
+    with pytest.raises(UserError, match="svm_C = 'x': must be a number from 1e-06"):
         load_parameters([], source(svm_C="x"))
     with pytest.raises(UserError, match='unknown parameter "svm_c", did you mean "svm_C"'):
         load_parameters([], source(datasetName="a", datasets={"a": {"classes": ("x",), "svm_c": 1}}))
@@ -238,26 +238,26 @@ def test_folders_do_not_depend_on_the_current_folder(tmp_path, monkeypatch):
 
 # --- the rules -------------------------------------------------------------------------------------------------------
 
-FRACTION = Number(0, 1)
+FRACTION, COUNT = Number(0, 1), whole(1, 1000)
 
 
 @pytest.mark.parametrize(
     ("rule", "value", "result"),
     [
         (FRACTION, 0, 0.0), (FRACTION, 1, 1.0), (FRACTION, "0.5", 0.5), (FRACTION, " 5e-1 ", 0.5),
-        (Number(0, above=True), 1e-9, 1e-9), (Number(-5, -1), "-1", -1.0),
-        (whole(1, 5), 5, 5), (whole(1, 5), 5.0, 5), (whole(1), "1e3", 1000), (whole(0), "1_000", 1000),
+        (Number(0, 9, above=True), 1e-9, 1e-9), (Number(-5, -1), "-1", -1.0),
+        (whole(1, 5), 5, 5), (whole(1, 5), 5.0, 5), (COUNT, "1e3", 1000), (whole(0, 1e4), "1_000", 1000),
         (Choice(("a", "b")), "b", "b"),
         (Flag(), True, True), (Flag(), "TRUE", True), (Flag(), " false ", False),
         (Text(r"[\w-]+", ""), "exp-1", "exp-1"),
-        (Several(whole(1)), "1, 2", (1, 2)), (Several(whole(1)), [1, 2], (1, 2)), (Several(whole(1)), "[1, 2]", (1, 2)),
-        (Several(Number(0), 1), "(3,)", (3.0,)), (Several(Text(".+", "")), "", ()),
-        (Several(whole(1), least=1), "4", (4,)), (Several(whole(1), least=2), (4, 5, 6), (4, 5, 6)),
-        (Pair(whole(1), FRACTION), "(3, 0.5)", (3, 0.5)), (Pair(whole(1), FRACTION), "3, 1", (3, 1.0)),
-        (Pair(whole(1), FRACTION), [3, "0.5"], (3, 0.5)), (Pair(Flag(), Choice(("a",))), (True, "a"), (True, "a")),
+        (Several(COUNT), "1, 2", (1, 2)), (Several(COUNT), [1, 2], (1, 2)), (Several(COUNT), "[1, 2]", (1, 2)),
+        (Several(Number(0, 9)), "(3,)", (3.0,)), (Several(Text(".+", "")), "", ()),
+        (Several(COUNT, least=1), "4", (4,)), (Several(COUNT, least=2), (4, 5, 6), (4, 5, 6)),
+        (Row((COUNT, FRACTION)), "(3, 0.5)", (3, 0.5)), (Row((COUNT, FRACTION)), "3, 1", (3, 1.0)),
+        (Row((COUNT, FRACTION)), [3, "0.5"], (3, 0.5)), (Row((Flag(), Choice(("a",)))), (True, "a"), (True, "a")),
         (Entries(("a", "b"), FRACTION), "{'b': 1, 'a': 0}", {"a": 0.0, "b": 1.0}),
-        (Either(Choice(("balanced",)), Number(0)), "balanced", "balanced"),
-        (Either(Choice(("balanced",)), Number(0)), "2", 2.0),
+        (Either(Choice(("balanced",)), Number(0, 9)), "balanced", "balanced"),
+        (Either(Choice(("balanced",)), Number(0, 9)), "2", 2.0),
     ],
 )  # fmt: skip
 def test_rules_accept(rule, value, result):
@@ -270,16 +270,16 @@ def test_rules_accept(rule, value, result):
     [
         (FRACTION, -0.001), (FRACTION, 1.001), (FRACTION, float("nan")), (FRACTION, float("inf")), (FRACTION, "inf"),
         (FRACTION, True), (FRACTION, None), (FRACTION, "abc"), (FRACTION, ""), (FRACTION, "__import__('os')"),
-        (FRACTION, [0.5]), (Number(0, above=True), 0), (whole(1, 5), 1.5), (whole(1, 5), 6), (whole(1, 5), "0"),
-        (whole(1), 1e999), (Choice(("a", "b")), "A"), (Choice(("a", "b")), None), (Flag(), 1), (Flag(), "yes"),
+        (FRACTION, [0.5]), (Number(0, 9, above=True), 0), (whole(1, 5), 1.5), (whole(1, 5), 6), (whole(1, 5), "0"),
+        (COUNT, 1e999), (Choice(("a", "b")), "A"), (Choice(("a", "b")), None), (Flag(), 1), (Flag(), "yes"),
         (Text(r"[\w-]+", ""), "a b"), (Text(r"[\w-]+", ""), ""), (Text(r"[\w-]+", ""), "a\n"), (Text(".+", ""), 5),
-        (Several(whole(1)), "1,x"), (Several(whole(1)), 5), (Several(whole(1), 2), "1"), (Several(whole(1)), "1,,2"),
-        (Several(whole(1), least=1), ""), (Several(whole(1), least=1), ()), (Several(whole(1), least=2), "4"),
-        (Pair(whole(1), FRACTION), "3"), (Pair(whole(1), FRACTION), (3,)), (Pair(whole(1), FRACTION), (3, 0.5, 1)),
-        (Pair(whole(1), FRACTION), (0.5, 3)), (Pair(whole(1), FRACTION), (3, 1.5)), (Pair(whole(1), FRACTION), None),
-        (Pair(whole(1), FRACTION), "ab"), (Pair(whole(1), FRACTION), {3: 0.5}),
+        (Several(COUNT), "1,x"), (Several(COUNT), 5), (Several(COUNT, most=2), "1,2,3"), (Several(COUNT), "1,,2"),
+        (Several(COUNT, least=1), ""), (Several(COUNT, least=1), ()), (Several(COUNT, least=2), "4"),
+        (Row((COUNT, FRACTION)), "3"), (Row((COUNT, FRACTION)), (3,)), (Row((COUNT, FRACTION)), (3, 0.5, 1)),
+        (Row((COUNT, FRACTION)), (0.5, 3)), (Row((COUNT, FRACTION)), (3, 1.5)), (Row((COUNT, FRACTION)), None),
+        (Row((COUNT, FRACTION)), "ab"), (Row((COUNT, FRACTION)), {3: 0.5}),
         (Entries(("a", "b"), FRACTION), {"a": 0}), (Entries(("a",), FRACTION), {"a": 2}),
-        (Entries(("a",), FRACTION), "a"), (Either(Choice(("balanced",)), Number(0)), "unbalanced"),
+        (Entries(("a",), FRACTION), "a"), (Either(Choice(("balanced",)), Number(0, 9)), "unbalanced"),
     ],
 )  # fmt: skip
 def test_rules_refuse(rule, value):
@@ -290,11 +290,11 @@ def test_rules_refuse(rule, value):
 def test_every_rule_says_what_it_wants():
     assert FRACTION.describe() == "a number from 0 to 1"
     assert whole(1, 10).describe() == "a whole number from 1 to 10"
-    assert Number(0, above=True).describe() == "a number above 0"
+    assert Number(0, 9, above=True).describe() == "a number above 0 and up to 9"
     assert Choice(("a", "b")).describe() == 'one of "a", "b"'
-    assert Several(whole(1), 3).describe() == "3 values separated by commas, each a whole number from 1"
+    assert Several(COUNT).describe() == "values separated by commas, each a whole number from 1 to 1000"
     assert Several(FRACTION, least=2).describe() == "2 or more values separated by commas, each a number from 0 to 1"
-    assert Pair(whole(1), FRACTION).describe() == "a pair of a whole number from 1 and a number from 0 to 1"
+    assert Row((COUNT, FRACTION)).describe() == "2 values: a whole number from 1 to 1000, a number from 0 to 1"
     assert Either(Flag(), FRACTION).describe() == "True or False, or a number from 0 to 1"
     assert Entries(("a", "b"), FRACTION).describe() == "{'a': ..., 'b': ...}, each a number from 0 to 1"
     assert all(rule.describe() for rule in RULES.values())
