@@ -140,11 +140,16 @@ def test_vott_cntk_exports_keep_their_parts(tmp_path):
         "testImages/b.jpg.bboxes.tsv": "10\t40\t20\t60\r\n", "testImages/b.jpg.bboxes.labels.tsv": "cup\r\n",
         "testImages/d.bboxes.tsv": "1\t2\t3\t4\n5\t6\t7\t8\n", "testImages/d.bboxes.labels.tsv": "cup\n",
     }  # fmt: skip
+    for name in ("negative/f", "positive/lost"):
+        texts |= {f"{name}.bboxes.tsv": "1\t2\t3\t4\n", f"{name}.bboxes.labels.tsv": "cup\n"}
     images = ("positive/a.jpg", "testImages/b.jpg", "negative/c.jpg", "testImages/d.jpg", "other/e.jpg")
+    images += ("negative/f.jpg",)
     found, notes, parts = imported(tmp_path, "vott1", texts, images)
     assert found == {"a.jpg": [("cup", 10, 20, 40, 60)], "b.jpg": [("cup", 10, 20, 40, 60)], "c.jpg": []}
     assert parts == {"a.jpg": "positive", "b.jpg": "testImages", "c.jpg": "negative"}
     assert "1 labels in d.bboxes.labels.tsv for 2 boxes" in notes and "e.jpg: left out: lies in no folder" in notes
+    assert "f.jpg: left out: has 1 boxes, but lies in negative" in notes
+    assert "lost.bboxes.tsv: left out: has no image" in notes
 
 
 # --- VOC's relatives -------------------------------------------------------------------------------------------------

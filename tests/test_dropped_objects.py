@@ -9,6 +9,8 @@ import json
 import pytest
 from test_annotation_formats import coco, imported
 
+from helpers.errors import UserError
+
 BOX = ("cup", 10, 20, 40, 60)
 
 
@@ -69,7 +71,7 @@ CASES = {
     "labelme, cut": ("labelme", {"a.json": '{"shapes": [', "b.json": LABELME_B}, "not readable JSON"),
     "studio, a brush": ("labelstudio", {"x.json": [
         studio({"id": "1", "type": "brushlabels", "value": {"format": "rle", "rle": [1], "brushlabels": ["cup"]}}),
-        STUDIO_B]}, "result 1: \"brushlabels\" is not"),
+        STUDIO_B]}, "original_width and original_height are missing"),
     "studio, a point": ("labelstudio", {"x.json": [
         studio({"id": "1", "type": "keypointlabels", "value": {"x": 1, "y": 1, "width": 1, "keypointlabels": ["cup"]}}),
         STUDIO_B]}, "keypointlabels"),
@@ -91,6 +93,12 @@ CASES = {
     "csv, a line": ("csv", {"x.csv": VIA + 'a.jpg,"{""name"":""polyline""}","{""class"":""cup""}"\n'}, "has no area"),
     "csv, two classes": ("csv", {"x.csv": VIA + 'a.jpg,"{""name"":""rect"",""x"":1,""y"":1,""width"":9,""height"":9}",'
                                  '"{""type"":{""cup"":true,""pan"":true}}"\n'}, "several classes"),
+    "voc, two boxes": ("voc", {"a.xml": voc("<object><name>cup</name><bndbox/><bndbox/></object>"), "b.xml": VOC_B},
+                       "object 2: has several <bndbox>"),
+    "voc, capitals": ("voc", {"a.xml": voc("<Object><Name>cup</Name></Object>"), "b.xml": VOC_B}, "has no <bndbox>"),
+    "voc, a box alone": ("voc", {"a.xml": voc("<bndbox><xmin>1</xmin></bndbox>"), "b.xml": VOC_B}, "belongs to no obj"),
+    "labelme, shapes twice": ("labelme", {"a.json": '{"shapes": [{"label": ""}], "shapes": []}', "b.json": LABELME_B},
+                              "comes twice in an object"),
     "yolo, a row": ("yolo", {**YOLO, "a.txt": "0 .5 .5 .1 .1\n0 .5 .5"}, "row 2: 3 values"),
     "yolo, a class": ("yolo", {**YOLO, "a.txt": "0 .5 .5 .1 .1\n1 .5 .5 .1 .1"}, "class 1 is not among"),
     "yolo, no area": ("yolo", {**YOLO, "a.txt": "0 .5 .5 .1 0"}, "has no area"),
@@ -146,10 +154,18 @@ def test_two_annotators_must_agree(tmp_path):
     assert found == {"b.jpg": [BOX]} and "task 0: left out: has 2 annotations that differ" in notes
 
 
-def test_a_shared_file_that_cannot_be_read_ends_the_import(tmp_path):
-    texts = {"1.xml": f"<annotations>{cvat('', 'b.jpg')}</annotations>", "2.xml": "<annotations><image"}
-    with pytest.raises(Exception, match="2.xml: not readable XML .*; repair it or move it away"):
-        imported(tmp_path, "cvat", texts, ("b.jpg",))
+@pytest.mark.parametrize(
+    ("form", "text", "reason"),
+    [
+        ("cvat", "<annotations><image", "not readable XML"), ("coco", '{"images": [], "images": []}', "comes twice"),
+        ("labelstudio", "[{", "not readable JSON"), ("vott", "", "empty file"),
+        ("csv", CSV + 'a.jpg,1,1,9,9,"cup\nb.jpg,1,1,9,9,cup\n', "not readable CSV"),  # a quote takes the rest along
+    ],
+)  # fmt: skip
+def test_a_shared_file_that_cannot_be_read_ends_the_import(tmp_path, form, text, reason):
+    suffix = {"cvat": "xml", "csv": "csv"}.get(form, "json")
+    with pytest.raises(UserError, match=f"x.{suffix}.*{reason} .*; repair it or move it away|{reason}; repair it"):
+        imported(tmp_path, form, {f"x.{suffix}": text}, ("b.jpg",))
     assert not (tmp_path / "data").exists()
 
 

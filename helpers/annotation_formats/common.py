@@ -9,6 +9,7 @@ import math
 import re
 import unicodedata
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 
 import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
@@ -154,9 +155,18 @@ def read_text(path):
 def read_json(path):
     """The value in a JSON file."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:  # too many digits and too many brackets among them
         raise UserError(f"{path}: not readable JSON ({one_line(error)})") from error
+
+
+def _object(pairs):
+    """A JSON object; of two values of one name the first would be lost."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f'"{name}" comes twice in an object')
+    return value
 
 
 def read_xml(path):

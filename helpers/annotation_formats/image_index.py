@@ -69,7 +69,6 @@ class ImageIndex:
         below = defaultdict(list)  # the images of each folder
         for folder, names in found:
             parts = folder.relative_to(root).parts
-            self._folder_names.update(map(_key, parts))
             for name in names:
                 path = folder / name
                 if _is_image(path):
@@ -78,7 +77,6 @@ class ImageIndex:
                     self._add(image, (*parts, name))
         for link, folder in links:
             old, new = folder.relative_to(root).parts, link.relative_to(root).parts
-            self._folder_names.update(map(_key, new))
             for parts, images in below.items():
                 for image, name in images if parts[: len(old)] == old else ():
                     self._add(image, (*new, *parts[len(old) :], name))
@@ -89,6 +87,7 @@ class ImageIndex:
         if not any(other is image for other, _ in spots):
             self.images.append(image)
         spots.append((image, parts))
+        self._folder_names.update(_telling(parts[:-1]))
 
     def add(self, image):
         """Take in an image that lies elsewhere, under its own parts."""

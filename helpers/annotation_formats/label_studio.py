@@ -1,13 +1,14 @@
 """Label Studio: JSON and JSON-MIN exports, a list of tasks; boxes in percent of the image.
 
-A turned box is turned around its upper left corner, clockwise. Several annotations of one image must agree. Key points
-and classes of the whole image are no boxes, and an image with one of them is left out.
+A turned box is turned around its upper left corner, clockwise. Several annotations of one image must agree. Of a
+brush mask the bounds count. Key points and classes of the whole image are no boxes, and such an image is left out.
 """
 
 import json
 import re
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from helpers.annotation_formats.brush_masks import box_of_brush
 from helpers.annotation_formats.common import (
     Unreadable,
     bounds,
@@ -149,6 +150,10 @@ def _percent(region):
         return number(region.get(name), name)
 
     angle = number(region.get("rotation", 0) or 0, "rotation")
+    if "rle" in region:
+        width, height = _pixels(region)
+        x1, y1, x2, y2 = box_of_brush(region["rle"], (width, height))
+        return x1 / width * 100, y1 / height * 100, x2 / width * 100, y2 / height * 100
     if isinstance(region.get("points"), list) and len(region["points"]) > 2:
         points = region["points"]
         if not all(isinstance(point, list) and len(point) == 2 for point in points):
@@ -173,7 +178,7 @@ def _percent(region):
 def _pixels(region):
     size = positive_size(region.get("original_width"), region.get("original_height"))
     if size is None:
-        raise Unreadable("is turned, and original_width and original_height are missing")
+        raise Unreadable("original_width and original_height are missing")
     return size
 
 

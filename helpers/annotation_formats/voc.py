@@ -35,13 +35,18 @@ def read(source):
 def read_record(path):
     """The `Record` of one file; raises `UserError` where it cannot be read, `Unreadable` where it is not VOC's."""
     root = read_xml(path)
+    for element in root.iter():
+        element.tag = element.tag.lower()
     if root.tag != "annotation":
         raise Unreadable(f"its outermost element is <{root.tag[:40]}>, not VOC's <annotation>")
     name = (root.findtext("filename") or root.findtext("path") or "").strip()
     # the devkit goes by the file's own name; <filename> is often a relic of another machine, but knows the suffix
     names = tuple(text for text in (path.stem + os.path.splitext(name)[1], path.stem, name) if text)
     size = positive_size(root.findtext("size/width"), root.findtext("size/height"))
-    items = [(f"object {count}", element) for count, element in enumerate(root.iter("object"), 1)]
+    objects = list(root.iter("object"))
+    items = [(f"object {count}", element) for count, element in enumerate(objects, 1)]
+    inside = {box for element in objects for box in element.iter("bndbox")}
+    items += [("<bndbox>", box) for box in root.iter("bndbox") if box not in inside]
     return Record(path, names, *read_things(items, _class, _box, _is_difficult), size)
 
 
@@ -54,6 +59,10 @@ def _is_difficult(element):
 
 
 def _box(element):
+    if element.tag == "bndbox":
+        raise Unreadable("belongs to no object")
+    if len(element.findall("bndbox")) > 1:
+        raise Unreadable("has several <bndbox>")
     box, polygon, rotated = element.find("bndbox"), element.find("polygon"), element.find("robndbox")
     if box is not None:
         x1, y1, x2, y2 = (number(box.findtext(name), name) for name in ("xmin", "ymin", "xmax", "ymax"))

@@ -79,8 +79,13 @@ def _box(item):
 
 
 def read_cntk_export(source):
-    """One `Record` an image below folders positive, testImages and negative."""
+    """One `Record` an image below folders positive, testImages and negative; boxes without an image are noted."""
     records = []
+    for path in source.files(".tsv", ".txt"):
+        name, is_boxes, _ = path.name.partition(".bboxes.")
+        images = [image for image in source.images.like(name) if image.path.parent == path.parent]
+        if is_boxes and path.name.endswith(BOX_SUFFIXES) and not images:
+            source.note(path, "left out: has no image")
     for image in source.images.images:
         subdir = next((part for part in reversed(image.parts[:-1]) if part in SUBDIRS), None)
         if subdir is None:
