@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 300
 EXCEPTIONS = ("helpers/parameters.py",)  # files that may be longer: one row a parameter
 PACKAGES = ("fastRCNN", "helpers")
-FOLDERS = (*PACKAGES, "tests", "benchmarks", "resources")
+FOLDERS = (*PACKAGES, "tests", "benchmarks", "resources", "dev")
 
 SCRIPTS = sorted(ROOT.glob("*.py"))
 FILES = SCRIPTS + [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
