@@ -2,7 +2,8 @@
 
     rois/ and *.bboxes*.tsv  ->  proc/<dataset>/cntkFiles/{train,test}{.txt,.rois.txt,.roilabels.txt,.nrRois.txt}
 
-An image gets at most `cntk_nrRois` ROIs: for training its true boxes first, then as many as fit in the order of step 1.
+An image gets at most `cntk_nrRois` ROIs, in the order of step 1: for training its true boxes first, which take up to
+three quarters of them, so that there is always some background. Images with more objects than that are named.
 Test images get no true boxes: what is evaluated must have been found. helpers/cntk_files.py describes the formats.
 """
 
@@ -15,13 +16,16 @@ import numpy as np
 from tqdm import tqdm
 
 from fastRCNN.targets import roi_class_ids
+from helpers.caps import as_lines, count_objects, max_ground_truth, over_rois
 from helpers.cntk_files import RoiInput, input_paths, read_rois, roi_path, write_inputs
 from helpers.images import image_size
 from helpers.parameters import run_step
-from helpers.sources import IMAGE_SETS, list_images, load_training_truth, require_images
+from helpers.sources import IMAGE_SETS, list_images, load_training_truth, read_annotation, require_images
 from helpers.step_run import StepRun
 from helpers.steps import INPUTS
 from stages import padded_square
+
+UNKNOWN = np.inf, np.inf  # the size of an image, where it does not matter
 
 
 def make_input(image, is_training, params):
@@ -29,10 +33,15 @@ def make_input(image, is_training, params):
     size, _ = image_size(image.path)
     rois = read_rois(roi_path(params.roi_dir, image), size)
     boxes, class_ids, excluded = load_training_truth(image, size, params)
-    added = boxes[~excluded][: params.cntk_nrRois] if is_training else boxes[:0]
+    added = boxes[~excluded][: max_ground_truth(params.cntk_nrRois)] if is_training else boxes[:0]
     rois = np.concatenate([added, rois])[: params.cntk_nrRois]
     roi_classes = roi_class_ids(rois, boxes, class_ids, excluded, params.train_posOverlapThres)
     return RoiInput(image.key, padded_square(size, params).to_relative(rois), roi_classes, len(added))
+
+
+def count_all(images, params):
+    """Number of objects by the key of each image."""
+    return {image.key: count_objects(image, read_annotation(image, UNKNOWN, params)[0], params) for image in images}
 
 
 def main(params):
@@ -50,6 +59,9 @@ def main(params):
         run.finish()
     counts = {image_set: len(files) for image_set, files in images.items()}
     done = "" if todo else ", already done"
+    for image_set, files in images.items():
+        for line in as_lines(over_rois(count_all(files, params), image_set == "train", params)):
+            print(line)
     print(f"{counts['train']} training and {counts['test']} test images{done}: {params.cntk_files_dir}")
     return counts
 

@@ -15,10 +15,12 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 import contextlib
 
+import numpy as np
 from tqdm import tqdm
 
 from fastRCNN.confusion import confusion_matrix
-from fastRCNN.evaluation import ClassOverlaps, Truth, mean_ap
+from fastRCNN.evaluation import COCO_MAX_DETECTIONS, ClassOverlaps, Truth, mean_ap
+from helpers.caps import as_lines, over_detections, over_rois
 from helpers.cntk_files import read_inputs
 from helpers.dataset import ImageFile
 from helpers.detection_files import detection_path, detection_rows, write_detections
@@ -96,21 +98,22 @@ def result_files(params):
 
 
 def find_and_write(params):
-    """Write the detections of all images; returns those kept of each image, and its truth."""
+    """Write the detections of all images; returns those kept of each image, its truth, and {key: objects}."""
     drawn_from = params.vis_decisionThresholds[params.classifier]
-    detections, truths = [], []
+    detections, truths, objects = [], [], {}
 
     def rows(write_result):
         for image, found, kept, truth in tqdm(detect_all(params), desc="5 detections", unit="image"):
             detections.append(found.take(kept))
             truths.append(truth)
+            objects[image.key] = int((~truth.ignored).sum())
             write_result(image.key, detections[-1])
             listed = kept | (found.scores >= drawn_from)
             yield from detection_rows(image.key, found.take(listed), kept[listed], params.all_classes)
 
     with result_files(params) as write_result:
         write_detections(detection_path(params), rows(write_result))
-    return detections, truths
+    return detections, truths, objects
 
 
 def main(params):
@@ -121,7 +124,7 @@ def main(params):
     with StepRun(params, DETECTIONS) as run:
         run.start({"detections": detection_path(params)}, keep=False)
         remove_temporary_files(params.results_dir, lambda path: path.name.startswith(results))
-        detections, truths = find_and_write(params)
+        detections, truths, objects = find_and_write(params)
         result, curves = measure(detections, truths, params)
         confusion = confusion_matrix(detections, truths, len(params.classes), drawn_from, params.eval_overlapThreshold)
         table = evaluation_table(result)
@@ -133,6 +136,7 @@ def main(params):
         )
         run.finish()
     print_report(table, curves, detections, params)
+    print_caps(objects, truths, params)
     print(f"table, curves and confusion matrix: {stem}*")
     return result
 
@@ -145,6 +149,19 @@ def print_report(table, curves, detections, params):
             print(f"NOTE: no {params.imageSet} image shows {name}: it has no AP and is left out of the means")
         elif not any((found.class_ids == class_id).any() for found in detections):
             print(f"NOTE: {name} was never found: its AP is 0")
+
+
+def print_caps(objects, truths, params):
+    """Name the images with more objects than can be found; objects: {key: number}."""
+    for found in (over_rois(objects, False, params), over_detections(objects, params.max_detections)):
+        for line in as_lines(found):
+            print(line)
+    most = max((np.bincount(truth.class_ids[~truth.ignored]).max(initial=0) for truth in truths), default=0)
+    if most > COCO_MAX_DETECTIONS:
+        print(
+            f"NOTE: an image shows {most} objects of one class; AP@0.5:0.95 looks at the {COCO_MAX_DETECTIONS} best "
+            "detections of a class and image, as COCO defines it"
+        )
 
 
 if __name__ == "__main__":

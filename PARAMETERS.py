@@ -81,8 +81,8 @@ network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda
 network_threads = "auto"        # threads that compute an image, whatever the environment allows: other numbers give
                                 # other last digits; "auto": the physical cores of this machine
 network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
-cntk_nrRois = 500               # ROIs of an image; further ones are cut off, text files padded with zeros [measured;
-                                # original 200]
+cntk_nrRois = 500               # ROIs of an image; further ones are cut off, text files padded with zeros. Up to three
+                                # quarters of a training image's are its ground-truth boxes [measured; original 200]
 cntk_padWidth = 1000            # pixels of the square that the image is scaled to fit into [original]
 cntk_padHeight = 1000           # [original]
 network_maxShorterSide = 0      # pixels that the scaled image's shorter side may have; 0: whatever fits the square
@@ -139,7 +139,8 @@ svd_rank = ()                   # ranks of the fully connected layers after trai
 nmsThreshold = 0.3              # of detections of a class that overlap more (IoU), only the best stays [original]
 nms_boxVoting = True            # move each detection to the weighted mean of the boxes around it [measured]
 nms_votingOverlap = 0.5         # IoU of the boxes that count as being around it [measured]
-nms_maxDetections = 100         # detections of an image at most [COCO]
+nms_maxDetections = "auto"      # detections of an image at most; "auto": 100 [COCO], or twice the objects of the
+                                # training image with the most of them, where that is more
 vis_decisionThresholds = {"svm": 0.0, "nn": 0.5}  # least score that is drawn [original: 0.5, None]
 vis_maxPictures = 200           # pictures that step 5 draws at most, evenly spread over the images
 

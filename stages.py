@@ -229,7 +229,7 @@ def detect(rois, scores, offsets, size, params):
     offsets (R, K, 4) or None; size: (width, height) of the image in pixels.
     """
     found = candidates(rois, scores, offsets, size, score_threshold=-np.inf)
-    kept = suppress(found, params.nmsThreshold, params.nms_maxDetections)
+    kept = suppress(found, params.nmsThreshold, params.max_detections)
     if params.nms_boxVoting:
         found = vote(found, kept, params.nms_votingOverlap, VOTING_FLOOR[params.classifier])
     return found, kept

@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from helpers.annotations import NO_BOXES, Annotation, Problem
+from helpers.caps import auto_max_detections, count_objects, over_detections, over_rois
 from helpers.dataset import ANNOTATED_SUBDIRS, TEST_SUBDIRS, ImageFile, natural_order
 from helpers.duplicate_check import check_duplicates
 from helpers.duplicates import look_of
@@ -83,6 +84,7 @@ def check_dataset(params):
     problems += left_out(params) + [problem for image in checked for problem in image.problems]
     problems += check_duplicates(checked)
     problems += _check_classes(checked, params)
+    problems += _check_caps(checked, params)
     return Report(sorted((_relative(problem, root) for problem in problems), key=_order), checked)
 
 
@@ -137,6 +139,19 @@ def _check_pixels(image, pixels, note):
 
 
 # --- all images together ---------------------------------------------------------------------------------------------
+
+
+def _check_caps(checked, params):
+    """Problems of images with more objects than ROIs or detections have room for."""
+    counts = {False: {}, True: {}}  # is_test -> image's path -> objects
+    for item in checked:
+        counts[item.is_test][item.image.path] = count_objects(item.image, item.annotation, params)
+    limit = params.nms_maxDetections
+    if limit == "auto":
+        limit = auto_max_detections(max(counts[False].values(), default=0))
+    found = over_rois(counts[False], True, params) + over_rois(counts[True], False, params)
+    found += over_detections({**counts[False], **counts[True]}, limit)
+    return [Problem("warning", path, None, message, remedy) for path, message, remedy in found]
 
 
 def count_boxes(checked, is_test):

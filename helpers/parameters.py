@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from helpers.caps import max_detections
 from helpers.errors import UserError, run_script
 from helpers.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, checked, nearest, whole
 from helpers.threads import physical_cores
@@ -111,7 +112,7 @@ RULES = {
     "nmsThreshold": _FRACTION,
     "nms_boxVoting": Flag(),
     "nms_votingOverlap": Number(0, 1, above=True),
-    "nms_maxDetections": whole(1, 1_000_000),
+    "nms_maxDetections": Either(Choice(("auto",)), whole(1, 1_000_000)),
     "vis_decisionThresholds": Either(Entries(("svm", "nn"), THRESHOLD), THRESHOLD),
     "vis_maxPictures": whole(1, 10**9),
     "eval_overlapThreshold": Number(0, 1, above=True),
@@ -124,6 +125,11 @@ NOT_LESS = (  # pairs (a, b) with a <= b
     ("train_negOverlapThres", "train_posOverlapThres"),
     ("nn_negOverlapMin", "nn_posOverlapThres"),
 )
+
+
+def _folder(name):
+    """A folder of intermediate files."""
+    return property(lambda params: params.proc_dir / name)
 
 
 class Parameters:
@@ -143,7 +149,13 @@ class Parameters:
 
     def subset(self, names):
         """The named parameters as a dict of plain JSON values, for the records that steps keep."""
-        return {name: _plain(getattr(self, name)) for name in names}
+        values = {**self.__dict__, "nms_maxDetections": self.max_detections}
+        return {name: _plain(values[name]) for name in names}
+
+    @property
+    def max_detections(self):
+        """`nms_maxDetections` as a number, whatever it is."""
+        return max_detections(self.nms_maxDetections, self.cntk_files_dir)
 
     @property
     def all_classes(self):
@@ -162,25 +174,11 @@ class Parameters:
     def results_dir(self):
         return Path(self.resultsRootDir) / self.datasetName
 
-    @property
-    def roi_dir(self):
-        return self.proc_dir / "rois"
-
-    @property
-    def cntk_files_dir(self):
-        return self.proc_dir / "cntkFiles"
-
-    @property
-    def svm_dir(self):
-        return self.proc_dir / "trainedSVMs"
-
-    @property
-    def model_dir(self):
-        return self.proc_dir / "models"
-
-    @property
-    def detections_dir(self):
-        return self.proc_dir / "detections"
+    roi_dir = _folder("rois")
+    cntk_files_dir = _folder("cntkFiles")
+    svm_dir = _folder("trainedSVMs")
+    model_dir = _folder("models")
+    detections_dir = _folder("detections")
 
 
 def _plain(value):
