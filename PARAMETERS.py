@@ -2,7 +2,8 @@
 
     python3 1_computeRois.py --set datasetName=grocery cntk_nrRois=2000
 
-What counts, from weak to strong: the defaults, the block of the data set at the end of this file, the preset, `--set`.
+What counts, from weak to strong: the defaults, the block of the data set at the end of this file, the preset, what
+`--keep` wrote into data/<dataset>/parameters.txt (helpers/kept_parameters.py), `--set`.
 Each line states the meaning, the unit or range, and [where the value comes from]: "original" is Microsoft's CNTK
 tutorial, "R-CNN", "Fast R-CNN" and "VOC" are the papers, "measured" means chosen by cross-validation with a script in
 benchmarks/ (see the README). Ranges and types are checked before any script starts (helpers/parameters.py).

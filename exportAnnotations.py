@@ -105,7 +105,7 @@ def read_image_file(image, without_excluded):
 if __name__ == "__main__":
     written = {name: form for name, form in FORMATS.items() if form.write}
     table = "".join(f"\n    {name:<12} {form.title}" for name, form in written.items())
-    parser = argument_parser(__doc__.replace("FORMAT_TABLE", table))
+    parser = argument_parser(__doc__.replace("FORMAT_TABLE", table), keeps=False)
     parser.add_argument("format", choices=written, metavar="FORMAT")
     parser.add_argument("dataset", metavar="DATASET", help="the name of a data set")
     parser.add_argument("target", metavar="TARGET", help="the new folder")

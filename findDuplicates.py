@@ -73,7 +73,7 @@ def main(folder, target=None):
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)
+    parser = argument_parser(__doc__, keeps=False)
     parser.add_argument("folder", metavar="FOLDER", help="where to look, in all folders below as well")
     parser.add_argument("--move", metavar="FOLDER", help="move the copies there")
     options = parser.parse_args()

@@ -113,7 +113,7 @@ def get_weights(params, source, force):
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)
+    parser = argument_parser(__doc__, keeps=False)
     parser.add_argument("what", choices=(*PUBLIC_DATA, "weights"))
     parser.add_argument("network", nargs="?", help='only after "weights"; without it the network of PARAMETERS.py')
     parser.add_argument(

@@ -178,7 +178,7 @@ def report(target, placed, notes):
 
 def parse_arguments():
     table = "".join(f"\n    {name:<12} {form.title}" for name, form in FORMATS.items())
-    parser = argument_parser(__doc__.replace("FORMAT_TABLE", table))
+    parser = argument_parser(__doc__.replace("FORMAT_TABLE", table), keeps=False)
     parser.add_argument("format", choices=FORMATS, metavar="FORMAT")
     parser.add_argument("source", metavar="SOURCE", help="an annotation file, or a folder with annotations and images")
     parser.add_argument("dataset", metavar="DATASET", help="the name of the new data set")

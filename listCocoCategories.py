@@ -47,7 +47,7 @@ def main(params):
 
 
 if __name__ == "__main__":
-    parser = argument_parser(__doc__)
+    parser = argument_parser(__doc__, keeps=False)
     options = parser.parse_args()
     # any categories: those in PARAMETERS.py may be the ones that are wrong
     run_script(lambda: main(load_parameters(["datasetName=coco", *options.settings, "coco_categories="])) and None)

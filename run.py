@@ -90,6 +90,7 @@ def run_steps(arguments):
     """Run the wanted steps in order and end with the table of results and the places of the pictures."""
     params = read_parameters(arguments.settings)
     settings = ["--set", *arguments.settings] if arguments.settings else []
+    settings += ["--keep"] if arguments.keep else []
     seconds = {}
     for number in range(arguments.first, arguments.last + 1):
         if number == 4 and params["classifier"] != "svm":
@@ -132,6 +133,9 @@ def main():
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", dest="settings",
         help="parameters of PARAMETERS.py with another value for this run",
     )  # fmt: skip
+    parser.add_argument(
+        "--keep", action="store_true", help="keep them with the data set, in data/<dataset>/parameters.txt"
+    )
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command != "test":
         parser.error(f"unknown arguments: {' '.join(rest)}")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from helpers.caps import max_detections
 from helpers.errors import UserError, run_script
+from helpers.kept_parameters import keep, read_kept
 from helpers.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, checked, nearest, whole
+from helpers.settings import as_text
 from helpers.threads import physical_cores
 
 BACKGROUND = "__background__"  # class 0
@@ -201,14 +203,26 @@ def load_parameters(settings=(), source=None, stored=None):
     dataset = {**defaults, **stored, **chosen}["datasetName"]
     block = source.datasets.get(dataset) if isinstance(dataset, str) else None
     values = {**defaults, **(block or {}), **stored, **chosen}
-    layers = {**(block or {}), **_preset(values.get("preset", ""), source)}
+    kept = {} if stored else _kept(values)
+    layers = {**(block or {}), **_preset({**values, **kept, **chosen}.get("preset", ""), source), **kept}
     for name in layers:
         _known(name)
     values = {**defaults, **layers, **stored, **chosen}
     if "classes" not in values:
         derived = _derived_block(Parameters(_checked({**values, "classes": ("any",)})), block, source.datasets)
         values = {**defaults, **derived, **layers, **stored, **chosen}
-    return Parameters(_checked(_both_thresholds(values, defaults)))
+    params = Parameters(_checked(_both_thresholds(values, defaults)))
+    to_keep = [_split(setting)[0] for setting in settings if isinstance(setting, ToKeep)]
+    if to_keep:
+        keep(params.image_dir, {name: as_text(RULES[name], getattr(params, name)) for name in to_keep})
+    return params
+
+
+def _kept(values):
+    """What is kept with the data set, see helpers/kept_parameters.py. values: what is known before."""
+    names = ("dataRootDir", "datasetFolder", "datasetName")
+    root, folder, dataset = (checked(name, values[name], RULES[name]) for name in names)
+    return read_kept(Path(os.path.abspath(os.path.expanduser(root))) / (folder or dataset), _split)
 
 
 def _both_thresholds(values, defaults):
@@ -276,11 +290,30 @@ def _check_classes(classes):
             raise UserError(f'classes: "{name}" is listed twice')
 
 
-def argument_parser(description):
-    """A parser with the option that every script has: --set name=value ..."""
-    parser = argparse.ArgumentParser(
+class ToKeep(str):
+    """A setting of --set that `load_parameters` keeps with the data set, because --keep was given as well."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def parse_known_args(self, *arguments):
+        """As ever, and with --keep the settings are `ToKeep`."""
+        namespace, rest = super().parse_known_args(*arguments)
+        if vars(namespace).pop("keep", False):
+            if not namespace.settings:
+                self.error("--keep: keeps what --set says; say something there")
+            namespace.settings = list(map(ToKeep, namespace.settings))
+        return namespace, rest
+
+
+def argument_parser(description, keeps=True):
+    """A parser with the options that every script has: --set name=value ..., and, if it `keeps`, --keep."""
+    parser = _Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
+    if keeps:
+        parser.add_argument(
+            "--keep", action="store_true", help="keep them with the data set, in data/<dataset>/parameters.txt"
+        )
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", dest="settings",
         help="parameters of PARAMETERS.py with another value for this run",

@@ -2,19 +2,17 @@
 
 import shlex
 
-from helpers.parameters import RULES
 
-
-def as_text(name, value):
-    """The text that the parameter's rule reads as this value, which may come from JSON."""
+def as_text(rule, value):
+    """The text that a parameter's rule reads as this value, which may come from JSON. rule: maybe None."""
     plain = value if isinstance(value, str) else repr(_frozen(value))
     if isinstance(value, (list, tuple)) and all(isinstance(item, (str, int, float)) for item in value):
         plain = ",".join(map(str, value))
     for text in (plain, repr(_frozen(value))):
         try:
-            if RULES[name].check(text) == RULES[name].check(_frozen(value)):
+            if rule and rule.check(text) == rule.check(_frozen(value)):
                 return text
-        except (KeyError, ValueError):  # a value of another version
+        except ValueError:  # a value of another version
             continue
     return plain
 
@@ -23,6 +21,7 @@ def _frozen(value):
     return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
 
 
-def as_options(values):
-    """Values by name as options that a shell understands: "--set a=1 'b=x y'"."""
-    return "--set " + " ".join(shlex.quote(f"{name}={as_text(name, value)}") for name, value in values.items())
+def as_options(values, rules):
+    """Values by name as options that a shell understands: "--set a=1 'b=x y'". rules: by name, as far as known."""
+    settings = (f"{name}={as_text(rules.get(name), value)}" for name, value in values.items())
+    return "--set " + " ".join(map(shlex.quote, settings))

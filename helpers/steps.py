@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from helpers.errors import UserError
 from helpers.files import fingerprint
 from helpers.locks import describe, is_held
+from helpers.parameters import RULES
 from helpers.records import changed_output, read_record
 from helpers.settings import as_options
 from helpers.sources import annotation_paths, list_images, published_files
@@ -88,7 +89,7 @@ def _network_weights(params):
 def _weights_options(params):
     """The options that choose these weights, for messages."""
     names = ("networkWeights", "seed") if params.networkWeights == "random" else ("networkWeights",)
-    return as_options({name: getattr(params, name) for name in names})
+    return as_options({name: getattr(params, name) for name in names}, RULES)
 
 
 def trained_by(params):
@@ -254,7 +255,7 @@ def _set_back(params, expected):
         found = read_record(STEPS[step].record(params), step)
         changed = _changed_parameters(found, record) if found else {}
         values = {**{name: old for name, (old, _) in changed.items() if name in found["parameters"]}, **values}
-    return f", or set it back: {as_options(values)}" if values else ""
+    return f", or set it back: {as_options(values, RULES)}" if values else ""
 
 
 def _same_inputs(found, expected):
