@@ -5,6 +5,7 @@
 An image gets at most `cntk_nrRois` ROIs, in the order of step 1: for training its true boxes first, which take up to
 three quarters of them, so that there is always some background. Images with more objects than that are named.
 Test images get no true boxes: what is evaluated must have been found. helpers/cntk_files.py describes the formats.
+Tells how many of the training images' ground-truth boxes the ROIs of step 1 frame, and what to do where they are few.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
@@ -15,6 +16,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 import numpy as np
 from tqdm import tqdm
 
+from diagnosis import describe_framing, frame_images
 from fastRCNN.targets import roi_class_ids
 from helpers.caps import as_lines, count_objects, max_ground_truth, over_rois
 from helpers.cntk_files import RoiInput, input_paths, read_rois, roi_path, write_inputs
@@ -63,6 +65,7 @@ def main(params):
         for line in as_lines(over_rois(count_all(files, params), image_set == "train", params)):
             print(line)
     print(f"{counts['train']} training and {counts['test']} test images{done}: {params.cntk_files_dir}")
+    print("\n".join(describe_framing(frame_images("train", params), "train", params)))
     return counts
 
 

@@ -18,6 +18,7 @@ import contextlib
 import numpy as np
 from tqdm import tqdm
 
+from diagnosis import LOW_MAP, likely_causes
 from fastRCNN.confusion import confusion_matrix
 from fastRCNN.evaluation import COCO_MAX_DETECTIONS, ClassOverlaps, Truth, mean_ap
 from helpers.caps import as_lines, over_detections, over_rois
@@ -137,6 +138,8 @@ def main(params):
         run.finish()
     print_report(table, curves, detections, params)
     print_caps(objects, truths, params)
+    if result["mAP"] is not None and result["mAP"] < LOW_MAP:
+        print("\n".join(likely_causes(result, detections, truths, params)))
     print(f"table, curves and confusion matrix: {stem}*")
     return result
 

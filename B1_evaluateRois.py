@@ -16,6 +16,7 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 
+from diagnosis import describe_framing, frame_images
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.proposals import RoiLimits, filter_mask
 from helpers.cntk_files import read_rois, roi_path
@@ -132,6 +133,8 @@ def main(params):
         f"{params.roi_engine}, then {describe(nr_grid)} of the grid; cntk_nrRois = {params.cntk_nrRois} are used"
     )
     print_violations(broken, images, truths, params)
+    for image_set in IMAGE_SETS:
+        print("\n".join(describe_framing(frame_images(image_set, params), image_set, params)))
     print(f"plot and table: {path}.png, .tsv")
     return by_count, broken
 

@@ -103,6 +103,7 @@ def test_b2_test_images_have_no_true_boxes(params):
 
 def test_b3_counts_by_hand(params, capsys):
     step2.main(params)
+    capsys.readouterr()
     counts = analyze_inputs.main(params)
     train = counts["train"]
     assert train.true_boxes.tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 0]]
