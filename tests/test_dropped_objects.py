@@ -99,6 +99,15 @@ CASES = {
     "voc, a box alone": ("voc", {"a.xml": voc("<bndbox><xmin>1</xmin></bndbox>"), "b.xml": VOC_B}, "belongs to no obj"),
     "labelme, shapes twice": ("labelme", {"a.json": '{"shapes": [{"label": ""}], "shapes": []}', "b.json": LABELME_B},
                               "comes twice in an object"),
+    "voc, a polygon of a point": ("voc", {"a.xml": voc("<object><name>cup</name><polygon><x1>4</x1><y1>4</y1></polygon>"
+                                          "</object>"), "b.xml": VOC_B}, "without area"),
+    "voc, another file": ("voc", {"a.xml": voc(""), "sub/x.xml": voc("", "a.jpg"), "b.xml": VOC_B}, "1 of 2"),
+    "labelme, no shapes": ("labelme", {"a.json": {"shapes": None}, "b.json": LABELME_B}, '"shapes" is not a list'),
+    "studio, a choice in JSON-MIN": ("labelstudio", {"x.json": [
+        {"image": "a.jpg", "annotation_id": 1, "choice": "cup"}, STUDIO_B]}, '"choice: cup" is a class of the whole'),
+    "coco, a name for an id": ("coco", {"x.json": coco_of({"bbox": [1, 1, 5, 5], "image_id": "a"})}, "this one might"),
+    "coco, segments": ("coco", {"x.json": coco_of({"segments_info": [], "category_id": None})}, "neither a number"),
+    "csv, a comma": ("csv", {"x.csv": CSV + "a.jpg,1,1,9,9,cup,red\n"}, "row 4: has more than 6 values"),
     "yolo, a row": ("yolo", {**YOLO, "a.txt": "0 .5 .5 .1 .1\n0 .5 .5"}, "row 2: 3 values"),
     "yolo, a class": ("yolo", {**YOLO, "a.txt": "0 .5 .5 .1 .1\n1 .5 .5 .1 .1"}, "class 1 is not among"),
     "yolo, no area": ("yolo", {**YOLO, "a.txt": "0 .5 .5 .1 0"}, "has no area"),

@@ -6,6 +6,7 @@ polygons, or run lengths down the columns, plain or in pycocotools' letters (coc
 
 import contextlib
 import json
+import os
 from collections import defaultdict
 
 from helpers.annotation_formats.common import (
@@ -53,6 +54,7 @@ def read_content(source, path, content):
     for image_id in strangers:
         where = annotations[image_id][0][0]
         source.note(path, f"left out: image_id {show(image_id)} is not among the images", where)
+    named = {text.casefold(): text for text in strangers if isinstance(text, str)}  # perhaps instead of a number
     records = []
     for where, name, image_id, size in images:
         things, dropped = read_things(
@@ -63,6 +65,8 @@ def read_content(source, path, content):
             reasons.append("has no id, so that its annotations are not known")
         elif len(places[image_id]) > 1:
             reasons.append(f"id {show(image_id)} comes twice")
+        elif other := named.get(name.casefold()) or named.get(os.path.splitext(os.path.basename(name))[0].casefold()):
+            reasons.append(f"image_id {show(other)} is of no image: this one might be meant")
         elif strangers and image_id not in annotations:
             reasons.append(f"has no annotation, but image_id {show(strangers[0])} is of no image: it might be meant")
         dropped = (*(Dropped("", reason) for reason in reasons), *dropped)

@@ -103,7 +103,7 @@ class ImageIndex:
         strict: an equal name alone is no evidence. The image must lie in the folder that the name gives, or in the one
         that corresponds to that of `near`; a name without folders may be that of an image below the latter, if it has
         the image's suffix, or the recorded size fits. In folders that the user named, every name counts. Raises
-        `Unreadable` where there is none.
+        `Unreadable` where there is none, `Ambiguous` where an image above the folder of `near` has the name.
         """
         place = self.place_of(near)
         refused = []
@@ -116,7 +116,9 @@ class ImageIndex:
             refused += spots
         folders = ", ".join(str(folder) for folder in self.folders)
         elsewhere = f"; {refused[0].image.path} is in another folder: name its own with --images" if refused else ""
-        raise Unreadable(f"no image {show(names[0] if names else '')} below {folders}{elsewhere}")
+        message = f"no image {show(names[0] if names else '')} below {folders}{elsewhere}"
+        above = tuple(dict.fromkeys(spot.image for spot in refused if spot.is_above))
+        raise Ambiguous(message, above) if above else Unreadable(message)
 
     def like(self, name):
         """The images that a file of this name might be about, wherever they lie."""
@@ -187,6 +189,12 @@ class Spot:
     def is_below(self):
         place = _telling(self.place)
         return _telling(self.parts[:-1])[: len(place)] == place
+
+    @property
+    def is_above(self):
+        """Whether the file that names it lies in a folder further down, which may or may not say something."""
+        own = _telling(self.parts[:-1])
+        return not _telling(self.folders) and own == _telling(self.place)[: len(own)]
 
 
 def _telling(folders):

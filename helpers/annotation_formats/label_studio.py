@@ -28,6 +28,7 @@ CLASS_LISTS = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels
 OF_IMAGE = ("choices", "taxonomy")  # classes of the whole image, or of a region
 NO_CLASSES = ("textarea", "rating", "number", "pairwise", "datetime", "relation")
 SAME = 0.5  # IoU of two annotators' boxes of one object
+MIN_KEYS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # that JSON-MIN has itself
 SHAPE_KEYS = {"x", "points", "rle", "vertices", "imageDataURL"}
 
 
@@ -55,7 +56,7 @@ def _record(path, place, task):
     if name is None:
         raise Unreadable('names no image under "data"')
     names = _names(name, task.get("file_upload"))
-    annotations = _annotations(task)
+    annotations = _annotations(task, name)
     try:
         found = [read_things(_items(results), _class, _box) for results in annotations]
     except Unreadable as error:
@@ -67,7 +68,7 @@ def _record(path, place, task):
     return Record(path, names, things, dropped, relative=True, where=where)
 
 
-def _annotations(task):
+def _annotations(task, image):
     """The lists of results of all annotations that were not cancelled; JSON-MIN has the results in the task itself."""
     annotations = task.get("annotations", task.get("completions"))
     if isinstance(annotations, list):
@@ -79,6 +80,9 @@ def _annotations(task):
     results = [item for value in lists for item in value if SHAPE_KEYS & item.keys() or _has_labels(item)]
     if not results and "annotation_id" not in task:
         raise Unreadable('no list "annotations"')
+    others = [name for name, value in task.items() if name not in MIN_KEYS and value not in (None, "", [], image)]
+    if not results and others:  # no boxes, but perhaps a class of the whole image
+        return [[{"type": "choices", "choices": [f"{others[0]}: {task[others[0]]}"]}]]
     return [results]
 
 

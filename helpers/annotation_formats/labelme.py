@@ -20,6 +20,7 @@ from helpers.annotation_formats.common import (
     show,
 )
 from helpers.annotation_formats.records import Record, read_image_file, read_things
+from helpers.errors import UserError
 
 WITHOUT_AREA = ("point", "points", "line", "linestrip", "flag")
 
@@ -35,8 +36,10 @@ def read(source):
 
 def _record(source, path):
     content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+    if not isinstance(content, dict) or not {"shapes", "imagePath"} & content.keys():
         raise Unreadable('is not LabelMe: it must hold a list "shapes"')
+    if not isinstance(content.get("shapes"), list):
+        raise UserError(f'{path}: "shapes" is not a list')
     flags = content.get("flags") if isinstance(content.get("flags"), dict) else {}
     items = [(f"shapes[{place}]", shape) for place, shape in enumerate(content["shapes"])]
     items += [("flags", {"label": name, "shape_type": "flag"}) for name, is_set in flags.items() if is_set is True]

@@ -20,7 +20,7 @@ from helpers.errors import UserError
 
 
 class Ambiguous(Unreadable):
-    """A name that several images may have; images: which."""
+    """A name of which it is not clear what image it means; images: those that it may mean."""
 
     def __init__(self, reason, images):
         super().__init__(reason)

@@ -99,15 +99,14 @@ def settle(source, records, rules):
 
 
 def _mentions(source, record):
-    """[(image, record)]: the image that a record means. One that may mean several costs them all."""
+    """[(image, record)]: the image that a record means. Objects that may be on one of several cost them all."""
     try:
         return [(source.images.find(record.names, record.path, record.size, strict=True), record)]
-    except Ambiguous as error:
-        doubt = replace(record, things=(), dropped=(Dropped("", str(error)),))
-        return [(image, doubt) for image in error.images]
     except Unreadable as error:
         source.note(record.path, f"left out: {record.dropped[0] if record.dropped else error}", record.where)
-        return []
+        doubt = replace(record, things=(), dropped=(Dropped("", str(error)),))
+        images = error.images if isinstance(error, Ambiguous) and (record.things or record.dropped) else ()
+        return [(image, doubt) for image in images]
 
 
 def _settle_image(source, image, records, rules, counts):

@@ -64,6 +64,7 @@ def read(source):
 def _records(source, path, rows):
     if not rows:
         raise Unreadable("has no rows")
+    width = len(rows[0][1])
     if "region_shape_attributes" in rows[0][1]:
         columns, rows = {name: index for index, name in enumerate(rows[0][1])}, rows[1:]
         class_of, box_of = _class_of_region, _box_of_region
@@ -73,25 +74,27 @@ def _records(source, path, rows):
     else:
         columns, rows = _columns(rows)
         class_of, box_of = _class, _box
-    items, sizes, nameless = defaultdict(list), defaultdict(set), defaultdict(list)
+    items, sizes, spoiled = defaultdict(list), defaultdict(set), defaultdict(list)
     name, waiting = None, []  # the image of the row above; rows that may be of it or of the next one
     for row, fields in rows:
         cells = {column: fields[index].strip() if index < len(fields) else "" for column, index in columns.items()}
         if not (cells.get("image") or cells.get("filename")):
             source.note(path, "left out: names no image", f"row {row}")
             waiting.append(Dropped(f"row {row}", "names no image, perhaps this one"))
-            nameless[name].append(waiting[-1])
+            spoiled[name].append(waiting[-1])
             continue
         name = cells.get("image") or cells["filename"]
-        nameless[name] += waiting
+        spoiled[name] += waiting
         waiting = []
         sizes[name].add(positive_size(cells.get("image_width", ""), cells.get("image_height", "")))
+        if any(field.strip() for field in fields[width:]):
+            spoiled[name].append(Dropped(f"row {row}", f"has more than {width} values; put quotes around commas"))
         items[name] += [] if _says_nothing(cells) else [(f"row {row}", cells)]
     found = {name: read_things(items[name], class_of, box_of, _is_crowd) for name in sizes}
     relative = _are_fractions([thing.box for things, _ in found.values() for thing in things])
     records = []
     for name, (things, dropped) in found.items():
-        dropped += tuple(nameless[name])
+        dropped += tuple(spoiled[name])
         if len(sizes[name]) > 1:
             dropped += (Dropped("", "has rows with different sizes of the image"),)
         size = None if relative else next(iter(sizes[name]))

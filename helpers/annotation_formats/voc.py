@@ -73,6 +73,8 @@ def _box(element):
         x1, y1, x2, y2 = rotated_bounds((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), angle * 57.29577951308232)
     elif polygon is not None:
         x1, y1, x2, y2 = bounds(_polygon(polygon))
+        if x1 == x2 or y1 == y2:
+            raise Unreadable("a polygon without area")
     else:
         raise Unreadable("has no <bndbox>")
     return min(x1, x2) - 1, min(y1, y2) - 1, max(x1, x2), max(y1, y2)
