@@ -19,18 +19,22 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from helpers.annotation_formats import FORMATS
+from helpers.annotation_formats.pictures import link_file
 from helpers.annotation_formats.settle import shortest
+from helpers.annotation_formats.staging import put_in_place, staging
 from helpers.annotations import LABEL_SUFFIXES, annotation_path, load_annotation
-from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
+from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images, printable, refuse_bad_names
 from helpers.errors import UserError, run_script
-from helpers.files import read_lines, set_aside, write_text
+from helpers.files import read_lines, write_text
 from helpers.images import image_size
 from helpers.parameters import EXCLUDED_LABELS, argument_parser, load_parameters
+from helpers.tables import counted
 
 LISTS = {"train.txt": "positive", "test.txt": "testImages", "negative.txt": "negative"}
 
@@ -61,29 +65,22 @@ def main(params, format_name, dataset, target, link=False, without_excluded=Fals
     files = list_folder_images(image_dir)
     if not files:
         raise UserError(f"{image_dir}: no image in it")
+    refuse_bad_names(files)
     images = [read_image_file(image, without_excluded) for image in files]
     texts = form.write(images)
     for name, subdir in LISTS.items():
         texts.setdefault(name, "".join(f"{image.key}\n" for image in images if image.subdir == subdir))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as stage:
-            new = Path(stage, target.name)
-            for name, text in texts.items():
-                write_text(new / name, text)
-            for image in files:
-                place = new / form.image_place(image.key)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                if link:
-                    place.symlink_to(image.path.resolve())
-                else:
-                    shutil.copyfile(image.path, place)
-            if os.path.lexists(target):
-                print(f"{target}: the old one is now {set_aside(target)}")
-            os.rename(new, target)
-    except OSError as error:
-        raise UserError(f"{error.filename or target}: cannot be written ({error.strerror})") from error
-    print(f"{target}: {len(images)} images, {sum(len(image.things) for image in images)} boxes as {format_name}")
+    with staging(target) as new:
+        for name, text in texts.items():
+            write_text(new / name, text)
+        for image in tqdm(files, desc="copies", unit="image"):
+            place = new / form.image_place(image.key)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not (link and link_file(image.path.resolve(), place)):
+                shutil.copyfile(image.path, place)
+        put_in_place(new, target)
+    boxes = counted(sum(len(image.things) for image in images), "box")
+    print(f"{printable(target)}: {counted(len(images), 'image')}, {boxes} as {format_name}")
     return images
 
 

@@ -8,7 +8,10 @@
 
 Formats: FORMAT_TABLE
 
-Without lists a fraction of the images is drawn for the test, class by class the same one, with `seed` of PARAMETERS.py.
+Without lists the source's own train, valid and test count; where it has none, or with --testFraction, a fraction of
+the images is drawn for the test, class by class the same one, with `seed` of PARAMETERS.py. Copies of one photo
+(augmented, mirrored, saved again) never stand on both sides. Photos that cannot be read are left out, and formats other
+than JPEG and PNG converted. At the end step 0 looks at the result.
 Images without objects go to negative/. Difficult boxes (VOC) and crowds (COCO) become EXCLUDE. Polygons, masks and
 turned boxes become their bounding boxes. What was left out or changed, and why, is in DATASET/importReport.txt.
 A few seconds for a few hundred photos. Nothing is overwritten.
@@ -24,20 +27,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.annotation_formats import FORMATS
-from helpers.annotation_formats.image_index import ImageIndex
-from helpers.annotation_formats.placing import place, write_report
+from helpers.annotation_formats.class_filters import class_rules
+from helpers.annotation_formats.dealing import Dealt, deal
+from helpers.annotation_formats.image_index import FoundImage, ImageIndex
+from helpers.annotation_formats.placing import move_into, not_there_yet, write_data_set, write_report
 from helpers.annotation_formats.records import Source
-from helpers.annotation_formats.settle import ClassRules, Settled, settle
-from helpers.annotation_formats.splitting import (
-    DEFAULT_FRACTION,
-    SUBDIR_OF_LIST,
-    balanced_test_set,
-    read_lists,
-    subdir_by_lists,
-)
-from helpers.dataset import SUBDIRS
+from helpers.annotation_formats.settle import Settled, settle
+from helpers.annotation_formats.source_split import mark_splits
+from helpers.annotation_formats.splitting import DEFAULT_FRACTION, SUBDIR_OF_LIST, read_lists
+from helpers.annotation_formats.staging import is_filled, put_in_place, staging
+from helpers.dataset import SUBDIRS, list_folder_images, printable
+from helpers.dataset_check import check_dataset
 from helpers.errors import UserError, run_script
+from helpers.parallel import in_parallel
 from helpers.parameters import argument_parser, load_parameters
+from helpers.tables import counted
 
 SHOWN_NOTES = 20
 OPTIONS = dict(
@@ -47,7 +51,7 @@ OPTIONS = dict(
 
 
 def main(params, format_name, source_path, dataset, **options):
-    """Import annotations; returns [(`Settled`, subdir, file name)] of what is in the data set then, and the notes.
+    """Import annotations; returns [(`Settled`, subdir, file name)] of what was put into the data set, and the notes.
 
     options: those of the command line by name, see `OPTIONS`. Raises `UserError` where there is nothing to import or
     something in the way; then nothing has changed.
@@ -55,22 +59,32 @@ def main(params, format_name, source_path, dataset, **options):
     options = SimpleNamespace(**{**OPTIONS, **options})
     target = params.replace(datasetName=dataset).image_dir
     check_options(options)
+    check_target(target, options)
     source_path = Path(source_path)
     refuse_own_files(target, source_path, *options.images)
     source = Source(
         source_path, index_images(source_path, options.images), options.classFile and Path(options.classFile)
     )
-    records = FORMATS[format_name].read(source)
+    records = mark_splits(source, FORMATS[format_name].read(source))
     if not source.images.images:  # nor inside of the annotation files
         raise UserError(f"{source_path}: no image below it, nor in the folder above; name their folder with --images")
-    settled = settle(source, records, class_rules(options))
-    chosen = split(source, settled, options, params.seed)
-    note_images_without_record(source, settled, chosen)
+    settled = settle(source, records, class_rules(source, records, options.classes, options.rename))
+    chosen, taken = choose(source, settled, target, params, options)
     if not chosen:
         first = f", first: {source.notes[0]}" if source.notes else ""
-        raise UserError(f"{source_path}: nothing to import as {format_name}; {len(source.notes)} notes{first}")
-    placed = place(target, chosen, source, options)
-    report(target, placed, source.notes)
+        notes = counted(len(source.notes), "note")
+        raise UserError(f"{source_path}: nothing to import as {format_name}; {notes}{first}")
+    with staging(target) as new:
+        placed = write_data_set(new, chosen, taken, options.link)
+        if is_filled(target) and options.add:
+            move_into(new, target)
+            found = step_0(target)
+            write_report(target, lines_of_report(source.notes, found))
+        else:
+            found = step_0(new)
+            write_report(new, lines_of_report(source.notes, found))
+            put_in_place(new, target)
+    report(target, placed, source.notes, found)
     return placed, source.notes
 
 
@@ -95,14 +109,15 @@ def refuse_own_files(target, *folders):
             )
 
 
-def class_rules(options):
-    renamed = {}
-    for pair in options.rename:
-        old, equals, new = pair.partition("=")
-        if not equals or not old.strip() or not new.strip():
-            raise UserError(f'--rename "{pair}": write it as "OLD=NEW"')
-        renamed[old.strip()] = new.strip()
-    return ClassRules(tuple(options.classes), renamed)
+def check_target(target, options):
+    """Raise `UserError` where the data set may not be written."""
+    layout = load_parameters([f"datasetName={target.name}", "classes=any"]).datasetLayout
+    if layout != "folders":
+        raise UserError(f'{target.name}: PARAMETERS.py reads it with datasetLayout="{layout}"; name another data set')
+    if is_filled(target) and not (options.add or options.force):
+        raise UserError(f"{target}: holds files already; name another data set, or add --add or --force (renames it)")
+    if options.add and is_filled(target) and not target.is_dir():
+        raise UserError(f"{target}: is no folder; move it away")
 
 
 def index_images(source_path, folders):
@@ -118,62 +133,109 @@ def index_images(source_path, folders):
     return index
 
 
-def split(source, settled, options, seed):
-    """[(`Settled`, subdir)] after lists, after the source's own parts, or after a fraction."""
+def choose(source, settled, target, params, options):
+    """([(`Settled`, subdir)] of the images to put into the data set, the names that are taken there)."""
     lists = {kind: getattr(options, kind) for kind in SUBDIR_OF_LIST}
     listed = read_lists(source, {kind: paths for kind, paths in lists.items() if paths})
-    kinds = {kind for kind in ("train", "test") if lists[kind]}
     known = {item.image.path for item in settled} | source.refused
-    extra = [
-        image for image in source.images.images if listed.get(image.path) == "negative" and image.path not in known
-    ]
-    settled = settled + [Settled(image, [], []) for image in extra]
-    own_parts = not kinds and options.testFraction is None and any(item.subdir for item in settled)
-    drawn = [item for item in settled if item.boxes and item.image.path not in listed]
-    test = set()
-    if not kinds and not own_parts:
-        fraction = DEFAULT_FRACTION if options.testFraction is None else options.testFraction
-        indices = balanced_test_set([item.classes for item in drawn], fraction, seed)
-        test = {drawn[index].image.path for index in indices}
-    chosen = []
-    for item in settled:
-        if own_parts and item.image.path not in listed:
-            subdir = item.subdir
-        elif kinds or item.image.path in listed:
-            subdir = subdir_by_lists(item, listed, kinds)
-        else:
-            subdir = "testImages" if item.image.path in test else "positive" if item.boxes else "negative"
-        if subdir is None:
-            source.note(item.image.path, "left out: in none of the lists")
-        elif not item.boxes and options.skipEmpty:
-            source.note(item.image.path, "left out: has no object")
-        else:
-            chosen.append((item, subdir))
-    return chosen
-
-
-def note_images_without_record(source, settled, chosen):
-    """Note the images that no annotation was found for."""
-    known = {item.image.path for item in settled} | {item.image.path for item, _ in chosen} | source.refused
     for image in source.images.images:
-        if image.path not in known:
+        if image.path in known:
+            continue
+        if listed.get(image.path) == "negative":
+            settled.append(Settled(image, [], []))
+        else:
             source.note(image.path, "left out: has no annotation that could be read")
+    settled, taken, there = readable(source, settled, params), frozenset(), []
+    if options.add and is_filled(target):
+        settled, taken = not_there_yet(target, settled, source)
+        there = images_there(target, params)
+    kinds = {kind for kind in ("train", "test") if lists[kind]}
+    dealt = deal(source, settled, listed, kinds, options.testFraction, params.seed, there)
+    if options.skipEmpty:
+        for item, _ in dealt:
+            if not item.boxes:
+                source.note(item.image.path, "left out: has no object")
+        dealt = [(item, subdir) for item, subdir in dealt if item.boxes]
+    return dealt, taken
 
 
-def report(target, placed, notes):
-    """Print what there is, and the first notes; all of them go to the report file."""
-    path = write_report(target, notes)
+def readable(source, settled, params):
+    """Of `Settled` images those that can be decoded, which takes most of an import's time."""
+    local, readable = params.replace(parallel_backend="threading"), []
+    problems = in_parallel(examine, [item.image for item in settled], local, "photos")
+    for item, problem in zip(settled, problems, strict=True):
+        path = item.image.path
+        if problem:
+            source.note(path, f"left out: {problem.removeprefix(f'{path}: ')}")
+            source.refused.add(path)
+            continue
+        for note in item.image.examined.notes:
+            source.note(path, note)
+        readable.append(item)
+    return readable
+
+
+def examine(image):
+    """What is wrong with a `FoundImage`, or ""; what came out when it was decoded stays with it."""
+    try:
+        return "" if image.examined else "empty"
+    except UserError as error:
+        return str(error)
+
+
+def images_there(target, params):
+    """What is in the data set already, as `Dealt` images."""
+    files = list_folder_images(target)
+    images = [FoundImage(file.path, (file.subdir, file.path.name)) for file in files]
+    local = params.replace(parallel_backend="threading")
+    problems = list(in_parallel(examine, images, local, "photos there"))
+    return [
+        Dealt(file.path, None if problem else image.examined.look, (file.subdir, file.stem), None, file.subdir, True)
+        for file, image, problem in zip(files, images, problems, strict=True)
+    ]
+
+
+def step_0(folder):
+    """The lines of step 0's report on the data set in a folder, errors first."""
+    try:
+        return check_dataset(load_parameters([f"datasetName={folder.name}", f"dataRootDir={folder.parent}"])).lines()
+    except UserError as error:
+        return [f"ERROR: {error}".replace(f"{folder.parent}/", "")]
+
+
+def lines_of_report(notes, found):
+    """The notes and what step 0 found; nothing where there are but warnings: step 0 shows them again."""
+    return [*notes, *found] if notes or any(line.startswith("ERROR") for line in found) else []
+
+
+def report(target, placed, notes, found):
+    """Print what there is, and the first notes; all of them are in the report file."""
     for note in notes[:SHOWN_NOTES]:
         print(note)
     if len(notes) > SHOWN_NOTES:
-        print(f"... and {len(notes) - SHOWN_NOTES} more in {path}")
-    print(f"\n{target}:")
+        print(f"... and {len(notes) - SHOWN_NOTES} more in {printable(target / 'importReport.txt')}")
+    print(f"\n{printable(target)}:")
     for subdir in SUBDIRS:
         items = [item for item, where, _ in placed if where == subdir]
         labels = Counter(label for item in items for label in item.labels) if subdir != "negative" else {}
         boxes = ", ".join(f"{count} {label}" for label, count in sorted(labels.items()))
-        print(f"  {subdir}: {len(items)} images" + (f" with {boxes}" if boxes else ""))
-    print(f"\nNext: python3 0_checkDataset.py --set datasetName={target.name}")
+        print(f"  {subdir}: {counted(len(items), 'image')}" + (f" with {boxes}" if boxes else ""))
+    errors = [line for line in found if line.startswith("ERROR")]
+    if found:
+        print(f"\nStep 0 finds {counted(len(errors), 'error')}, {counted(len(found) - len(errors), 'warning')}:")
+    for line in found[:SHOWN_NOTES]:
+        print(line)
+    if len(found) > SHOWN_NOTES:
+        print(f"... and {len(found) - SHOWN_NOTES} more in {printable(target / 'importReport.txt')}")
+    place = (
+        ""
+        if load_parameters([f"datasetName={target.name}", "classes=any"]).image_dir == target
+        else (f' "dataRootDir={printable(target.parent)}"')
+    )
+    if errors:
+        print(f"\nNext: see to the errors, then  python3 0_checkDataset.py --set datasetName={target.name}{place}")
+    else:
+        print(f"\nNext: python3 run.py --set datasetName={target.name}{place}")
 
 
 def parse_arguments():

@@ -17,13 +17,12 @@ from helpers.duplicate_check import check_duplicates
 from helpers.duplicates import look_of
 from helpers.errors import UserError, printable
 from helpers.folder_check import check_folders
-from helpers.images import image_size, read_with_note, scale_below
+from helpers.images import image_size, read_with_note
 from helpers.parallel import in_parallel
 from helpers.sources import left_out, list_images, read_annotation
 
 MAX_SHOWN, MAX_SHOWN_OF_FILE = 500, 20  # lines of each level, and of one file among them
 NEARLY_BLACK = 16  # of 255: the brightest value of an image of 12 bits whose high bytes alone were kept
-LOOK_PIXELS = 25_000_000  # of an image that is compared with others; larger ones are scaled down
 MIN_SIDE = 64  # pixels; scaling a smaller image up to cntk_padWidth invents more than it shows
 
 
@@ -106,7 +105,7 @@ def _check_image(image, params):
     try:
         pixels, note = read_with_note(image.path)
         size, orientation = image_size(image.path)
-        look = look_of(scale_below(pixels, LOOK_PIXELS))
+        look = look_of(pixels)
         problems += _check_pixels(image, pixels, note)
         if annotated and orientation != 1:
             message = f"EXIF orientation {orientation}: displayed turned or mirrored, as {size[0]} x {size[1]} pixels"

@@ -17,6 +17,8 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from helpers.images import scale_below
+
 HASH_SIDE = 16
 MAX_HASH_DISTANCE = 24  # bits of 256: the same scene
 THUMBNAIL_SIDE = 24
@@ -24,6 +26,7 @@ MAX_PIXEL_DIFFERENCE = 12.0  # mean over red, green, blue of the thumbnail's wor
 MIN_TEXTURE = 0.5  # share of the hash's differences that are not 0; with fewer, tones are all that tells drawings apart
 COARSE = 4  # pixels of the thumbnail in one
 COARSE_PIXELS = (THUMBNAIL_SIDE // COARSE) ** 2
+LOOK_PIXELS = 25_000_000  # a larger image is scaled down first: Pillow holds 4 bytes a pixel
 BLOCK = 256  # rows of the distance matrix at once; bounds the memory
 PAIRS = 4096  # thumbnails that are compared at once
 
@@ -40,7 +43,7 @@ class Look:
 
 def look_of(image):
     """The `Look` of an image, uint8 RGB (H, W, 3)."""
-    picture = Image.fromarray(image)
+    picture = Image.fromarray(scale_below(image, LOOK_PIXELS))
     grey = picture.convert("L").resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.LANCZOS)
     bits, mirrored = (
         imagehash.dhash(side, hash_size=HASH_SIDE).hash.ravel()

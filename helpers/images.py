@@ -84,6 +84,8 @@ def read_image(path, formats=FORMATS):
 def read_with_note(path, formats=FORMATS):
     """The same, and what was done to make 8-bit pixels of others: (image, note), "" where there is nothing to say."""
     with _opened(path, formats) as stored:
+        if stored.format == "TIFF":
+            stored.load()  # by which Pillow turns it, and forgets the orientation
         image, note = deep_color(stored, path)
         orientation = _orientation(stored)
         to_rgb, more = eight_bits(image)
@@ -137,7 +139,14 @@ def image_size(path, formats=FORMATS):
     """(width, height) in pixels as displayed, and the EXIF orientation (1 where there is none), without decoding."""
     with _opened(path, formats) as image:
         orientation = _orientation(image)
-        return _upright_size(image.size, orientation), orientation
+        stored = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size  # not turned yet
+        return _upright_size(stored, orientation), orientation
+
+
+def picture_format(path):
+    """Pillow's name of an image's format, "MPO" for a JPEG with more pictures behind it, and how many it holds."""
+    with _opened(path, IMPORTED_FORMATS) as image:
+        return image.format, getattr(image, "n_frames", 1)
 
 
 def fitted_size(size, width, height, shorter=math.inf):

@@ -47,7 +47,7 @@ def _record(path, image, where):
     items = [(f"shape {count}", shape) for count, shape in enumerate(image, 1)]
     things, dropped = read_things(items, _class, _box)
     size = positive_size(image.get("width", ""), image.get("height", ""))
-    return Record(path, (image.get("name"),), things, dropped, size, where=where)
+    return Record(path, (image.get("name"),), things, dropped, size, subdir=image.get("subset"), where=where)
 
 
 def _class(shape):

@@ -15,13 +15,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from helpers.annotation_formats.common import Unreadable, show
+from helpers.annotation_formats.pictures import examine
 from helpers.annotation_formats.records import Ambiguous
 from helpers.annotation_formats.walking import walk
 from helpers.dataset import IMAGE_SUFFIXES
 from helpers.errors import UserError
 from helpers.images import IMPORTED_FORMATS, image_size
 
-CONVERTED_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")  # read, and written anew as PNG
+CONVERTED_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")  # of files that become JPEG or PNG
 GENERIC_FOLDERS = {  # that say what is in them, not of which part of the data; in small letters
     "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "frames",
     "labels", "label", "annotations", "annotation", "annots", "anns", "ann", "bboxes", "xml", "xmls", "json", "txt",
@@ -44,9 +45,10 @@ class FoundImage:
         """((width, height) as displayed, EXIF orientation). Raises `UserError` for an unreadable file."""
         return image_size(self.path, IMPORTED_FORMATS)
 
-    @property
-    def needs_conversion(self):
-        return self.path.suffix.lower() in CONVERTED_SUFFIXES
+    @cached_property
+    def examined(self):
+        """What came out when it was decoded, `pictures.Examined`. Raises `UserError` for an unreadable file."""
+        return examine(self.path)
 
 
 class ImageIndex:

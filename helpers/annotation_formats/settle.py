@@ -121,7 +121,10 @@ def _settle_image(source, image, records, rules, counts):
                 labels.append(label)
             whole += 1
     if whole == len(records):
-        return Settled(image, boxes, labels, next((record.subdir for record in records if record.subdir), None))
+        splits = sorted({record.subdir for record in records if record.subdir})
+        if len(splits) > 1:
+            source.note(image.path, f"is in the source's splits {' and '.join(splits)}: trained on")
+        return Settled(image, boxes, labels, "train" if len(splits) > 1 else next(iter(splits), None))
     if len(records) > 1:
         source.note(image.path, f"left out: {len(records) - whole} of {len(records)} annotations of it are not whole")
     return None

@@ -1,4 +1,4 @@
-"""Parting images into training and test images, by lists or by a class-balanced fraction."""
+"""Splitting images into training and test images, by lists or by a class-balanced fraction."""
 
 import re
 from collections import Counter, defaultdict
@@ -41,7 +41,7 @@ def _listed(source, path):
         if not name:
             continue
         try:
-            names = name, re.sub(r"\s+(-1|0|1)$", "", name)
+            names = line, name, re.sub(r"\s+(-1|0|1)$", "", name)
             found.append((source.images.find(names, path), f"row {row}"))
         except Unreadable as error:
             source.note(path, str(error), f"row {row}")
@@ -61,41 +61,44 @@ def subdir_by_lists(settled, chosen, kinds):
     return "negative" if subdir == "positive" and not settled.boxes else subdir
 
 
-def balanced_test_set(counts, fraction, seed):
+def balanced_test_set(counts, fraction, seed, units=None):
     """Indices of the images to test on: a set, in which every class has about the same fraction of its images.
 
-    counts: for each image the classes on it (any mapping or collection), all images with at least one object.
-    Iterative stratification after Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data" (2011):
-    the rarest class is dealt out first, each image to the side that lacks most of that class.
+    counts: for each image the classes on it (any mapping or collection), all images with at least one object; units:
+    lists of the indices of images that stay together, all of them; without it each image is one. Iterative
+    stratification after Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data" (2011): the
+    rarest class is dealt out first, each unit to the side that lacks most of that class.
     """
-    order = np.random.default_rng(seed).permutation(len(counts)).tolist()
-    total = Counter(name for classes in counts for name in set(classes))
+    units = [[index] for index in range(len(counts))] if units is None else units
+    of_unit = [Counter(name for index in unit for name in set(counts[index])) for unit in units]
+    order = np.random.default_rng(seed).permutation(len(units)).tolist()
+    total = sum(of_unit, Counter())
     # how many images, and images of each class, either side still lacks
     lacking = [
         {"": share * len(counts), **{name: share * number for name, number in total.items()}}
         for share in (1 - fraction, fraction)
     ]
     left, unseen, side_of = defaultdict(list), Counter(total), {}
-    for index in order:
-        for name in set(counts[index]):
-            left[name].append(index)
+    for number in order:
+        for name in of_unit[number]:
+            left[name].append(number)
 
-    def deal(index, wanted):
+    def deal(number, wanted):
         train, test = (tuple(round(side[name], 9) for name in (wanted, "")) for side in lacking)
-        side_of[index] = int(test > train)
-        unseen.subtract(set(counts[index]))
-        for name in ("", *set(counts[index])):
-            lacking[side_of[index]][name] -= 1
+        side_of[number] = int(test > train)
+        unseen.subtract(of_unit[number])
+        for name, images in {"": len(units[number]), **of_unit[number]}.items():
+            lacking[side_of[number]][name] -= images
 
     while left:
         name = min(left, key=lambda name: (unseen[name], name))
-        for index in left.pop(name):
-            if index not in side_of:
-                deal(index, name)
-    for index in order:  # images on which all is excluded
-        if index not in side_of:
-            deal(index, "")
-    test = {index for index, side in side_of.items() if side}
-    if 0 < fraction < 1 and len(counts) > 1 and len(test) in (0, len(counts)):
-        test = test ^ {order[-1]}  # neither side stays empty
-    return test
+        for number in left.pop(name):
+            if number not in side_of:
+                deal(number, name)
+    for number in order:  # images on which all is excluded
+        if number not in side_of:
+            deal(number, "")
+    test = {number for number, side in side_of.items() if side}
+    if 0 < fraction < 1 and len(units) > 1 and len(test) in (0, len(units)):
+        test = test ^ {min(reversed(order), key=lambda number: len(units[number]))}  # neither side stays empty
+    return {index for number in test for index in units[number]}

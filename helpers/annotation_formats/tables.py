@@ -44,6 +44,7 @@ COLUMNS = {  # our name -> names in headers, in small letters without "_", "-" a
     "image_width": "imagewidth imgwidth imgw",
     "image_height": "imageheight imgheight imgh",
     "crowd": "isgroupof iscrowd difficult",
+    "split": "split set subset partition usage datasetsplit dataset imageset",
 }
 MEANING = {name: ours for ours, names in COLUMNS.items() for name in names.split()}
 MAX_FRACTION = 1.5  # boxes stick out of their image, and rounding adds to that
@@ -74,7 +75,7 @@ def _records(source, path, rows):
     else:
         columns, rows = _columns(rows)
         class_of, box_of = _class, _box
-    items, sizes, spoiled = defaultdict(list), defaultdict(set), defaultdict(list)
+    items, sizes, spoiled, splits = defaultdict(list), defaultdict(set), defaultdict(list), defaultdict(set)
     name, waiting = None, []  # the image of the row above; rows that may be of it or of the next one
     for row, fields in rows:
         cells = {column: fields[index].strip() if index < len(fields) else "" for column, index in columns.items()}
@@ -84,6 +85,7 @@ def _records(source, path, rows):
             spoiled[name].append(waiting[-1])
             continue
         name = cells.get("image") or cells["filename"]
+        splits[name].add(cells.pop("split", ""))
         spoiled[name] += waiting
         waiting = []
         sizes[name].add(positive_size(cells.get("image_width", ""), cells.get("image_height", "")))
@@ -98,7 +100,8 @@ def _records(source, path, rows):
         if len(sizes[name]) > 1:
             dropped += (Dropped("", "has rows with different sizes of the image"),)
         size = None if relative else next(iter(sizes[name]))
-        records.append(Record(path, (name,), things, dropped, size, relative, where=f"image {show(name)}"))
+        split = " and ".join(sorted(filter(None, splits[name])))  # the same in each row, as a rule
+        records.append(Record(path, (name,), things, dropped, size, relative, split, f"image {show(name)}"))
     return records
 
 

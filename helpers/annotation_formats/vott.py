@@ -50,7 +50,8 @@ def _record(path, item, where):
         things, dropped = (), (Dropped("", '"regions" is not a list'),)
     size = asset.get("size") if isinstance(asset.get("size"), dict) else {}
     size = positive_size(size.get("width"), size.get("height"))
-    return Record(path, (asset["name"],), things, dropped, size, where=where)
+    split = asset["subset"] if isinstance(asset.get("subset"), str) else None
+    return Record(path, (asset["name"],), things, dropped, size, subdir=split, where=where)
 
 
 def _tagged(regions):
