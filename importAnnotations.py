@@ -13,7 +13,8 @@ the images is drawn for the test, class by class the same one, with `seed` of PA
 (augmented, mirrored, saved again) never stand on both sides. Photos that cannot be read are left out, and formats other
 than JPEG and PNG converted. At the end step 0 looks at the result.
 Images without objects go to negative/. Difficult boxes (VOC) and crowds (COCO) become EXCLUDE. Polygons, masks and
-turned boxes become their bounding boxes. What was left out or changed, and why, is in DATASET/importReport.txt.
+turned boxes become their bounding boxes; an image with anything that has none is left out. What was left out or
+changed, and why, is in DATASET/importReport.txt.
 A few seconds for a few hundred photos. Nothing is overwritten.
 """
 

@@ -24,7 +24,7 @@ from helpers.images import IMPORTED_FORMATS, image_size
 
 CONVERTED_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")  # of files that become JPEG or PNG
 GENERIC_FOLDERS = {  # that say what is in them, not of which part of the data; in small letters
-    "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "frames",
+    "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "frames", "boxes", "csv",
     "labels", "label", "annotations", "annotation", "annots", "anns", "ann", "bboxes", "xml", "xmls", "json", "txt",
 }  # fmt: skip
 
@@ -60,7 +60,7 @@ class ImageIndex:
     def __init__(self, folders, named=False):
         self.folders, self.named = [Path(folder) for folder in folders], named
         self.images, self._spots = [], defaultdict(list)
-        self._real, self._folder_names = {}, set()
+        self._real, self._folder_names, self._meant = {}, set(), {}
         for folder in self.folders:
             if not folder.is_dir():
                 raise UserError(f"{folder}: no such folder of images")
@@ -103,9 +103,10 @@ class ImageIndex:
         "images/train/1.jpg"), the recorded size (width, height). Raises `Ambiguous` where there is no nearest.
 
         strict: an equal name alone is no evidence. The image must lie in the folder that the name gives, or in the one
-        that corresponds to that of `near`; a name without folders may be that of an image below the latter, if it has
-        the image's suffix, or the recorded size fits. In folders that the user named, every name counts. Raises
-        `Unreadable` where there is none, `Ambiguous` where an image above the folder of `near` has the name.
+        that corresponds to that of `near`; a name without folders may be that of an image below the latter, if the
+        recorded size fits, or if it has the image's suffix and no size is recorded. In folders that the user named,
+        every name counts. Raises `Unreadable` where there is none, `Ambiguous` where an image above the folder of
+        `near` has the name.
         """
         place = self.place_of(near)
         refused = []
@@ -141,11 +142,16 @@ class ImageIndex:
             return spot.corresponds and _key(spot.folders[-1]) not in self._folder_names
         if spot.corresponds:
             return True
-        # instances_train2017.json is about train2017/
-        meant = {name for name in self._folder_names if len(name) > 2 and name in _key(stem)}
+        meant = self._meant_by(stem)
         if meant and meant.isdisjoint(map(_key, spot.parts)):
             return False
-        return spot.is_below and (spot.whole_name or _has_size(spot.image, size))
+        return spot.is_below and (_has_size(spot.image, size) if size else spot.whole_name)
+
+    def _meant_by(self, stem):
+        """The folders that an annotation file is named after: instances_train2017.json is about train2017/."""
+        if stem not in self._meant:
+            self._meant[stem] = {name for name in self._folder_names if len(name) > 2 and name in _key(stem)}
+        return self._meant[stem]
 
     def below(self, folder):
         """The images below a folder."""

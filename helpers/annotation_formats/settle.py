@@ -125,7 +125,7 @@ def _settle_image(source, image, records, rules, counts):
         if len(splits) > 1:
             source.note(image.path, f"is in the source's splits {' and '.join(splits)}: trained on")
         return Settled(image, boxes, labels, "train" if len(splits) > 1 else next(iter(splits), None))
-    if len(records) > 1:
+    if whole:
         source.note(image.path, f"left out: {len(records) - whole} of {len(records)} annotations of it are not whole")
     return None
 
@@ -134,7 +134,10 @@ def _shape(image):
     try:
         return image.shape
     except UserError as error:
-        raise Unreadable(str(error)) from None
+        reason = str(error)
+        if image.is_temporary:
+            reason = f"the photo inside: {reason.removeprefix(f'{image.path}: ')}"
+        raise Unreadable(reason) from None
 
 
 def _not_among(boxes, labels, found):
