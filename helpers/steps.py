@@ -106,6 +106,18 @@ def _feature_parameters(params):
     return ("experimentName",) if params.classifier == "nn" else (*NETWORK_PARAMETERS, "train_mirrored")
 
 
+def _training_parameters(params):
+    names = (
+        *NETWORK_PARAMETERS, "seed", "train_mirrored", "boxRegression",
+        "svd_rank", "nn_trainFromLayer", "nn_imagesPerBatch", "nn_roisPerImage", "nn_foregroundFraction",
+        "nn_posOverlapThres", "nn_negOverlapMin", "nn_locationWeight", "nn_optimizer", "nn_learningRates",
+        "nn_momentum", "nn_weightDecay", "nn_warmupIterations", "nn_clipNorm", "nn_validationFraction",
+        "nn_validationEvery", "nn_patience",
+    )  # fmt: skip
+    measured = ("nms_boxVoting", "nms_votingOverlap", "nms_maxDetections", "nmsThreshold", "eval_overlapThreshold")
+    return names + (measured if params.nn_validationFraction else ())  # the best weights by that measure are kept
+
+
 STEPS = {
     ROIS: Step(_always(), lambda params: params.roi_dir / "record.json", _roi_parameters, _image_fingerprints),
     INPUTS: Step(
@@ -117,13 +129,7 @@ STEPS = {
     TRAINING: Step(
         _always(INPUTS),
         lambda params: params.model_dir / f"record_{params.experimentName}.json",
-        _always(
-            *NETWORK_PARAMETERS, "seed", "train_mirrored", "boxRegression",
-            "svd_rank", "nn_trainFromLayer", "nn_imagesPerBatch", "nn_roisPerImage", "nn_foregroundFraction",
-            "nn_posOverlapThres", "nn_negOverlapMin", "nn_locationWeight", "nn_optimizer", "nn_learningRates",
-            "nn_momentum", "nn_weightDecay", "nn_warmupIterations", "nn_clipNorm", "nn_validationFraction",
-            "nn_validationEvery", "nn_patience",
-        ),
+        _training_parameters,
         _network_weights,
     ),
     FEATURES: Step(
@@ -253,8 +259,9 @@ def _set_back(params, expected):
     values = {}
     for step, record in expected.items():
         found = read_record(STEPS[step].record(params), step)
-        changed = _changed_parameters(found, record) if found else {}
-        values = {**{name: old for name, (old, _) in changed.items() if name in found["parameters"]}, **values}
+        for name, (old, _) in _changed_parameters(found, record).items() if found else ():
+            if name in found["parameters"]:
+                values.setdefault(name, old)
     return f", or set it back: {as_options(values, RULES)}" if values else ""
 
 
