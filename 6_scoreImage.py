@@ -27,7 +27,7 @@ from helpers.detection_files import detection_rows, write_detections
 from helpers.drawing import draw_detections
 from helpers.errors import UserError, run_script
 from helpers.images import read_image, write_image
-from helpers.model_files import model_path, read_description, stored_settings
+from helpers.model_files import model_path, read_description, require_modest, stored_settings
 from helpers.onnx_files import is_onnx, read_onnx
 from helpers.parameters import argument_parser, load_parameters
 from helpers.steps import require_parameters, trained_by
@@ -99,10 +99,14 @@ def picture_paths(paths, folder):
     return result
 
 
-def model_settings(path):
-    """The parameters that a model's file holds, of step 3 or 7: a dict for `load_parameters`."""
-    description = read_onnx(path)[0] if is_onnx(path) else read_description(path)
-    return stored_settings(description, path)
+def model_settings(path, settings=()):
+    """The parameters that a model's file holds, of step 3 or 7: a dict for `load_parameters`.
+
+    settings: those of the command line, which count more.
+    """
+    stored = stored_settings(read_onnx(path)[0] if is_onnx(path) else read_description(path), path)
+    require_modest(stored, path, settings)
+    return stored
 
 
 def load_detector(params, model_file=None):
@@ -159,7 +163,7 @@ if __name__ == "__main__":
         parser.error("name images, folders or patterns, or let --demo draw some")
 
     def run():
-        stored = model_settings(options.model) if options.model else None
+        stored = model_settings(options.model, options.settings) if options.model else None
         params = load_parameters(options.settings, stored=stored)
         files = options.out, options.detectionsTsv, options.model
         return main(params, options.paths, options.threshold, *files, options.demo)

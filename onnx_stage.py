@@ -34,14 +34,24 @@ def to_onnx(model, params):
     sizes = {"image": {2: "height", 3: "width"}, "rois": {0: "nrRois"}, **{name: {0: "nrRois"} for name in OUTPUTS}}
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # torch advises its newer exporter, which does not know torchvision's roi_pool
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # about a check of shapes in torchvision
+        # all of them are for torch's developers: advice to take its newer exporter, which does not know torchvision's
+        # roi_pool, and what the older one does not simplify
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             detector, example, file, dynamo=False, opset_version=OPSET,
             input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes=sizes,
         )  # fmt: skip
     return file.getvalue()
+
+
+def _limit_memory(runtime, nr_rois):
+    """Bound what the sessions of this process hold, whatever their graphs ask for; one that wants more fails.
+
+    The most that a network here needs is about 3 MB a ROI (resnet50, whose head works on maps), and less for the image.
+    """
+    memory = runtime.OrtMemoryInfo("Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT)
+    limit = 2**31 + nr_rois * 2**22
+    runtime.create_and_register_allocator(memory, runtime.OrtArenaCfg({"max_mem": limit, "arena_extend_strategy": 1}))
 
 
 class OnnxDetector:
@@ -58,6 +68,8 @@ class OnnxDetector:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = params.network_threads
         options.log_severity_level = 4  # what is wrong is raised, not printed as well
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        _limit_memory(runtime, params.cntk_nrRois)
         try:
             self.session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors have no base class of their own

@@ -15,7 +15,7 @@ from fastRCNN.boxes import mirror
 from fastRCNN.detection import candidates, suppress, vote
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
-from fastRCNN.proposals import GridSettings, RoiLimits, compute_rois
+from fastRCNN.proposals import GridSettings, RoiLimits, TooManyRois, compute_rois
 from fastRCNN.selective_search import SearchSettings
 from fastRCNN.svd import compress
 from fastRCNN.svm import LinearSvms, SvmSettings, scaled
@@ -29,6 +29,7 @@ from helpers.sources import load_training_truth
 from helpers.threads import require_threads
 from helpers.weights import get_weights, read_state_dict
 
+DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them
 VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear counterexample: the margin, and no probability
 
 
@@ -65,6 +66,8 @@ def propose_rois(image, params):
     )
     try:
         return compute_rois(image, search, roi_limits(params), grid, params.ss_nmsThreshold)
+    except TooManyRois as error:
+        raise UserError(f"{error}; lower grid_nrScales, or raise grid_stepRel") from error
     except ImportError as error:
         raise UserError(f'roi_engine = "{params.roi_engine}": {error}') from error
 
@@ -190,21 +193,29 @@ def require_classes(description, params, path):
         raise UserError(f"{path}: trained for {names}; the classes here are {', '.join(params.classes)}")
 
 
-def load_model(path, params):
-    """The network that step 3 trained, on its device, in evaluation mode; says on stderr which it is."""
-    description, tensors = read_description(path), read_tensors(path)
-    require_classes(description, params, path)
-    device = choose_device(params)
-    use_threads(params)
+def _detector(params, path):
+    """A `FastRcnn` of these parameters, untrained."""
     network = RoiNetwork(params.network, None, params.network_roiPooling, params.network_contextFactor)
     try:
         if params.svd_rank:
             compress(network.head, params.svd_rank, exact=False)
-        model = FastRcnn(network, len(params.classes))
-        model.load_state_dict(tensors)
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"{path}: its tensors do not make a {params.network} detector: {reason}") from error
+        return FastRcnn(network, len(params.classes))
+    except ValueError as error:
+        raise UserError(f"{path}: its parameters do not make a {params.network} detector: {error}") from error
+
+
+def load_model(path, params):
+    """The network that step 3 trained, on its device, in evaluation mode; says on stderr which it is."""
+    require_classes(read_description(path), params, path)
+    with torch.device("meta"):  # names and shapes only: the file must fit before anything is allocated
+        expected = {
+            name: (DTYPES[value.dtype], tuple(value.shape))
+            for name, value in _detector(params, path).state_dict().items()
+        }
+    tensors, device = read_tensors(path, expected), choose_device(params)
+    use_threads(params)
+    model = _detector(params, path)
+    model.load_state_dict(tensors)
     print(f"network {params.network}, trained: {path}, on {describe_device(device)}", file=sys.stderr)
     return model.to(device)
 

@@ -12,7 +12,12 @@ from fastRCNN import boxes as box_ops
 from fastRCNN.nms import nms
 from fastRCNN.selective_search import selective_search
 
+MAX_GRID = 2_000_000  # boxes; a ROI of an image is one of a few thousand
 GOLDEN_RATIO = (5**0.5 - 1) / 2
+
+
+class TooManyRois(ValueError):
+    """A grid so fine that its boxes would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +105,11 @@ def uniform_grid(width, height, limits, grid):
 
     The greatest size has the greatest allowed area; shapes with a side beyond the limits are left out. The rows go
     round the sizes, and through the places of each size in an even order, so that every beginning of the list covers
-    the image at all sizes: coarse first, then finer.
+    the image at all sizes: coarse first, then finer. Raises `TooManyRois`.
     """
     longer = max(width, height)
     greatest = longer * min(limits.max_side, limits.max_area**0.5)
-    layers = []
+    layers, count = [], 0
     for scale in range(grid.nr_scales):
         side = greatest / grid.downscale_ratio**scale
         for ratio in grid.aspect_ratios:
@@ -114,6 +119,9 @@ def uniform_grid(width, height, limits, grid):
                 continue
             x = _positions(width, box_width, grid.step)
             y = _positions(height, box_height, grid.step)
+            count += len(x) * len(y)
+            if count > MAX_GRID:
+                raise TooManyRois(f"the grid has more than {MAX_GRID} boxes in an image of {width} x {height} pixels")
             corners = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
             layer = np.hstack([corners, corners + [box_width, box_height]])
             layer = layer[filter_mask(layer, width, height, limits)]

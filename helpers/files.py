@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import stat
 import tokenize
 import zipfile
 from pathlib import Path
@@ -29,6 +30,8 @@ def atomic_path(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():  # a device, which a rename would replace; or a folder
+        raise UserError(f"{path}: no file, so nothing is written there; name a file")
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
         yield temporary
@@ -113,6 +116,18 @@ def read_lines(path):
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def require_file(path, most, advice):
+    """Raise `UserError` unless there is a regular file of at most `most` bytes: a device or a pipe may never end."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {advice}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path}: cannot be read, it is no file; {advice}")
+    if status.st_size > most:
+        raise UserError(f"{path}: {status.st_size / 1e9:.1f} GB, at most {most / 1e9:.1f} GB are read; {advice}")
 
 
 def set_aside(path):

@@ -8,9 +8,11 @@ import json
 from pathlib import Path
 
 from helpers.errors import UserError
-from helpers.files import atomic_path
+from helpers.files import atomic_path, require_file
 from helpers.model_files import checked_description
 
+MOST_BYTES = 10**9
+STANDARD = ("", "ai.onnx")  # the domains of ONNX's own operators: others may be anybody's code
 ADVICE = "give a file that 7_exportModel.py wrote"
 
 
@@ -54,9 +56,10 @@ def read_onnx(path):
     """The description in an ONNX file, and the serialised graph: nothing in it refers to another file.
 
     Raises `UserError` for a file that is not readable, that keeps tensors in other files (a path in there could name
-    any file of this machine), or that is no model of this project.
+    any file of this machine), that computes with other operators than ONNX's own, or that is no model of this project.
     """
     onnx = import_onnx()
+    require_file(path, MOST_BYTES, ADVICE)
     try:
         model = onnx.load_model_from_string(Path(path).read_bytes())
     except OSError as error:
@@ -67,6 +70,11 @@ def read_onnx(path):
     for message in _messages(model):
         if isinstance(message, onnx.TensorProto) and (message.external_data or message.data_location):
             raise UserError(f"{path}: keeps tensor {message.name!r} in another file, which is never read; {ADVICE}")
+        if getattr(message, "op_type", "") and message.domain not in STANDARD:
+            name = f"{message.domain}.{message.op_type}"[:99]
+            raise UserError(f"{path}: computes with {name!r}, which is no operator of ONNX; {ADVICE}")
+        if isinstance(message, (onnx.SparseTensorProto, onnx.FunctionProto)):
+            raise UserError(f"{path}: holds a {type(message).__name__}, which is never run; {ADVICE}")
     texts = [entry.value for entry in model.metadata_props if entry.key == "description"]
     return checked_description(texts[0] if texts else "", path), model.SerializeToString()
 

@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 
 from helpers.download import download
 from helpers.errors import UserError
-from helpers.files import fingerprint
+from helpers.files import fingerprint, require_file
+from helpers.model_files import MOST_BYTES, require_finite, require_safetensors
 
 READ_ERRORS = (  # what torch, safetensors and the restricted unpickler raise on bytes that are no weights
-    OSError, RuntimeError, ValueError, EOFError, LookupError, AttributeError, SafetensorError, pickle.UnpicklingError
+    OSError, RuntimeError, ValueError, EOFError, LookupError, AttributeError, SafetensorError, MemoryError,
+    pickle.UnpicklingError, zipfile.BadZipFile,
 )  # fmt: skip
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 
@@ -109,11 +111,14 @@ def read_state_dict(path):
     that is broken or holds anything but tensors by name.
     """
     path = Path(path)
+    if path.suffix.lower() == ".safetensors":
+        require_safetensors(path, "file of weights", "a state dict is wanted")
+    require_file(path, MOST_BYTES, "a state dict is wanted")
     try:
         if path.suffix.lower() == ".safetensors":
             state = load_file(path)
         else:
-            _refuse_compressed(path)
+            _refuse_bombs(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:  # torch's own message tells how to execute what is in the file
         raise UserError(
@@ -125,17 +130,20 @@ def read_state_dict(path):
         raise UserError(f"{path}: not a readable file of weights ({reason}); a state dict is wanted") from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"{path}: holds something else than tensors by name; save model.state_dict()")
-    if any(value.nbytes > path.stat().st_size for value in state.values()):
-        raise UserError(f"{path}: holds a tensor larger than the file; a state dict is wanted")
+    size = path.stat().st_size
     for name, value in state.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise UserError(f"{path}: tensor {name} holds values that are not finite; get or train the weights again")
+        if value.device.type != "cpu" or value.layout != torch.strided or value.is_quantized or value.nbytes > size:
+            raise UserError(f"{path}: tensor {str(name)[:99]} is larger than the file, or none of plain numbers")
+    require_finite(state, path, "get or train the weights again")
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
-def _refuse_compressed(path):
-    """torch.save stores; a compressed archive of a few kB could unfold to any size. Raises ValueError."""
+def _refuse_bombs(path):
+    """torch.save stores every byte once; raises ValueError for an archive that would unfold to more than its size."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError("a compressed archive")
+            entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("a compressed archive")
+        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise ValueError("an archive that claims to hold more than it does")

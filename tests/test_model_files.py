@@ -37,7 +37,7 @@ def without(state, name):
 BROKEN = {
     "cut": (lambda old, new: new.write_bytes(old.read_bytes()[:5000]), "not a model that step 3 wrote, or damaged"),
     "empty": (lambda old, new: new.write_bytes(b""), "not a model that step 3 wrote, or damaged"),
-    "pickle": (lambda old, new: new.write_bytes(pickle.dumps({"a": 1}) * 9), "not a model that step 3 wrote"),
+    "pickle": (lambda old, new: new.write_bytes(pickle.dumps({"a": 1}) * 9), "not a readable model"),
     "weights": (lambda old, new: save_file({"a": torch.zeros(1)}, new), "holds no description"),
     "format": (lambda old, new: changed(old, new, description=lambda c: {**c, "format": "x 2"}), "format 'x 2'"),
     "list": (lambda old, new: changed(old, new, description=lambda c: [1]), r"format \[1\]"),
@@ -55,7 +55,7 @@ BROKEN = {
     "missing tensor": (lambda old, new: changed(old, new, lambda s: without(s, "class_scores.bias")), "class_scores.b"),
     "shape": (
         lambda old, new: changed(old, new, lambda s: {**s, "offset_std": torch.ones(5)}),
-        "size mismatch for off",
+        "tensor offset_std is",
     ),
     "nan": (lambda old, new: changed(old, new, lambda s: {**s, "offset_std": s["offset_std"] * np.nan}), "not finite"),
 }

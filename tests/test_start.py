@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import UserError, ending
+from helpers.files import write_text
 from helpers.start import PACKAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -248,6 +249,14 @@ run_script(main)
         done = run(path, what, cwd=tmp_path)
         assert done.returncode == 1 and done.stderr.startswith(f"ERROR: {name}") and done.stderr.count("\n") == 1, done
         assert os.listdir(tmp_path) == ["script.py"]
+
+
+@posix
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe: no file"):
+        write_text(tmp_path / "pipe", "text")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_step_without_a_place_for_its_files(tiny_data):

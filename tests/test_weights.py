@@ -30,7 +30,8 @@ STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([0.
 
 def parameters(**changes):
     network = dict(network="squeezenet1_1", network_roiPooling="auto", network_contextFactor=1.0)
-    return SimpleNamespace(**{**network, "networkWeights": "auto", "network_device": "cpu", "seed": 3, **changes})
+    plain = {"networkWeights": "auto", "network_device": "cpu", "network_threads": 1, "seed": 3}
+    return SimpleNamespace(**{**network, **plain, **changes})
 
 
 def saved(state, path):
