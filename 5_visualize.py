@@ -38,6 +38,7 @@ from helpers.drawing import (
 )
 from helpers.errors import UserError
 from helpers.files import remove_temporary_files
+from helpers.fonts import drawable_names
 from helpers.images import image_size, read_image, scale_to_fit, write_image
 from helpers.locks import alone
 from helpers.parameters import run_step
@@ -108,21 +109,22 @@ def draw_one(image, found, kept, truth, params):
     before, after = found.take(shown), found.take(shown & kept)
     verdicts, missed = judge(after, truth, len(params.classes), params.eval_overlapThreshold)
     panel, factors = scale_to_fit(read_image(image.path), PANEL_SIDE, PANEL_SIDE)
+    names = drawable_names(params.all_classes)
 
     def draw(items):
         return draw_boxes(panel, [item.scaled(factors) for item in items])
 
-    candidates = detection_boxes(before.boxes, before.scores, before.class_ids, params.all_classes)
+    candidates = detection_boxes(before.boxes, before.scores, before.class_ids, names)
     candidates = [replace(item, caption="", width=0.7) for item in candidates[::-1]]  # the best ones on top
-    judged = judged_boxes(after, verdicts, params.all_classes)
-    panels = [draw(candidates), draw(true_boxes(truth, missed, params.all_classes) + judged)]
+    judged = judged_boxes(after, verdicts, names)
+    panels = [draw(candidates), draw(true_boxes(truth, missed, names) + judged)]
     nr_right, nr_false = (int(np.sum(verdicts == verdict)) for verdict in (TRUE_POSITIVE, FALSE_POSITIVE))
     titles = [
         f"before non-maximum suppression: {len(before)} boxes",
         f"after: {nr_right} right, {nr_false} false, {int(missed.sum())} missed",
     ]
     classes = sorted({*before.class_ids.tolist(), *truth.class_ids[~truth.ignored].tolist()})
-    legend = [DrawnBox((), class_color(class_id), params.all_classes[class_id]) for class_id in classes]
+    legend = [DrawnBox((), class_color(class_id), names[class_id]) for class_id in classes]
     legend += [TRUE, MISSED, FALSE, *([EXCLUDED] if truth.ignored.any() else [])]
     heading = f"{image.key}: {params.classifier} score {threshold:g} or more"
     return side_by_side(panels, titles, heading, legend)

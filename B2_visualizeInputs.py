@@ -27,6 +27,7 @@ from helpers.drawing import (
     remove_pictures,
     side_by_side,
 )
+from helpers.fonts import drawable_names
 from helpers.images import read_image, scale_to_fit, write_image
 from helpers.parameters import run_step
 from helpers.steps import INPUTS, require
@@ -40,6 +41,7 @@ TRUE = DrawnBox((), WHITE, "true box", width=1.2, dashed=True)
 def draw_one(entry, image, params):
     """The picture of one entry of the input files: uint8 RGB. image: uint8 RGB (H, W, 3)."""
     rois = entry.pixel_rois(padded_square(image.shape[1::-1], params))
+    names = drawable_names(params.all_classes)
     is_truth = np.arange(len(rois)) < entry.nr_truth
     positives = np.flatnonzero((entry.class_ids > 0) & ~is_truth)
     backgrounds = np.flatnonzero((entry.class_ids == 0) & ~is_truth)
@@ -50,7 +52,7 @@ def draw_one(entry, image, params):
         return [item.scaled(factors) for item in boxes]
 
     true_boxes = [
-        replace(TRUE, box=tuple(rois[row]), caption=params.all_classes[entry.class_ids[row]]).scaled(factors)
+        replace(TRUE, box=tuple(rois[row]), caption=names[entry.class_ids[row]]).scaled(factors)
         for row in np.flatnonzero(is_truth)
     ]
     shown = backgrounds[:NR_BACKGROUNDS]
@@ -60,7 +62,7 @@ def draw_one(entry, image, params):
         f"{len(backgrounds)} background ROIs, the first {len(shown)} of them drawn",
     ]
     classes = sorted({*entry.class_ids[entry.class_ids > 0].tolist()})
-    legend = [DrawnBox((), class_color(class_id), params.all_classes[class_id]) for class_id in classes]
+    legend = [DrawnBox((), class_color(class_id), names[class_id]) for class_id in classes]
     legend += [DrawnBox((), class_color(0), "background"), *([TRUE] if entry.nr_truth else [])]
     return side_by_side(panels, titles, f"{entry.key}: {len(rois)} ROIs", legend)
 

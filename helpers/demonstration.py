@@ -5,6 +5,7 @@ import numpy as np
 from helpers.dataset import TEST_SUBDIRS
 from helpers.drawing import GREY, DrawnBox, class_color, detection_boxes, draw_boxes, side_by_side
 from helpers.errors import UserError
+from helpers.fonts import drawable_names
 from helpers.images import image_size, scale_to_fit
 from helpers.sources import list_images, load_truth
 
@@ -34,11 +35,11 @@ def draw_beside_truth(image, truth, shown, heading, params):
 
     image: uint8 RGB (H, W, 3); truth: as from `load_truth`; shown: detections, best first.
     """
-    true_boxes = []
+    names, true_boxes = drawable_names(params.all_classes), []
     for box, class_id, excluded in zip(*truth, strict=True):
-        look = (GREY, "", 0.7, True) if excluded else (class_color(class_id), params.all_classes[class_id])
+        look = (GREY, "", 0.7, True) if excluded else (class_color(class_id), names[class_id])
         true_boxes.append(DrawnBox(tuple(box), *look))
-    detections = detection_boxes(shown.boxes, shown.scores, shown.class_ids, params.all_classes)
+    detections = detection_boxes(shown.boxes, shown.scores, shown.class_ids, names)
     panel, factors = scale_to_fit(image, PANEL_SIDE, PANEL_SIDE)
     panels = [draw_boxes(panel, [item.scaled(factors) for item in items]) for items in (true_boxes, detections)]
     titles = [f"true objects: {int((~truth[2]).sum())}", f"detections: {len(shown)}"]

@@ -5,12 +5,12 @@ dashed, thick or thin, crossed out), and colours are told apart by colour-blind 
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from helpers.fonts import drawable_names, lettering
+from helpers.images import scale_below
 
 # Okabe and Ito, "Color Universal Design" (2008), then hues from Paul Tol's schemes that stay apart from them and from
 # each other in the eyes of colour-blind readers (tests/test_drawing.py). More classes begin anew
@@ -20,6 +20,7 @@ CLASS_COLORS = (
 )  # fmt: skip
 WHITE, GREY, INK, TILE = (255, 255, 255), (170, 170, 170), (40, 40, 40), (120, 120, 120)
 HALO = (0, 0, 0, 110)  # translucent dark rim that sets a line off against any background
+MAX_DRAWN = 50_000_000  # pixels
 LINE_WIDTH, FONT_SIZE = 0.0028, 0.0205  # in units of the geometric mean of the picture's sides
 
 
@@ -50,16 +51,22 @@ def class_color(class_id):
 
 def detection_boxes(boxes, scores, class_ids, all_classes):
     """Detections, boxes (N, 4), scores (N,), class_ids (N,), in the colours of their classes: list of `DrawnBox`."""
+    names = drawable_names(tuple(all_classes))
     return [
-        DrawnBox(tuple(box), class_color(class_id), f"{all_classes[class_id]} {score:.2f}")
+        DrawnBox(tuple(box), class_color(class_id), f"{names[class_id]} {score:.2f}")
         for box, score, class_id in zip(boxes, scores, class_ids, strict=True)
     ]
 
 
 def draw_detections(image, found, all_classes):
-    """The image with the detections `found` (boxes (N, 4), scores (N,), class_ids (N,), best first) and captions."""
+    """The image with the detections `found` (boxes (N, 4), scores (N,), class_ids (N,), best first) and captions.
+
+    A gigantic image is scaled down to `MAX_DRAWN` pixels, or the picture would take a multiple of its memory.
+    """
     drawn = detection_boxes(found.boxes, found.scores, found.class_ids, all_classes)
-    return draw_boxes(image, drawn)
+    small = scale_below(image, MAX_DRAWN)
+    factors = small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]
+    return draw_boxes(small, drawn if small is image else [item.scaled(factors) for item in drawn])
 
 
 def draw_boxes(image, drawn):
@@ -93,10 +100,10 @@ def side_by_side(panels, titles, heading="", legend=()):
     below = top + line + height + gap
     picture = Image.new("RGB", (total, below + line * len(rows) + (gap // 2 if rows else 0)), WHITE)
     brush = ImageDraw.Draw(picture, "RGBA")
-    brush.text((gap, gap + line // 2), _shorten(heading, big, total - 2 * gap), INK, big, "lm")
+    big.draw(brush, (gap, gap + line // 2), _shorten(heading, big, total - 2 * gap), INK, "lm")
     left = gap
     for panel, title in zip(panels, titles, strict=True):
-        brush.text((left, top + line * 0.4), _shorten(title, font, panel.shape[1]), INK, font, "lm")
+        font.draw(brush, (left, top + line * 0.4), _shorten(title, font, panel.shape[1]), INK, "lm")
         picture.paste(Image.fromarray(np.ascontiguousarray(panel)), (left, top + line))
         left += panel.shape[1] + gap
     unit = max(2, round(LINE_WIDTH * side))
@@ -110,7 +117,7 @@ def side_by_side(panels, titles, heading="", legend=()):
                 _draw_frame(brush, replace(item, box=tuple(inner)), unit)
             else:
                 brush.rectangle(tile, item.color)
-            brush.text((gap + x + line * 1.3, y), item.caption, INK, small, "lm")
+            small.draw(brush, (gap + x + line * 1.3, y), item.caption, INK, "lm")
     return np.array(picture)
 
 
@@ -129,20 +136,14 @@ def _mean_side(size):
     return (size[0] * size[1]) ** 0.5
 
 
-@lru_cache
 def _font(size):
-    """DejaVu Sans, which comes with matplotlib, in a size that can be read."""
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), max(10, size))
+    """Letters of a size that can be read."""
+    return lettering(max(10, size))
 
 
 def _shorten(text, font, width):
-    """The text, or its beginning and "…" where it is wider than `width` pixels less a margin."""
-    room = width - font.size
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(text + "…") > room:
-        text = text[:-1]
-    return text + "…"
+    """The text, cut where it is wider than `width` pixels less a margin."""
+    return font.shorten(text, width - font.size) or "…"
 
 
 def _draw_frame(brush, item, unit):
@@ -185,27 +186,51 @@ def _draw_edge(brush, edge, item, dash):
 
 def _label_size(text, font):
     """(width, height) of a label in pixels."""
-    ascent, descent = font.getmetrics()
-    return round(font.getlength(text) + 0.5 * font.size), ascent + descent
+    ascent, descent = font.height()
+    return round(font.length(text) + 0.5 * font.size), ascent + descent
 
 
 def _place_captions(items, sizes, obstacles, picture_size, unit):
     """Upper left corners of the captions of `items`: each takes the best free place around its box, the first first.
 
     A place is the worse the more it hides of other captions, the more of boxes, and the later it comes in the list.
+    Both are counted on a grid of cells of `unit` pixels, so a caption takes the same time however many there are.
     """
-    boxes = np.array([item.box for item in obstacles], dtype=float).reshape(-1, 4)
-    taken, places = np.zeros((0, 4)), []
+    shape = picture_size[1] // unit + 1, picture_size[0] // unit + 1
+    obstacles = np.array([item.box for item in obstacles], dtype=float).reshape(-1, 4)
+    boxes = _coverage(_cells(obstacles, unit, shape), shape)
+    below = np.pad(boxes.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))  # sums from the upper left corner on
+    taken, places = np.zeros(shape, np.int32), []
     for item, (width, height) in zip(items, sizes, strict=True):
         limit = max(0, picture_size[0] - width), max(0, picture_size[1] - height)
         corners = np.clip(_corners_around(item.box, width, height, unit), 0, limit)  # (P, 2)
-        rectangles = np.hstack([corners, corners + (width, height)])  # (P, 4)
-        hidden = _shared_area(rectangles, taken) / (width * height)  # (P,)
-        covered = _shared_area(rectangles, boxes) / (width * height)  # (P,)
-        best = int(np.argmin(20 * hidden + covered + 0.08 * np.arange(len(corners))))
-        taken = np.vstack([taken, rectangles[best]])
-        places.append(tuple(rectangles[best].round().astype(int)))
+        cells = _cells(np.hstack([corners, corners + (width, height)]), unit, shape)  # (P, 4)
+        x1, y1, x2, y2 = cells.T
+        area = (x2 - x1) * (y2 - y1)  # (P,)
+        covered = below[y2, x2] - below[y1, x2] - below[y2, x1] + below[y1, x1]
+        hidden = np.array([taken[top:bottom, left:right].sum() for left, top, right, bottom in cells])
+        best = int(np.argmin((20 * hidden + covered) / area + 0.08 * np.arange(len(corners))))
+        left, top, right, bottom = cells[best]
+        taken[top:bottom, left:right] += 1
+        places.append((*corners[best].round().astype(int), *(corners[best] + (width, height)).round().astype(int)))
     return places
+
+
+def _cells(boxes, unit, shape):
+    """The cells [x1, y1, x2, y2) of a grid (rows, columns) that boxes (N, 4) touch, one at least: (N, 4) int."""
+    limit = np.array([shape[1], shape[0]])
+    low = np.clip(np.floor(boxes[:, :2] / unit).astype(int), 0, limit - 1)
+    high = np.clip(np.ceil(boxes[:, 2:] / unit).astype(int), low + 1, limit)
+    return np.hstack([low, high])
+
+
+def _coverage(cells, shape):
+    """How many of the rectangles (N, 4) lie on each cell: (rows, columns) int."""
+    steps = np.zeros((shape[0] + 1, shape[1] + 1), np.int64)
+    x1, y1, x2, y2 = cells.T
+    for rows, columns, sign in ((y1, x1, 1), (y2, x2, 1), (y1, x2, -1), (y2, x1, -1)):
+        np.add.at(steps, (rows, columns), sign)
+    return steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
 
 
 def _corners_around(box, width, height, unit):
@@ -220,20 +245,13 @@ def _corners_around(box, width, height, unit):
     return np.array(near + inside + beside + far)
 
 
-def _shared_area(rectangles, others):
-    """Total area that each of (P, 4) shares with all of (N, 4): (P,)."""
-    low = np.maximum(rectangles[:, None, :2], others[None, :, :2])  # (P, N, 2)
-    high = np.minimum(rectangles[:, None, 2:], others[None, :, 2:])
-    return np.clip(high - low, 0, None).prod(axis=2).sum(axis=1)
-
-
 def _draw_label(brush, place, text, font, item):
     """A caption on its label, in dark or white letters."""
     x1, y1, x2, y2 = place
     fill = WHITE if item.open_caption else item.color
     brush.rectangle((x1, y1, x2 - 1, y2 - 1), fill, item.color, max(1, font.size // 9))
     ink = INK if _is_bright(fill) else WHITE
-    brush.text((x1 + font.size / 4, y1 + font.getmetrics()[0]), text, ink, font, "ls")
+    font.draw(brush, (x1 + font.size / 4, y1 + font.height()[0]), text, ink)
 
 
 def _is_bright(color):
@@ -246,7 +264,7 @@ def _legend_rows(legend, font, line, width):
     rows, x = [], width + 1
     for item in legend:
         item = replace(item, caption=_shorten(item.caption, font, width - 1.3 * line))
-        length = round(1.3 * line + font.getlength(item.caption))
+        length = round(1.3 * line + font.length(item.caption))
         if not rows or x + length > width:
             rows.append([])
             x = 0

@@ -2,12 +2,14 @@
 that colour-blind readers can tell apart, and sizes that follow the image.
 """
 
+import time
 from itertools import combinations
 
 import cv2
 import numpy as np
 import pytest
 
+from helpers import drawing
 from helpers.dataset import ImageFile
 from helpers.drawing import (
     CLASS_COLORS,
@@ -252,3 +254,37 @@ def test_removing_pictures_leaves_other_files(tmp_path):
         (tmp_path / name).write_text("")
     remove_pictures(tmp_path)
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["notes.txt"]
+
+
+def test_thousands_of_captions_take_seconds():
+    random = np.random.default_rng(0)
+    corners = random.uniform((0, 0), (1150, 850), (3000, 2))
+    boxes = np.hstack([corners, corners + random.uniform(10, 50, (3000, 2))])
+    items = [DrawnBox(tuple(box), class_color(index), f"class {index}") for index, box in enumerate(boxes)]
+    start = time.process_time()
+    draw_boxes(canvas(1200, 900), items)
+    assert time.process_time() - start < 8, "1 s; where captions are compared with each other 30 s"
+
+
+def test_captions_take_free_places_at_any_scale():
+    # the usual place is above the box; where a caption lies there already, the next one goes elsewhere
+    for scale in (1, 4, 10):
+        sizes = [(60 * scale, 12 * scale)] * 3
+        item = DrawnBox((100 * scale, 80 * scale, 200 * scale, 150 * scale), RED, "caption")
+        places = np.array(drawing._place_captions([item] * 3, sizes, [item], (400 * scale, 300 * scale), scale))
+        for one, other in combinations(places, 2):
+            shared = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+            assert (shared <= 0).any()
+        assert places[0][3] <= 80 * scale
+
+
+def test_a_gigantic_image_is_drawn_smaller(monkeypatch):
+    monkeypatch.setattr(drawing, "MAX_DRAWN", 30_000)
+
+    class Found:
+        boxes, scores, class_ids = np.array([[100.0, 80, 200, 150]]), np.array([0.5]), [1]
+
+    picture = draw_detections(canvas(400, 300), Found, CLASSES)
+    assert picture.shape == (150, 200, 3)
+    x1, y1, x2, y2 = extent(pixels_of(picture, CLASS_COLORS[0]))
+    assert abs(x1 - 50) <= 3 and abs(x2 - 100) <= 3 and abs(y2 - 75) <= 3 and y1 < 40
