@@ -23,7 +23,7 @@ from helpers.cntk_files import read_rois, roi_path
 from helpers.errors import UserError
 from helpers.images import image_size
 from helpers.parameters import run_step
-from helpers.plots import new_figure, write_figure
+from helpers.plots import add_legend, new_figure, set_curves_off, write_figure
 from helpers.sources import IMAGE_SETS, list_images, load_truth
 from helpers.steps import ROIS, require
 from helpers.tables import format_table, number, write_table
@@ -68,15 +68,16 @@ def recall_table(by_count):
 
 def plot_recall(by_count, image_set):
     """Recall over IoU threshold, one line a number of ROIs, the more the darker."""
-    figure, axes = new_figure()
+    figure, axes = new_figure(6.0, 5.0)
     colors = matplotlib.colormaps["viridis_r"](np.linspace(0.12, 1, len(by_count)))
     for (count, values), color in reversed(list(zip(by_count.items(), colors, strict=True))):
         label = f"{'all' if count is None else f'first {count}'}, average {np.mean(values):.2f}"
-        axes.plot(COCO_THRESHOLDS, values, color=color, label=label, marker="o", markersize=3.5, linewidth=1.6)
-    axes.set(xlabel="least IoU of ROI and true box", ylabel="recall: part of the true boxes", ylim=(0, 1.02))
+        axes.plot(COCO_THRESHOLDS, values, color=color, label=label)
+    set_curves_off(axes.lines)
+    axes.set(xlabel="least IoU of ROI and true box", ylabel="recall: part of the true boxes", ylim=(0, 1.03))
     axes.set(xlim=(0.49, 0.96), title=f"True boxes that some ROI frames ({image_set} images)")
     axes.grid(alpha=0.3)
-    axes.legend(title="ROIs an image", fontsize=8, title_fontsize=8, loc="lower left")
+    add_legend(figure, axes.lines, "ROIs an image")
     return figure
 
 

@@ -6,7 +6,7 @@ from tqdm import tqdm
 from helpers.drawing import draw_detections
 from helpers.files import write_text
 from helpers.images import read_image
-from helpers.plots import new_figure, write_figure
+from helpers.plots import add_legend, new_figure, set_curves_off, whole_numbers, write_figure
 
 NR_PICTURES = 3
 
@@ -77,19 +77,27 @@ def _table(history):
 
 def plot_history(history):
     """Learning curves: losses on the left axis, accuracy, recall and mAP on the right one."""
-    figure, axes = new_figure(8.0, 4.5)
+    figure, axes = new_figure(7.0, 4.5)
     shares = axes.twinx()
     epochs = np.arange(1, len(history) + 1)
-    for name, color in (("loss", "black"), ("naming", "tab:red"), ("moving", "tab:orange")):
-        axes.plot(epochs, [measures[name] for measures in history], label=name, color=color)
-    for name, color in (("accuracy", "tab:blue"), ("foreground recall", "tab:green")):
-        shares.plot(epochs, [measures[name] for measures in history], label=name, color=color, linestyle="--")
+    marker = "o" if len(history) == 1 else None  # a line of one point is not to be seen
+    curves = (
+        (axes, "loss", "black"), (axes, "naming", "tab:red"), (axes, "moving", "tab:orange"),
+        (shares, "accuracy", "tab:blue"), (shares, "foreground recall", "tab:green"),
+    )  # fmt: skip
+    for size, (side, name, color) in zip(range(12, 2, -2), curves, strict=True):
+        style = "-" if side is axes else "--"
+        values = [measures[name] for measures in history]
+        side.plot(epochs, values, label=name, color=color, linestyle=style, marker=marker, markersize=size)
+    set_curves_off(axes.lines)
+    set_curves_off(shares.lines)
     measured = [(epoch, measures["mAP"]) for epoch, measures in zip(epochs, history, strict=True) if "mAP" in measures]
     if measured:
         shares.plot(*zip(*measured, strict=True), label="mAP, held out", color="tab:purple", marker="o")
-    axes.set(xlabel="epoch", ylabel="loss", title="Training", ylim=(0, None))
-    shares.set(ylabel="share", ylim=(0, 1.02))
-    lines = [*axes.lines, *shares.lines]
-    axes.legend(lines, [line.get_label() for line in lines], fontsize=8, loc="center right")
+    axes.set(xlabel="epoch", ylabel="loss (solid lines)", title="Training", ylim=(0, None))
+    axes.set_xlim(0.5, len(history) + 0.5)
+    whole_numbers(axes.xaxis)
+    shares.set(ylabel="share (dashed lines)", ylim=(0, 1.02))
+    add_legend(figure, [*axes.lines, *shares.lines])
     axes.grid(alpha=0.3)
     return figure
