@@ -110,6 +110,22 @@ def test_numbers_that_json_would_rewrite_are_no_names(tmp_path):
     assert imported(tmp_path, "labelme", texts)[0] == {"a.jpg": [BOX, ("7", 1, 2, 33, 44)]}
 
 
+def test_class_files_that_say_different_things_are_refused(tmp_path):
+    texts = {"data.yaml": "names: [cup, pan]", "a.txt": "0 .25 .5 .3 .5", "deep/classes.txt": "cup\npan\npot\n"}
+    assert imported(tmp_path / "same", "yolo", texts)[0] == {"a.jpg": [BOX]}
+    texts["deep/classes.txt"] = "pan\ncup\n"
+    with pytest.raises(UserError, match='classes.txt: class 0 is "pan", but "cup" in .*data.yaml; name the right file'):
+        imported(tmp_path, "yolo", texts)
+    found, _, _ = imported(tmp_path, "yolo", texts, classFile=tmp_path / "source/deep/classes.txt")
+    assert found == {"a.jpg": [("pan", *BOX[1:])]}
+
+
+def test_class_files_of_the_folder_above_count_last(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [pan]")
+    texts = {"deep/classes.txt": "cup", "a.txt": "0 .25 .5 .3 .5"}
+    assert imported(tmp_path, "yolo", texts)[0] == {"a.jpg": [BOX]}
+
+
 # --- units -----------------------------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,40 @@ import yaml
 from helpers.annotation_formats.common import Unreadable, class_name, number, one_line, read_text, show
 from helpers.errors import UserError
 
+CLASS_FILES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml", "classes.txt", "obj.names", "classes.names")
 MAX_BYTES = 10_000_000
 PLAIN_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
+
+
+def find_class_file(source):
+    """The file of class names of a `Source`: in its folder, else below it, else in the folder above.
+
+    Raises `UserError` where there is none, and where two in the source's folder or below it give a class two names.
+    """
+    start = source.path if source.path.is_dir() else source.path.parent
+    found = [start / name for name in CLASS_FILES if (start / name).is_file()]
+    if source.path.is_dir():
+        below = (path for path in source.files(".txt", ".yaml", ".yml", ".names") if path.name in CLASS_FILES)
+        found = list(dict.fromkeys((*found, *below)))
+    found = found or [start.parent / name for name in CLASS_FILES if (start.parent / name).is_file()][:1]
+    if not found:
+        raise UserError(f"{source.path}: no file of class names ({', '.join(CLASS_FILES)}); name it with --classFile")
+    names, _ = read_class_file(found[0])
+    for path in found[1:]:
+        for class_id, name in _names_in(path).items():
+            if names.get(class_id, name) != name:
+                other = f"{show(names[class_id])} in {found[0]}"
+                raise UserError(
+                    f"{path}: class {class_id} is {show(name)}, but {other}; name the right file with --classFile"
+                )
+    return found[0]
+
+
+def _names_in(path):
+    try:
+        return read_class_file(path)[0]
+    except UserError:  # a data.yaml without names, for one
+        return {}
 
 
 def read_class_file(path):

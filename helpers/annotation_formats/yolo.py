@@ -9,17 +9,15 @@ import json
 import re
 from functools import partial
 
-from helpers.annotation_formats.class_files import read_class_file
+from helpers.annotation_formats.class_files import find_class_file, read_class_file
 from helpers.annotation_formats.common import NUMBER, Unreadable, bounds, number, point_pairs, read_text, show
 from helpers.annotation_formats.records import Dropped, Record, read_image_file, read_things
 from helpers.errors import UserError
 
-CLASS_FILES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml", "classes.txt", "obj.names", "classes.names")
-
 
 def read(source):
     """One `Record` a text file with boxes or of an image, and one for each image that has none."""
-    class_file = source.class_file or _find_class_file(source)
+    class_file = source.class_file or find_class_file(source)
     classes, key_points = read_class_file(class_file)
     records, with_file, meant, strangers = [], set(), {}, []
     for path in source.files(".txt"):
@@ -92,18 +90,6 @@ def _box(fields, key_points):
     if max(map(abs, box)) > 2:
         raise Unreadable(f"{show(' '.join(fields))} are not fractions of the image, from 0 to 1")
     return box
-
-
-def _find_class_file(source):
-    start = source.path if source.path.is_dir() else source.path.parent
-    for folder in (start, start.parent):
-        for name in CLASS_FILES:
-            if (folder / name).is_file():
-                return folder / name
-    below = [path for path in source.files(".txt", ".yaml", ".yml", ".names") if path.name in CLASS_FILES]
-    if source.path.is_dir() and below:
-        return below[0]
-    raise UserError(f"{source.path}: no file of class names ({', '.join(CLASS_FILES)}); name it with --classFile")
 
 
 def write(images):
