@@ -45,9 +45,11 @@ def run_script(main, *args):
         end = ending(error)
         if end is None:
             raise
-        print(end[0], file=sys.stderr)
-        sys.exit(end[1])
-    sys.exit(code if isinstance(code, int) else 0)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+    # Here the exception is gone, and the progress bars that its frames held have ended their own line.
+    print(end[0], file=sys.stderr)
+    sys.exit(end[1])
 
 
 def ending(error):

@@ -113,6 +113,23 @@ def test_output_that_cannot_be_written_is_an_error(tmp_path, unbuffered):
     assert done.stderr.startswith("ERROR: standard output: No space left") and done.stderr.count("\n") == 1
 
 
+def test_an_error_begins_its_line_where_a_progress_bar_was(tmp_path):
+    body = """
+from tqdm import tqdm
+from helpers.errors import UserError, run_script
+def rows():
+    for number in tqdm(range(9), desc="rows"):
+        yield number
+def main():
+    for number in rows():
+        if number == 3:
+            raise UserError("row 3")
+run_script(main)
+"""
+    done = run(script(tmp_path, body))
+    assert done.returncode == 1 and done.stderr.endswith("\nERROR: row 3\n") and "rows" in done.stderr
+
+
 def test_any_text_can_be_printed_in_any_locale(tmp_path):
     path = script(tmp_path, "print('caf\\udce9 \\u732b')\nsys.stderr.write('\\u732b')\n")
     for encoding in ("ascii", "latin-1", "utf-8"):

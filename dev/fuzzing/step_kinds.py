@@ -65,7 +65,7 @@ def step_kind(name, base, patterns, readers, mutators):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         ended = trial.run(script, "--set", *arguments)
         if ended.code:
-            if not re.search(r"run |delete|again|write|give|name ", ended.err):
+            if not re.search(r"run |delete|again|write|give|name |move", ended.err):
                 raise Wrong(f"an error without advice: {ended.err[-400:]}")
             if trial.random.random() < 0.3:
                 follow_advice(trial, folder, arguments, NN_STEPS if base == "nn" else SVM_STEPS, ended.err)
@@ -101,7 +101,7 @@ def follow_advice(trial, folder, arguments, steps, err):
                 raise Wrong(f"after all steps ran again: {sorted([*missing, *differing])[0]} is not as undisturbed")
             return
         path = re.search(r"ERROR: (/\S+?)[,:]", ended.err)
-        if not path or not re.search(r"delete|remove|move", ended.err):
+        if not path or not re.search(r"delete|remove|move|fix that", ended.err):
             raise Wrong(f"after the advice was followed, for ever: {ended.err[-400:]}")
         there = folder / path[1]
         if there.is_dir() and not there.is_symlink():

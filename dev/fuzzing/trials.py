@@ -89,6 +89,8 @@ class Trial:
 
 def _require_clear_line(ended):
     """Raise `Wrong` for an exit code that no clear line explains."""
+    if "not enough memory" in ended.err:
+        raise OutOfMemory(ended.err[-500:])
     lines = [line for line in (ended.out + ended.err).splitlines() if line.startswith(("ERROR: ", "usage: "))]
     if not lines and "ERROR: " in ended.err:
         raise Wrong(
@@ -146,7 +148,7 @@ def try_case(kind, trial):
             raise Wrong("a file ran code")
     except Wrong as verdict:
         return WRONG, str(verdict), _without_numbers(str(verdict).replace(str(trial.folder), ""))
-    except MemoryError:
+    except (MemoryError, OutOfMemory):
         return MEMORY, traceback.format_exc(), _place(sys.exc_info())
     except BaseException as error:  # whatever it is, it is what this program looks for
         text = traceback.format_exc()

@@ -62,7 +62,7 @@ def run_cases(cases, base, folder, seed, limits=Limits(), jobs=2):
         while waiting or running:
             while waiting and len(running) < jobs:
                 kind, number = waiting.pop()
-                own = Path(folder, f"{kind.name}-{number}")
+                own = Path(folder, f"{kind.name}-{number}".replace(" ", "_"))
                 pid, pipe = _start(kind, number, base, own, seed, limits)
                 running[pipe] = kind, number, own, pid, time.monotonic()
                 selector.register(pipe, selectors.EVENT_READ)
