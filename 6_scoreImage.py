@@ -17,19 +17,22 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 import glob
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 from helpers.dataset import ImageFile, is_image, natural_order, refuse_bad_names
 from helpers.demonstration import draw_beside_truth, draw_lots
-from helpers.detection_files import detection_rows, write_detections
+from helpers.detection_files import detection_rows, prepare_to_write, write_detections
 from helpers.drawing import draw_detections
 from helpers.errors import UserError, run_script
-from helpers.images import read_image, write_image
+from helpers.files import refuse_to_replace
+from helpers.images import is_drawn, read_image, write_image
 from helpers.model_files import model_path, read_description, require_modest, stored_settings
 from helpers.onnx_files import is_onnx, read_onnx
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import THRESHOLD, argument_parser, load_parameters
+from helpers.rules import option, whole
 from helpers.steps import require_parameters, trained_by
 from onnx_stage import OnnxDetector
 from stages import NnDetector, SvmDetector, detect, prepare_image, propose_rois
@@ -45,12 +48,17 @@ def find_images(patterns):
         elif path.is_file():
             paths = [path]
         else:
-            paths = [Path(name) for name in sorted(glob.glob(str(path), recursive=True), key=natural_order)]
-            paths = list(filter(is_image, paths))
+            paths = list(filter(is_image, map(Path, sorted(expand(path), key=natural_order))))
         if not paths:
             raise UserError(f"{pattern}: no image there; give a file, a folder with .jpg or .png files, or a pattern")
         found.update(dict.fromkeys(paths))
     return list(found)
+
+
+def expand(pattern):
+    """Names that a pattern matches; its beginning that exists is no pattern, as in "photos [2024]/*.jpg"."""
+    known = next(folder for folder in (*pattern.parents, Path()) if folder.exists())
+    return glob.glob(os.path.join(glob.escape(str(known)), pattern.relative_to(known)), recursive=True)
 
 
 def score_image(image, detector, params):
@@ -121,12 +129,18 @@ def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_
     """Score images, `demo` test images among them; returns the exit code: 1 if one could not be read, else 0."""
     truth_of = {image.path: truth for image, truth in draw_lots(params, demo).items()} if demo else {}
     paths = list(dict.fromkeys([*find_images(patterns), *truth_of]))
+    refuse_bad_names([ImageFile(path.parent, str(path)) for path in paths])
+    pictures = picture_paths(paths, Path(out or params.results_dir / "scored"))
+    refuse_to_replace([*pictures, *filter(None, [detections_tsv])], [*paths, *filter(None, [model_file])])
+    foreign = [picture for picture in pictures if out and picture.exists() and not is_drawn(picture)]
+    if foreign:
+        raise UserError(f"{foreign[0]}: is there already, and no picture of this script; name another folder")
     if detections_tsv:
-        refuse_bad_names([ImageFile(path.parent, str(path)) for path in paths])
+        prepare_to_write(Path(detections_tsv))
     detector = load_detector(params, model_file)
     threshold = params.vis_decisionThresholds[params.classifier] if threshold is None else threshold
     failed, rows = 0, []
-    for path, picture in zip(paths, picture_paths(paths, Path(out or params.results_dir / "scored")), strict=True):
+    for path, picture in zip(paths, pictures, strict=True):
         start = time.perf_counter()
         try:
             image = read_image(path)
@@ -153,8 +167,16 @@ def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("paths", nargs="*", metavar="PATH", help="an image, a folder of images, or a pattern")
-    parser.add_argument("--demo", type=int, default=0, metavar="N", help="test images to draw by lot (see `seed`)")
-    parser.add_argument("--threshold", type=float, help="least score shown (default: vis_decisionThresholds)")
+    parser.add_argument(
+        "--demo",
+        type=option("--demo", whole(1, 10**6)),
+        default=0,
+        metavar="N",
+        help="test images to draw by lot (see `seed`)",
+    )
+    parser.add_argument(
+        "--threshold", type=option("--threshold", THRESHOLD), help="least score shown (default: vis_decisionThresholds)"
+    )
     parser.add_argument("--out", metavar="FOLDER", help="where the pictures go (default: results/<dataset>/scored)")
     parser.add_argument("--detectionsTsv", metavar="FILE", help="write all detections in the format of 5_evaluate.py")
     parser.add_argument("--model", metavar="FILE", help="a model of step 3 or 7; its own parameters hold")

@@ -19,6 +19,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 from pathlib import Path
 
 from helpers.errors import UserError, run_script
+from helpers.files import refuse_to_replace
 from helpers.model_files import model_path, read_description, stored_settings
 from helpers.onnx_files import is_onnx, write_onnx
 from helpers.parameters import argument_parser, load_parameters
@@ -37,6 +38,7 @@ def main(params, model_file=None, out=None):
         raise UserError(f"{out}: call it {out.name}.onnx; that is how 6_scoreImage.py knows what it is")
     if not path.is_file():
         raise UserError(f'{path}: no model there; run 3_runNetwork.py with classifier = "nn", or name one with --model')
+    refuse_to_replace([out], [path])
     description = read_description(path)
     trained = load_parameters(["network_device=cpu"], stored=stored_settings(description, path))
     write_onnx(out, to_onnx(load_model(path, trained), trained), description)

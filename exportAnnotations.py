@@ -62,6 +62,9 @@ def main(params, format_name, dataset, target, link=False, without_excluded=Fals
     image_dir, target, form = params.replace(datasetName=dataset).image_dir, Path(target), FORMATS[format_name]
     if os.path.lexists(target) and not force:
         raise UserError(f"{target}: exists already; name another folder, or add --force to rename it")
+    own, other = target.resolve(), image_dir.resolve()
+    if own == other or own in other.parents or other in own.parents:
+        raise UserError(f"{target}: it and the data set {image_dir} lie in one another; name another folder")
     files = list_folder_images(image_dir)
     if not files:
         raise UserError(f"{image_dir}: no image in it")

@@ -5,13 +5,15 @@ suppression left, 0 for what it removed; removed ones are listed from the score 
 by score within an image; numbers are written so that they read back exactly.
 """
 
+import math
+import os
 from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
 
 from helpers.errors import UserError
-from helpers.files import atomic_path
+from helpers.files import atomic_path, require_file
 
 HEAD = ("image", "label", "score", "x1", "y1", "x2", "y2", "kept")
 
@@ -33,6 +35,16 @@ def write_detections(path, rows):
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write("\t".join(HEAD) + "\n")
         file.writelines(row + "\n" for row in rows)
+
+
+def prepare_to_write(path):
+    """Make the folder for a file of detections; raises `UserError` where `path` is a file of another kind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        require_file(path, math.inf, "name another place for the detections")
+        with open(path, "rb") as file:
+            if file.readline(200).rstrip(b"\r\n") != "\t".join(HEAD).encode():
+                raise UserError(f"{path}: is there already and holds no detections; name another file")
 
 
 def read_detections(path, all_classes):

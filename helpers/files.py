@@ -118,6 +118,28 @@ def read_lines(path):
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def refuse_to_replace(outputs, inputs):
+    """Raise `UserError` where a file that is to be written is one of those that are read, or another one to be written,
+    under whatever path, link or spelling."""
+    taken = {}
+    for path in inputs:
+        with contextlib.suppress(OSError):  # what cannot be read is reported by its reader
+            taken[_identity(path)] = path
+    for path in outputs:
+        try:
+            identity = _identity(path)
+        except OSError:  # not there yet
+            identity = os.path.realpath(path)
+        if identity in taken:
+            raise UserError(f"{path}: would replace {taken[identity]}; name another place for what is written")
+        taken[identity] = f"{path}, which is written as well"
+
+
+def _identity(path):
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
 def require_file(path, most, advice):
     """Raise `UserError` unless there is a regular file of at most `most` bytes: a device or a pipe may never end."""
     try:

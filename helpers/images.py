@@ -62,6 +62,9 @@ def _opened(path, formats):
         raise UserError(f"{path}: not a readable image ({reason}); export it again as JPEG or PNG") from error
 
 
+DRAWN = b"a picture of a script"
+
+
 def _orientation(image):
     try:
         value = image.getexif().get(EXIF_ORIENTATION, 1)
@@ -175,6 +178,18 @@ def scale_below(image, max_pixels):
 
 
 def write_image(path, image, quality=90):
-    """Write a uint8 RGB array as JPEG or PNG, after the suffix of `path`, at once or not at all."""
+    """Write a uint8 RGB array as JPEG or PNG, after the suffix of `path`, at once or not at all.
+
+    A comment in a JPEG says whose it is, see `is_drawn`.
+    """
     with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, quality=quality)
+        Image.fromarray(image).save(temporary, quality=quality, comment=DRAWN)
+
+
+def is_drawn(path):
+    """Whether a JPEG was written by `write_image`: it may be replaced, a photo may not."""
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            return image.info.get("comment") == DRAWN
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False

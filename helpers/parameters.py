@@ -307,9 +307,7 @@ class _Parser(argparse.ArgumentParser):
 
 def argument_parser(description, keeps=True):
     """A parser with the options that every script has: --set name=value ..., and, if it `keeps`, --keep."""
-    parser = _Parser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     if keeps:
         parser.add_argument(
             "--keep", action="store_true", help="keep them with the data set, in data/<dataset>/parameters.txt"

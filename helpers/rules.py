@@ -193,6 +193,11 @@ def checked(name, value, rule):
         raise UserError(f"{name} = {shown(value)}: must be {rule.describe()}") from None
 
 
+def option(name, rule):
+    """What argparse takes as the `type` of a number of the command line: the same rules hold as for parameters."""
+    return lambda text: checked(name, text, rule)
+
+
 def shown(value):
     """A value for a message, as Python writes it, cut where that is long."""
     try:
