@@ -111,7 +111,7 @@ class ImageIndex:
         place = self.place_of(near)
         refused = []
         for parts in dict.fromkeys(spelled for name in names for spelled in spellings(name)):
-            spots = [Spot(image, own, parts, place) for image, own in self._spots.get(_key(_stem(parts[-1])), ())]
+            spots = [Spot(image, own, parts, place) for image, own in self._like(parts[-1])]
             whole = [spot for spot in spots if spot.whole_name]
             fitting = [spot for spot in whole or spots if not strict or self._is_evident(spot, Path(near).stem, size)]
             if fitting:
@@ -125,7 +125,11 @@ class ImageIndex:
 
     def like(self, name):
         """The images that a file of this name might be about, wherever they lie."""
-        return [image for image, _ in self._spots.get(_key(_stem(name)), ())]
+        return [image for image, _ in self._like(name)]
+
+    def _like(self, name):
+        """[(image, parts)] of a name that has a suffix or not: "a.jpg" is a.jpg, or a.jpg.png without its suffix."""
+        return [spot for key in {_key(_stem(name)): 0, _key(name): 0} for spot in self._spots.get(key, ())]
 
     def place_of(self, path):
         """The folders of a file below one of the index's own; whatever else it lies in says nothing."""
@@ -239,10 +243,12 @@ def _nearest(spots, parts, near, size):
 
 
 def spellings(name):
-    """The parts of the paths that a name may mean: as it is, without the %20 of URLs, and the path of a URL."""
+    """The parts of the paths that a name may mean: as it is, without spaces around it and without the %20 of URLs, and
+    the path of a URL. A backslash may be a letter of a name here."""
     urls = [urlsplit(name).path] if re.match(r"[a-z]{2,}://", name, re.IGNORECASE) and _is_url(name) else []
-    paths = (path_parts(text) for text in dict.fromkeys((name, unquote(name), *urls, *map(unquote, urls))))
-    return [parts for parts in paths if parts]
+    texts = [other for text in (name, unquote(name), *urls, *map(unquote, urls)) for other in (text, text.strip())]
+    own = [tuple(name.split("/"))] if "\\" in name and os.sep == "/" else []
+    return [parts for parts in dict.fromkeys([*own, *map(path_parts, texts)]) if parts]
 
 
 def _is_url(name):
@@ -255,7 +261,7 @@ def _is_url(name):
 
 def path_parts(name):
     """The parts of a path of any system, without drive, root, "." and ".."."""
-    parts = [part for part in re.split(r"[\\/]+", name.strip()) if part not in ("", ".", "..")]
+    parts = [part for part in re.split(r"[\\/]+", name) if part not in ("", ".", "..")]
     return tuple(parts[1:] if parts and re.fullmatch(r"[A-Za-z]:", parts[0]) else parts)
 
 
