@@ -162,6 +162,7 @@ def test_voc_parts_polygons_and_turned_boxes(tmp_path):
     <object><name>pan</name><polygon><x1>11</x1><y1>21</y1><x2>40</x2><y2>30</y2><x3>20</x3><y3>60</y3></polygon></object>
     <object><name>pan</name><robndbox><cx>51</cx><cy>41</cy><w>20</w><h>10</h><angle>1.5707963267948966</angle></robndbox>
     </object>"""
+    objects += "<object><name>pan</name><deleted>1</deleted><polygon/></object>"  # LabelMe's old web page
     text = f"<annotation><filename>other.png</filename>{objects}</annotation>"
     found, _, _ = imported(tmp_path, "voc", {"Annotations/a.xml": text}, ("JPEGImages/a.jpg", "JPEGImages/other.png"))
     assert found == {

@@ -13,7 +13,7 @@ import pytest
 from conftest import forged_png
 from PIL import Image
 from test_annotation_formats import coco, imported
-from test_dropped_objects import BOX, coco_of, labelme, voc
+from test_dropped_objects import BOX, coco_of, labelme, voc, vott
 
 import importAnnotations
 from helpers.errors import UserError
@@ -98,6 +98,23 @@ def test_a_name_that_two_images_may_have_costs_them_both(tmp_path):
     assert found == {"b.jpg": []} and 'image "a.jpg" may be x/a.jpg or y/a.jpg' in notes
 
 
+def test_capital_letters_tell_two_images_apart(tmp_path):
+    texts = {"classes.txt": "cup", "a.txt": ROW, "A.txt": "0 .5 .5 .2 .5"}
+    found, _, _ = imported(tmp_path, "yolo", texts, ("a.jpg", "A.jpg"))
+    assert sorted(found.values()) == [[BOX], [("cup", 40, 20, 60, 60)]]
+
+
+def test_votts_paths_tell_images_of_one_name_apart(tmp_path):
+    regions = {"set%201": vott()["regions"], "set2": vott({"tags": ["pan"], "boundingBox": dict.fromkeys(
+        ("left", "top", "width", "height"), 9)})["regions"]}  # fmt: skip
+    assets = {
+        folder: {"asset": {"name": "1.jpg", "path": f"file:/C:/x/{folder}/1.jpg"}, "regions": items}
+        for folder, items in regions.items()
+    }
+    found, _, _ = imported(tmp_path, "vott", {"x.json": {"assets": assets}}, ("set 1/1.jpg", "set2/1.jpg"))
+    assert found == {"set 1_1.jpg": [BOX], "set2_1.jpg": [BOX, ("pan", 9, 9, 18, 18)]}
+
+
 # --- label files without photos --------------------------------------------------------------------------------------
 
 
@@ -116,16 +133,17 @@ def test_label_files_without_photos_are_told_by_their_content(tmp_path):
 # --- photos inside of annotation files -------------------------------------------------------------------------------
 
 
-def encoded(form="PNG", size=(100, 80)):
+def encoded(form="PNG", size=(100, 80), cut=None):
     buffer = io.BytesIO()
     Image.new("RGB", size, (9, 90, 60)).save(buffer, form)
-    return base64.b64encode(buffer.getvalue()).decode()
+    text = base64.b64encode(buffer.getvalue()).decode()
+    return "\n".join(text[start : start + cut] for start in range(0, len(text), cut)) if cut else text
 
 
 def test_labelmes_photo_inside_of_its_file_is_read(tmp_path):
     texts = {
         "a.json": labelme(name="a.jpg", imageData=encoded("JPEG")),
-        "b.json": labelme(name="..\\elsewhere\\photo.jpg", imageData=encoded("PNG")),
+        "b.json": labelme(name="..\\elsewhere\\photo.jpg", imageData="data:image/png;base64," + encoded("PNG", cut=76)),
         "c.json": labelme(name="c.jpg", imageData=encoded("PNG", (50, 40))),  # says 100 x 80
         "d.json": labelme(name="d.jpg", imageData="not base64"),
         "e.json": labelme(name="e.jpg", imageData=base64.b64encode(b"no image").decode()),

@@ -41,6 +41,6 @@ def find_or_unpack(source, path, names, size, data):
 
 def _decode(data):
     try:
-        return base64.b64decode(data.rpartition(",")[2], validate=True)
+        return base64.b64decode("".join(data.rpartition(",")[2].split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Unreadable("the photo is missing, and imageData is not base64") from error

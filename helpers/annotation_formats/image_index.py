@@ -228,7 +228,8 @@ def _nearest(spots, parts, near, size):
         own = spot.parts[:-1]
         likeness = sum(_key(part) in map(_key, spot.place) or (len(part) > 2 and part in near.stem) for part in own)
         beside = spot.image.path.parent == near.parent.joinpath(*parts[:-1])
-        return beside, spot.common, spot.common == len(own), spot.parts[-1] == parts[-1], spot.corresponds, likeness
+        same = spot.parts[-1] == parts[-1], _stem(spot.parts[-1]) == _stem(parts[-1])  # in small and capital letters
+        return beside, spot.common, spot.common == len(own), *same, spot.corresponds, likeness
 
     ranks = [rank(spot) for spot in spots]
     best = list(dict.fromkeys(spot.image for spot, own in zip(spots, ranks, strict=True) if own == max(ranks)))

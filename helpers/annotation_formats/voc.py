@@ -44,7 +44,7 @@ def read_record(path):
     names = tuple(text for text in (path.stem + os.path.splitext(name)[1], path.stem, name) if text)
     size = positive_size(root.findtext("size/width"), root.findtext("size/height"))
     objects = list(root.iter("object"))
-    items = [(f"object {count}", element) for count, element in enumerate(objects, 1)]
+    items = [(f"object {count}", item) for count, item in enumerate(objects, 1) if not _says(item, "deleted")]
     inside = {box for element in objects for box in element.iter("bndbox")}
     items += [("<bndbox>", box) for box in root.iter("bndbox") if box not in inside]
     return Record(path, names, *read_things(items, _class, _box, _is_difficult), size)
@@ -55,7 +55,11 @@ def _class(element):
 
 
 def _is_difficult(element):
-    return (element.findtext("difficult") or "").strip() in ("1", "true", "True")
+    return _says(element, "difficult")
+
+
+def _says(element, flag):
+    return (element.findtext(flag) or "").strip() in ("1", "true", "True")
 
 
 def _box(element):

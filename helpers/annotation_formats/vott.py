@@ -51,7 +51,8 @@ def _record(path, item, where):
     size = asset.get("size") if isinstance(asset.get("size"), dict) else {}
     size = positive_size(size.get("width"), size.get("height"))
     split = asset["subset"] if isinstance(asset.get("subset"), str) else None
-    return Record(path, (asset["name"],), things, dropped, size, subdir=split, where=where)
+    names = (asset["path"], asset["name"]) if isinstance(asset.get("path"), str) else (asset["name"],)
+    return Record(path, names, things, dropped, size, subdir=split, where=where)
 
 
 def _tagged(regions):
