@@ -25,9 +25,10 @@ from helpers.annotation_view import LabelPainter
 from helpers.annotation_window import WINDOW, parse_window, require_display, run_window
 from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
 from helpers.errors import UserError, run_script
+from helpers.fonts import drawable_names
 from helpers.images import read_image
 from helpers.layouts.folders import classes_in
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import BACKGROUND, argument_parser, load_parameters
 from PARAMETERS import datasets
 
 
@@ -64,6 +65,7 @@ def main(classes, folder, window=WINDOW):
     if not images:
         raise UserError(f"{folder}: no box in this folder; draw some with  python3 A1_annotateImages.py {folder}")
     print(f"classes: {', '.join(classes) or 'none so far; type the first one in the window'}")
+    drawable_names((BACKGROUND, *classes))  # says on stderr which are shown as numbers
     require_display()
     session = LabelSession(images, classes)
     run_window("A2 annotate labels", session, LabelPainter(read_image, HELP), window)

@@ -1,16 +1,15 @@
 """Pictures of what the annotation scripts show: a view and the image in, uint8 RGB of the window's size out."""
 
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from helpers.annotation_geometry import fit_image, surroundings
 from helpers.annotation_session import MARGIN, STATUS_HEIGHT
 from helpers.drawing import CLASS_COLORS, GREY, INK, WHITE, DrawnBox, class_color, draw_boxes
+from helpers.fonts import can_draw, lettering
 
 GROUND, BAR, PANEL = (52, 54, 58), (32, 33, 36), (44, 46, 50)
 BOX_COLOR, HOVER_COLOR, DRAFT_COLOR = CLASS_COLORS[0], CLASS_COLORS[4], CLASS_COLORS[1]
@@ -81,7 +80,7 @@ class LabelPainter:
         fit = fit_image((x2 - x1, y2 - y1), area)
         _paste(picture, image[y1:y2, x1:x2], fit)
         color = class_color(class_id) if class_id else WHITE
-        drawn = DrawnBox(fit.to_screen(np.subtract(box, (x1, y1, x1, y1))), color, caption)
+        drawn = DrawnBox(fit.to_screen(np.subtract(box, (x1, y1, x1, y1))), color, _shown(caption, class_id))
         picture = draw_boxes(picture, [drawn])
         if overview:
             fit = fit_image(image.shape[1::-1], overview)
@@ -90,13 +89,6 @@ class LabelPainter:
                 _outline(picture, fit.to_screen(other), GREY, 1)
             _outline(picture, fit.to_screen(box), HOVER_COLOR)
         return picture
-
-
-@lru_cache
-def _font(size, bold=False):
-    """DejaVu Sans, which comes with matplotlib."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size)
 
 
 def _paste(picture, image, fit):
@@ -114,11 +106,11 @@ def _paste(picture, image, fit):
 
 def _draw_hint(picture, text):
     """A line of text on a dark label at the top of the picture."""
-    font = _font(FONT_SIZE)
-    text = _shorten(text, font, picture.shape[1] - 6 * MARGIN)
-    width, height = round(font.getlength(text)) + 4 * MARGIN, 2 * FONT_SIZE + 4
+    font = lettering(FONT_SIZE)
+    text = font.shorten(text, picture.shape[1] - 6 * MARGIN)
+    width, height = round(font.length(text)) + 4 * MARGIN, 2 * FONT_SIZE + 4
     tile = Image.new("RGB", (width, height), BAR)
-    ImageDraw.Draw(tile).text((2 * MARGIN, height / 2), text, HOVER_COLOR, font, "lm")
+    font.draw(ImageDraw.Draw(tile), (2 * MARGIN, height / 2), text, HOVER_COLOR, "lm")
     left = (picture.shape[1] - width) // 2
     picture[2 * MARGIN : 2 * MARGIN + height, left : left + width] = np.asarray(tile)
 
@@ -151,6 +143,11 @@ def _draw_crosshair(picture, cursor, bottom):
     picture[y], picture[:bottom, x] = WHITE, WHITE
 
 
+def _shown(name, class_id):
+    """A class name, or its number where no font has its letters."""
+    return name if can_draw(name) or not class_id else f"#{class_id}"
+
+
 def _draw_button(picture, button):
     x1, y1, x2, y2 = button.place
     color = class_color(button.class_id)
@@ -158,27 +155,28 @@ def _draw_button(picture, button):
     tile = Image.new("RGB", (x2 - x1, y2 - y1), fill)
     brush, height = ImageDraw.Draw(tile), y2 - y1
     ink = (INK if np.dot(color, (0.299, 0.587, 0.114)) > 125 else WHITE) if button.chosen else WHITE
-    font, edge = _font(max(9, min(FONT_SIZE, height - 10))), max(18, min(height, 34))
+    font, edge = lettering(max(9, min(FONT_SIZE, height - 10))), max(18, min(height, 34))
     brush.rectangle((0, 0, 5, height), color)
-    brush.text((6 + edge / 2, height / 2), button.key, ink, _font(font.size, True), "mm")
-    brush.text((6 + edge, height / 2), _shorten(button.label, font, x2 - x1 - edge - 12), ink, font, "lm")
+    lettering(font.size, True).draw(brush, (6 + edge / 2, height / 2), button.key, ink, "mm")
+    label = font.shorten(_shown(button.label, button.class_id), x2 - x1 - edge - 12)
+    font.draw(brush, (6 + edge, height / 2), label, ink, "lm")
     picture[y1:y2, x1:x2] = np.asarray(tile)
 
 
 def _draw_entry(picture, text, area):
     """A field with the text that is being typed, at the top of area (x, y, w, h)."""
-    font, big = _font(FONT_SIZE), _font(FONT_SIZE + 8)
+    font, big = lettering(FONT_SIZE), lettering(FONT_SIZE + 8)
     width, height = min(560, area[2] - 2 * MARGIN), 116
     tile = Image.new("RGB", (width, height), BAR)
     brush = ImageDraw.Draw(tile)
     brush.rectangle((0, 0, width - 1, height - 1), outline=HOVER_COLOR, width=2)
-    brush.text((20, 22), _shorten("What is in the frame? Type its class", font, width - 40), WHITE, font, "lm")
+    font.draw(brush, (20, 22), font.shorten("What is in the frame? Type its class", width - 40), WHITE, "lm")
     brush.rectangle((20, 40, width - 21, 78), WHITE)
     room = width - 60
-    while big.getlength(text) > room:
+    while big.length(text) > room:
         text = text[1:]  # its end is what one looks at
-    brush.text((28, 59), text + "|", INK, big, "lm")
-    brush.text((20, 97), _shorten("Enter: take it    Esc: give up", font, width - 40), GREY, font, "lm")
+    big.draw(brush, (28, 59), text + "|", INK, "lm")
+    font.draw(brush, (20, 97), font.shorten("Enter: take it    Esc: give up", width - 40), GREY, "lm")
     left, top = area[0] + (area[2] - width) // 2, area[1] + MARGIN
     picture[top : top + height, left : left + width] = np.asarray(tile)
 
@@ -187,42 +185,33 @@ def _finish(picture, view, help_rows, title):
     """The picture with the status line, and the help over it where it is asked for."""
     width, height = view.canvas
     bar = Image.new("RGB", (width, STATUS_HEIGHT), BAR)
-    brush, font, middle = ImageDraw.Draw(bar), _font(FONT_SIZE), STATUS_HEIGHT // 2
+    brush, font, middle = ImageDraw.Draw(bar), lettering(FONT_SIZE), STATUS_HEIGHT // 2
     hint = "h  help"
-    right = width - MARGIN - font.getlength(hint)
-    brush.text((right, middle), hint, (190, 190, 190), font, "lm")
-    status = _shorten(view.status, font, right - 2 * MARGIN)
-    brush.text((MARGIN, middle), status, WHITE, font, "lm")
-    left = 4 * MARGIN + font.getlength(status)
-    message = _shorten(view.message, font, right - 2 * MARGIN - left)
-    brush.text((left, middle), message, HOVER_COLOR, font, "lm")
+    right = width - MARGIN - font.length(hint)
+    font.draw(brush, (right, middle), hint, (190, 190, 190), "lm")
+    status = font.shorten(view.status, right - 2 * MARGIN)
+    font.draw(brush, (MARGIN, middle), status, WHITE, "lm")
+    left = 4 * MARGIN + font.length(status)
+    message = font.shorten(view.message, right - 2 * MARGIN - left)
+    font.draw(brush, (left, middle), message, HOVER_COLOR, "lm")
     picture[height - STATUS_HEIGHT :] = np.asarray(bar)
     return _draw_help(picture, help_rows, title) if view.help else picture
 
 
 def _draw_help(picture, rows, title):
     """Keys and what they do, on a dark panel in the middle."""
-    font, line, pad = _font(FONT_SIZE), round(1.9 * FONT_SIZE), 28
-    column = max(_font(FONT_SIZE, True).getlength(key) for key, _ in rows) + pad
-    wanted = column + max(font.getlength(text) for _, text in rows) + 2 * pad + 2
+    font, line, pad = lettering(FONT_SIZE), round(1.9 * FONT_SIZE), 28
+    column = max(lettering(FONT_SIZE, True).length(key) for key, _ in rows) + pad
+    wanted = column + max(font.length(text) for _, text in rows) + 2 * pad + 2
     width = min(round(wanted), picture.shape[1])
     height = min(line * (len(rows) + 1) + 2 * pad, picture.shape[0])
     left, top = (picture.shape[1] - width) // 2, (picture.shape[0] - height) // 2
     dimmed = Image.fromarray(picture // 2)
     brush = ImageDraw.Draw(dimmed)
     brush.rounded_rectangle((left, top, left + width, top + height), 10, BAR, GREY)
-    brush.text((left + pad, top + pad + line * 0.3), title, WHITE, _font(FONT_SIZE + 3, True), "lm")
+    lettering(FONT_SIZE + 3, True).draw(brush, (left + pad, top + pad + line * 0.3), title, WHITE, "lm")
     for row, (key, text) in enumerate(rows, start=1):
         y = top + pad + line * (row + 0.5)
-        brush.text((left + pad, y), key, HOVER_COLOR, _font(FONT_SIZE, True), "lm")
-        brush.text((left + pad + column, y), _shorten(text, font, width - 2 * pad - column), WHITE, font, "lm")
+        lettering(FONT_SIZE, True).draw(brush, (left + pad, y), key, HOVER_COLOR, "lm")
+        font.draw(brush, (left + pad + column, y), font.shorten(text, width - 2 * pad - column), WHITE, "lm")
     return np.array(dimmed)
-
-
-def _shorten(text, font, width):
-    """The text, or its beginning and "…" where it is wider than `width` pixels."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…" if text else ""

@@ -7,7 +7,7 @@ number, and that is said once.
 import re
 import sys
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def system_fonts():
     return tuple(sorted(paths, key=lambda path: (bool(SPECIAL.search(Path(path).stem)), Path(path).name, path)))
 
 
-@lru_cache
+@cache
 def _code_points(path):
     try:
         return frozenset(FT2Font(path).get_charmap())
@@ -39,7 +39,7 @@ def _code_points(path):
         return frozenset()
 
 
-@lru_cache
+@cache
 def _truetype(path, size):
     return ImageFont.truetype(path, size)
 
@@ -98,7 +98,7 @@ class Lettering:
 
     def shorten(self, text, width):
         """The text, or its beginning and "…" where it is wider than `width` pixels; "" where nothing fits."""
-        text = text[: round(width) + 1]  # no letter of those that are seen is narrower than a pixel
+        text = text[: max(0, round(width)) + 1]  # no letter of those that are seen is narrower than a pixel
         if self.length(text) <= width:
             return text
         low, high = 0, len(text)  # the number of letters that fit lies between, the upper end out

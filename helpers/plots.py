@@ -3,6 +3,7 @@
 import math
 import textwrap
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
@@ -12,6 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from helpers.drawing import class_color
 from helpers.files import atomic_path
+from helpers.fonts import drawable_names, plot_families
+from helpers.parameters import BACKGROUND
 
 THINNEST, WIDER = 1.6, 0.7  # points: the width of the last curve, and what each one before it has more
 DASH = 5.0  # widths of the line: a dash of each of several equal curves
@@ -70,7 +73,9 @@ def plot_precision_recall(curves, aps):
 
     curves: name -> `Curve`; aps: name -> AP or None.
     """
-    shown = {name: (_color(k), curve) for k, (name, curve) in enumerate(curves.items(), 1) if curve.nr_objects}
+    names = _names((BACKGROUND, *curves))
+    shown = {names[k]: (_color(k), curve) for k, curve in enumerate(curves.values(), 1) if curve.nr_objects}
+    aps = {names[k]: aps[name] for k, name in enumerate(curves, 1)}
     if len(shown) > MOST_CURVES:
         return _plot_each(shown, aps)
     figure, axes = new_figure(6.0, 5.0)
@@ -82,6 +87,13 @@ def plot_precision_recall(curves, aps):
     if axes.lines:
         add_legend(figure, axes.lines)
     return figure
+
+
+def _names(all_classes):
+    """Class names as they can be drawn, with fonts that have their letters in force."""
+    names = drawable_names(tuple(all_classes))
+    matplotlib.rcParams["font.family"] = plot_families(names)
+    return names
 
 
 def _color(class_id):
@@ -120,7 +132,7 @@ def plot_confusion(matrix, all_classes, threshold):
 
     Colours are shares of the row, on a scale that sets one object in eight off from none and from all.
     """
-    names = [wrap(name) for name in ("(none)", *all_classes[1:])]
+    names = [wrap(name) for name in ("(none)", *_names(all_classes)[1:])]
     longest = max(len(row) for name in names for row in name.split("\n"))
     rows = max(name.count("\n") + 1 for name in names)
     cells, letters = max(0.55, 0.17 * rows) * len(names), 0.075 * longest

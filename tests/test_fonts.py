@@ -4,6 +4,7 @@ can be told from the others even where no font does, and that is said once, in o
 
 import importlib
 
+import matplotlib
 import numpy as np
 import pytest
 from conftest import run_steps, tiny_params
@@ -12,8 +13,11 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image, ImageDraw
 
 from helpers import fonts
+from helpers.annotation_labels import Button
+from helpers.annotation_view import _draw_button
 from helpers.drawing import DrawnBox, detection_boxes, draw_boxes, side_by_side
 from helpers.fonts import can_draw, drawable_names, lettering, plot_families
+from helpers.plots import plot_confusion, write_figure
 
 
 def make_font(path, letters, family="Test"):
@@ -50,7 +54,8 @@ def use(monkeypatch):
             function.cache_clear()
         monkeypatch.setattr(fonts, "system_fonts", lambda: tuple(paths))
 
-    yield use_fonts
+    with matplotlib.rc_context():
+        yield use_fonts
     for function in (fonts._font_with, fonts._code_points, fonts.drawable_names, fonts._truetype):
         function.cache_clear()
 
@@ -142,4 +147,23 @@ def test_the_pipeline_says_it_once(tiny, use, capsys):
     params = tiny_params(tiny, classes="牛奶,square", roi_engine="grid")
     run_steps(params, 1, 2)
     importlib.import_module("B2_visualizeInputs").main(params)
+    assert capsys.readouterr().err.count("NOTE: no font here") == 1
+
+
+def test_plots_and_windows_use_these_fonts(tmp_path, use, capsys):
+    use(make_font(tmp_path / "a.ttf", "牛", "Test Window Font"))
+    matrix = np.array([[0, 1, 1], [1, 3, 0], [0, 0, 4]])
+    names = ("__background__", "牛", "鸡")
+    figure = plot_confusion(matrix, names, 0.5)
+    write_figure(tmp_path / "1.png", figure)  # a missing letter would be a warning, which is an error here
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels == ["(none)", "牛", "#2"]
+    assert "Test Window Font" in matplotlib.rcParams["font.family"]
+    buttons = []
+    for label, class_id in (("牛", 1), ("鸡", 2), ("#2", 2), ("", 2)):
+        picture = np.zeros((40, 200, 3), np.uint8)
+        _draw_button(picture, Button("1", label, (0, 0, 200, 40), class_id, False, False))
+        buttons.append(picture)
+    assert np.array_equal(buttons[1], buttons[2]) and (buttons[1] != buttons[3]).any()
+    assert (buttons[0] != buttons[3]).any()
     assert capsys.readouterr().err.count("NOTE: no font here") == 1
