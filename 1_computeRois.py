@@ -4,7 +4,8 @@
 
 PASCAL VOC's images get the ROIs that were published with Fast R-CNN, where getData.py put them.
 One ROI a row, `x1 TAB y1 TAB x2 TAB y2` in pixels of the image, most promising first: selective search, then the grid.
-All images are worked on in parallel; interrupted runs continue with the images not yet done.
+All images are worked on in parallel; interrupted runs continue with the images not yet done. What later steps need, the
+network's weights and room on the disk, is looked at first.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
@@ -27,6 +28,7 @@ from helpers.published_rois import PublishedRois
 from helpers.sources import list_images, published_files, require_images
 from helpers.step_run import StepRun
 from helpers.steps import ROIS
+from needs import check_needs
 from stages import propose_rois
 
 
@@ -55,6 +57,7 @@ def main(params):
     """Write the ROIs of all images of the data set; returns the number of ROIs of each image computed in this run."""
     images = list_images(params)
     require_images(images, params, "positive", "testImages")
+    check_needs(params)
     outputs = {image.key: roi_path(params.roi_dir, image) for image in images}
     counts = {}
     with StepRun(params, ROIS) as run:

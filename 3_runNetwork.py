@@ -35,6 +35,7 @@ from helpers.parameters import run_step
 from helpers.step_run import StepRun
 from helpers.steps import FEATURES, INPUTS, TRAINING, require
 from helpers.weights import get_weights
+from needs import output_bytes, require_room
 from stages import (
     build_network,
     describe_mirrored,
@@ -108,9 +109,12 @@ def main(params):
     if ranks.is_first:
         get_weights(params)  # downloaded now if need be, since the record holds their fingerprint
     ranks.wait()
+    entries = {image_set: read_inputs(params.cntk_files_dir, image_set) for image_set in ("train", "test")}
+    if ranks.is_first:
+        nr_rois = [int(images.nr_rois.sum()) for images in entries.values()]
+        require_room(params, output_bytes(params, *nr_rois), f"{sum(nr_rois)} ROIs")
     if params.classifier == "nn":
         train(params, ranks)
-    entries = {image_set: read_inputs(params.cntk_files_dir, image_set) for image_set in ("train", "test")}
     outputs = {
         (image_set, index): feature_path(params.cntk_files_dir, image_set, params.classifier, index)
         for image_set, images in entries.items()

@@ -86,11 +86,18 @@ def get_weights(params):
         except UserError as error:
             raise UserError(
                 f"no ImageNet weights for {params.network}: {error}. Put the file {path.name} into {RESOURCES} "
-                "by hand, or set networkWeights to a file of your own"
+                f"by hand, or set networkWeights to a file of your own{_without_network(params.network)}"
             ) from error
     elif path is not None and params.networkWeights == "auto":
         _check_hash(path)
     return path
+
+
+def _without_network(network):
+    """What else there is for somebody who cannot download, in words."""
+    if (RESOURCES / f"{network}-grocery.safetensors").is_file():
+        return '. Without a network connection networkWeights="bundled" works, a small network that ships with this'
+    return '. Without a network connection network="squeezenet1_1" networkWeights="bundled" works'
 
 
 def _hash_prefix(path):
