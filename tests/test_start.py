@@ -121,7 +121,8 @@ def rows():
     for number in tqdm(range(9), desc="rows"):
         yield number
 def main():
-    for number in rows():
+    listed = rows()
+    for number in listed:
         if number == 3:
             raise UserError("row 3")
 run_script(main)
