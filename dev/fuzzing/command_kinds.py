@@ -4,8 +4,8 @@ import json
 import math
 import re
 
-from fuzzing.base import NN_STEPS, SVM_STEPS, settings
-from fuzzing.mutation import NUMBERS, WORDS
+from fuzzing.base import NN_STEPS, SVM_STEPS, TINY, settings
+from fuzzing.mutation import NUMBERS, SAME, WORDS, mutate_bytes, mutate_text
 from fuzzing.trials import CLEAN, RIGHT, Kind, Wrong
 
 LITERALS = (
@@ -61,6 +61,24 @@ def _require_numbers(path):
             raise Wrong(f"{path.name}: {name} is {value}")
 
 
+def _kept(trial):
+    """A file of parameters that are kept with the data set."""
+    folder = trial.copy("svm")
+    rows = [f"{name}={value}" for name, value in TINY.items() if name not in ("datasetName", "network_device")]
+    text = "\n".join(["# of the tiny data set", *rows, "svm_C=0.003", ""])
+    mutation = trial.random.choice((mutate_text, mutate_text, mutate_bytes))(text.encode(), trial.random)
+    (folder / "data/tiny/parameters.txt").write_bytes(mutation.data)
+    trial.done.append(f"parameters.txt: {mutation.text}")
+    for script in SVM_STEPS:
+        if trial.run(f"{script}.py", "--set", "datasetName=tiny", *settings(folder)[-3:]).code:
+            if mutation.effect == SAME:
+                raise Wrong(f"refused what says the same in another way ({mutation.text})")
+            return CLEAN
+    for path in (folder / "results").rglob("evaluation_*.json"):
+        _require_numbers(path)
+    return RIGHT
+
+
 def _options(trial):
     """The options of the scripts beside the steps."""
     random = trial.random
@@ -101,4 +119,4 @@ def _options(trial):
     return CLEAN if ended.code else RIGHT
 
 
-COMMAND_KINDS = [Kind("parameters", _literal), Kind("options", _options)]
+COMMAND_KINDS = [Kind("parameters", _literal), Kind("kept parameters", _kept), Kind("options", _options)]

@@ -33,7 +33,7 @@ def change(path, others, trial, mutators):
         data = path.read_bytes()
         path.write_bytes(other.read_bytes())
         other.write_bytes(data)
-        trial.done.append(f"{path.name} and {other.name} exchanged")
+        trial.done.append(f"{path.relative_to(trial.folder)} and {other.relative_to(trial.folder)} exchanged")
     elif what < 0.10:
         path.unlink()
         trial.done.append(f"{path.name} removed")

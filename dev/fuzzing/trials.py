@@ -103,7 +103,7 @@ def _require_clear_line(ended):
     if ended.code and not lines:
         raise Wrong(f"exit code {ended.code} without a line ERROR: {ended.err[-500:]!r}")
     for line in lines:
-        if not line.isprintable() and not line.startswith("usage: "):
+        if not line.replace("\t", "").isprintable() and not line.startswith("usage: "):
             raise Wrong(f"an error with control characters: {line[:500]!r}")
         if len(line) > MAX_MESSAGE:
             raise Wrong(f"an error of {len(line)} characters: {line[:200]!r}...")
