@@ -8,10 +8,18 @@
 Only the standard library is used here. Packages are installed once; after that a run needs no network.
 """
 
+if __name__ == "__main__":  # whatever happens from here on ends in one line
+    from helpers.start import start
+
+    start(environment=False)
+
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +28,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-MINIMUM = (3, 11)
+# Of the packages: GB to download and GB of disk. Under Linux, torch brings the libraries of NVIDIA's GPUs
+DOWNLOAD, DISK = (3.5, 7) if sys.platform == "linux" else (0.6, 2.5)
 STEPS = {
     0: ("0_checkDataset.py", "check the data set"),
     1: ("1_computeRois.py", "propose regions"),
@@ -32,46 +41,101 @@ STEPS = {
 }
 
 
+def call(command, apart=False):
+    """Run a command and return its exit code. After Ctrl-C or SIGTERM it ends first, so that it can tidy up.
+
+    apart: it is none of this project's scripts, so it gets no Ctrl-C of the terminal, which would make it print more.
+    """
+    apart = apart and os.name != "nt"
+    process = subprocess.Popen(list(map(str, command)), start_new_session=apart)
+    try:
+        return process.wait()
+    except KeyboardInterrupt as error:
+        if apart:
+            os.killpg(process.pid, signal.SIGTERM)
+        elif os.name != "nt":  # where a Ctrl-C reaches all processes of a window
+            process.send_signal(signal.SIGTERM if type(error).__name__ == "Terminated" else signal.SIGINT)
+        code = process.wait()
+        if code in (130, 143):  # it has said so itself
+            sys.exit(code)
+        raise
+
+
+def require(command):
+    """Run a command of an installation; its own message says why it fails."""
+    if call(command, apart=True):
+        sys.exit(f"ERROR: this command failed, see its message above: {' '.join(map(str, command))}")
+
+
 def install(requirements):
     """Make .venv where there is none and install requirement files into it, unless the same ones are there already."""
     wanted = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in requirements}
     stamps = {name: VENV / f"installed-{name}.sha256" for name in requirements}
     if PYTHON.exists() and all(stamp.exists() and stamp.read_text() == wanted[name] for name, stamp in stamps.items()):
         return
+    if not any(stamp.exists() for stamp in stamps.values()):
+        announce_cost()
     if not PYTHON.exists():
+        if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+            version = ".".join(map(str, sys.version_info[:2]))
+            sys.exit(
+                f"ERROR: {sys.executable} lacks venv or ensurepip; install them (apt install python{version}-venv)"
+            )
         print(f"making the environment {VENV} ...", flush=True)
         try:
-            subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+            require([sys.executable, "-m", "venv", VENV])
         except BaseException:  # half an environment (on Debian without python3-venv: one without pip) would stay so
             PYTHON.unlink(missing_ok=True)
             raise
-    print(f"installing {', '.join(requirements)} (a few GB with torch, once) ...", flush=True)
+    print(f"installing {', '.join(requirements)} ...", flush=True)
     files = [argument for name in requirements for argument in ("-r", str(ROOT / name))]
-    subprocess.run([str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *files], check=True)
+    require([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *files])
     for name, stamp in stamps.items():
         stamp.write_text(wanted[name])
 
 
-def run_step(number, arguments):
+def announce_cost():
+    """Say what the packages cost, and end where they do not fit on the disk."""
+    minutes = DOWNLOAD * 8000 / 50 / 60
+    print(
+        f"First run: about {DOWNLOAD} GB to download, {DISK} GB of disk, {minutes:.0f} minutes at 50 Mbit/s, once. "
+        "Then the example images take about 3 minutes on two cores.",
+        flush=True,
+    )
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < DISK:
+        sys.exit(f"ERROR: {ROOT}: {free:.1f} GB free, the packages need {DISK}; make room, or move this folder")
+
+
+def run_step(number, last, arguments):
     """Run one script in the environment; its output goes to the screen. Returns the seconds that it took."""
     script, purpose = STEPS[number]
-    print(f"\n[step {number}] {script}: {purpose}", flush=True)
+    print(f"\n[step {number} of {last}] {script}: {purpose}", flush=True)
     start = time.perf_counter()
-    code = subprocess.run([str(PYTHON), str(ROOT / script), *arguments], check=False).returncode
-    if code:
-        advice = "mend what it says" if code > 0 else "it was killed, perhaps because memory ran out: mend that"
-        print(f"[step {number}] {script} stopped with exit code {code}; {advice} and run this again", file=sys.stderr)
-        sys.exit(code if code > 0 else 1)
+    run_script(script, arguments)
+    if number == 5:
+        run_script("5_visualize.py", arguments)
     return time.perf_counter() - start
+
+
+def run_script(script, arguments):
+    """Run a script in the environment, and end with its exit code where it fails."""
+    code = call([PYTHON, ROOT / script, *arguments])
+    if code in (130, 143):  # interrupted, and it has said so
+        sys.exit(code)
+    if code:
+        advice = "fix what it says" if code > 0 else "it was killed, perhaps because memory ran out: fix that"
+        print(f"{script} stopped with exit code {code}; {advice} and run this again", file=sys.stderr)
+        sys.exit(code if code > 0 else 1)
 
 
 def read_parameters(settings):
     """The parameters in force that this script needs, asked of the environment's own Python."""
     code = (
-        "import json, sys; sys.path.insert(0, sys.argv.pop(1)); from helpers.errors import UserError\n"
+        "import json, sys; sys.path.insert(0, sys.argv.pop(1)); from helpers.start import start; start(False)\n"
+        "from helpers.errors import UserError\n"
         "from helpers.parameters import load_parameters\n"
-        "try:\n    p = load_parameters(sys.argv[1:])\n"
-        "except UserError as error:\n    sys.exit(f'ERROR: {error}')\n"
+        "p = load_parameters(sys.argv[1:])\n"
         "from helpers.sources import list_images\n"
         "try:\n    images = list_images(p, ('testImages',))\n"
         "except UserError:\n    images = []  # step 0 says what is wrong\n"
@@ -96,12 +160,7 @@ def run_steps(arguments):
         if number == 4 and params["classifier"] != "svm":
             continue
         extra = [params["test"]] if number == 6 and params["test"] else []
-        seconds[number] = run_step(number, [*extra, *settings])
-        if number == 5:
-            script = ROOT / "5_visualize.py"
-            start = time.perf_counter()
-            subprocess.run([str(PYTHON), str(script), *settings], check=True)
-            seconds[number] += time.perf_counter() - start
+        seconds[number] = run_step(number, arguments.last, [*extra, *settings])
     report(params, seconds)
 
 
@@ -124,9 +183,16 @@ def report(params, seconds):
             print(f"  {curves}    how the training went")
 
 
+def command(text):
+    """The first word of the command line; what looks like a parameter belongs after --set."""
+    if "=" in text:
+        raise argparse.ArgumentTypeError(f"parameters follow --set: python3 run.py --set {text}")
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", choices=["test"], help="run the tests instead of the steps")
+    parser.add_argument("command", nargs="?", choices=["test"], type=command, help="run the tests instead of the steps")
     parser.add_argument("--from", type=int, default=0, choices=STEPS, dest="first", help="first step (default 0)")
     parser.add_argument("--to", type=int, default=6, choices=STEPS, dest="last", help="last step (default 6)")
     parser.add_argument(
@@ -141,18 +207,14 @@ def main():
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if arguments.first > arguments.last:
         parser.error(f"--from {arguments.first} --to {arguments.last}: no step is between them")
-    if sys.version_info < MINIMUM:
-        sys.exit(f"Python {'.'.join(map(str, MINIMUM))} or newer is needed, this is {sys.version.split()[0]}")
     install(["requirements.txt"] if arguments.command != "test" else ["requirements.txt", "requirements-dev.txt"])
     if arguments.command == "test":
-        sys.exit(subprocess.run([str(PYTHON), "-m", "pytest", *rest], cwd=ROOT, check=False).returncode)
+        os.chdir(ROOT)
+        sys.exit(call([PYTHON, "-m", "pytest", *rest]))
     run_steps(arguments)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit("Interrupted. Finished files are kept; run the same command again to continue.")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"this command failed, see its message above: {' '.join(map(str, error.cmd))}")
+    from helpers import errors
+
+    errors.run_script(main)

@@ -305,6 +305,13 @@ class _Parser(argparse.ArgumentParser):
         return namespace, rest
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        if message.startswith("unrecognized arguments") and "=" in message:
+            message += "; parameters follow --set"
+        super().error(message)
+
+
 def argument_parser(description, keeps=True):
     """A parser with the options that every script has: --set name=value ..., and, if it `keeps`, --keep."""
     parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)

@@ -85,11 +85,13 @@ def _on_signal(number, frame):
     from time import monotonic
 
     now = monotonic()
+    if frame is not None and frame.f_globals.get("__name__") == "helpers.streams":
+        return _send_later(number)  # else what was just written would be written again
     if _state["interruptible"] and _state["since"] is None:
         _state["since"] = now
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
     if _state["interruptible"] and now - _state["since"] < GRACE_SECONDS:
-        return  # it is tidying up; a terminal and a parent process may both have sent it
+        return None  # it is tidying up; a terminal and a parent process may both have sent it
     line, code = ending(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
     os.write(2, (line + "\n").encode())
     os._exit(code)
@@ -98,13 +100,16 @@ def _on_signal(number, frame):
 def _unraisable(info):
     """A signal that struck in a destructor or a callback, where exceptions are dropped: send it again, later."""
     if isinstance(info.exc_value, KeyboardInterrupt):
-        number = signal.SIGTERM if isinstance(info.exc_value, Terminated) else signal.SIGINT
-        from threading import Timer
-
         _state["since"] = None
-        Timer(0.05, os.kill, (os.getpid(), number)).start()
+        _send_later(signal.SIGTERM if isinstance(info.exc_value, Terminated) else signal.SIGINT)
     else:
         sys.__unraisablehook__(info)
+
+
+def _send_later(number):
+    from threading import Timer
+
+    Timer(0.02, os.kill, (os.getpid(), number)).start()
 
 
 def _end(kind, error, traceback):

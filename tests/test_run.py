@@ -1,14 +1,13 @@
 """Protects the first thing that a newcomer starts, run.py: that it needs nothing but Python, what it installs and when,
 that a broken set-up is repaired by the next run, and that wrong arguments install nothing.
 
-Nothing is ever installed here: `subprocess.run` is replaced. The sequence of steps is tested in test_run_steps.py.
+Nothing is ever installed here: `call` is replaced. The sequence of steps is tested in test_run_steps.py.
 """
 
 import ast
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path, PureWindowsPath
 from types import ModuleType, SimpleNamespace
@@ -42,7 +41,8 @@ def run(tmp_path, monkeypatch):
     module = loaded(home / "run.py")
     module.commands, module.code = [], {}
 
-    def pretend(command, check=False, **_):
+    def pretend(command, **_):
+        command = list(map(str, command))
         module.commands.append(command)
         if command[1:3] == ["-m", "venv"]:
             module.PYTHON.parent.mkdir(parents=True, exist_ok=True)
@@ -50,11 +50,9 @@ def run(tmp_path, monkeypatch):
         code = next((code for word, code in module.code.items() if word in command), 0)
         if isinstance(code, BaseException):
             raise code
-        if check and code:
-            raise subprocess.CalledProcessError(code, command)
-        return SimpleNamespace(returncode=code)
+        return code
 
-    monkeypatch.setattr(subprocess, "run", pretend)
+    monkeypatch.setattr(module, "call", pretend)
     return module
 
 
@@ -66,10 +64,12 @@ def installs(run):
 
 
 def test_only_the_standard_library():
-    for node in ast.walk(ast.parse(SOURCE)):
+    helpers = [(ROOT / "helpers" / f"{name}.py").read_text(encoding="utf-8") for name in ("start", "streams", "errors")]
+    for node in ast.walk(ast.parse("\n".join([SOURCE, *helpers]))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module] if isinstance(node, ast.ImportFrom) else []
-        assert all(name.split(".")[0] in sys.stdlib_module_names for name in names), names
+        own = {"helpers", "helpers.start", "helpers.streams", "helpers.errors"}  # themselves of the standard library
+        assert all(name in own or name.split(".")[0] in sys.stdlib_module_names for name in names), names
 
 
 def test_first_set_up(run, capsys):
@@ -108,7 +108,7 @@ def test_the_tests_set_up_is_enough_for_the_steps(run):
     assert installs(run) == []
 
 
-@pytest.mark.parametrize("trouble", [subprocess.CalledProcessError(1, ["pip"]), KeyboardInterrupt()])
+@pytest.mark.parametrize("trouble", [SystemExit(1), KeyboardInterrupt()])
 def test_a_broken_installation_is_repeated(run, trouble):
     run.code["pip"] = trouble
     with pytest.raises(type(trouble)):
@@ -123,7 +123,7 @@ def test_a_broken_installation_is_repeated(run, trouble):
 def test_a_broken_environment_is_made_again(run):
     # Debian without python3-venv: bin/python is there, then ensurepip fails, and there will never be a pip
     run.code["venv"] = 1
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(SystemExit, match="this command failed"):
         run.install(RUNTIME)
     run.code.clear()
     run.commands.clear()
@@ -173,7 +173,26 @@ def test_wrong_arguments_install_nothing(run, monkeypatch, capsys, wrong):
     assert wrong[0] in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_old_python(run, monkeypatch):
-    monkeypatch.setattr(run, "MINIMUM", (99, 1))
-    assert "Python 99.1 or newer is needed" in call(run, monkeypatch)
+def test_the_first_run_says_what_it_costs(run, capsys):
+    run.install(RUNTIME)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert f"{run.DOWNLOAD} GB to download, {run.DISK} GB of disk" in first and "minutes" in first
+    (run.ROOT / "requirements.txt").write_text("another\n")
+    run.install(RUNTIME)
+    assert "GB" not in capsys.readouterr().out  # most of it is there
+
+
+def test_a_disk_without_room_is_told_before_anything_is_downloaded(run, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1e9))
+    with pytest.raises(SystemExit, match=r"^ERROR: .*my photos: 1.0 GB free, the packages need .*make room"):
+        run.install(RUNTIME)
+    assert run.commands == []
+
+
+@pytest.mark.parametrize("name", ["venv", "ensurepip"])
+def test_a_python_that_cannot_make_environments(run, monkeypatch, name):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda wanted: None if wanted == name else find(wanted))
+    with pytest.raises(SystemExit, match=r"^ERROR: .*lacks venv or ensurepip; install them \(apt install python3"):
+        run.install(RUNTIME)
     assert run.commands == []

@@ -8,8 +8,8 @@ has no packages.
 import importlib.util
 import json
 import os
-import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -68,7 +68,8 @@ def project(tmp_path, environment, monkeypatch):
     shutil.copy(ROOT / "run.py", home)
     shutil.copytree(environment, home / ".venv", symlinks=True)
     (home / "requirements.txt").write_text("")
-    (home / "helpers" / "errors.py").write_text("class UserError(Exception):\n    pass\n")
+    for name in ("__init__", "errors", "start", "streams"):
+        shutil.copy(ROOT / "helpers" / f"{name}.py", home / "helpers")
     (home / "helpers" / "parameters.py").write_text(PARAMETERS)
     (home / "helpers" / "sources.py").write_text(SOURCES)
     specification = importlib.util.spec_from_file_location("run_of_test", home / "run.py")
@@ -80,7 +81,7 @@ def project(tmp_path, environment, monkeypatch):
         (home / "photos" / "testImages" / name).touch()
     (home / "results" / "evaluation_test_svm.tsv").write_text("class\tAP\norange\t0.5\n")
     with monkeypatch.context() as patch:
-        patch.setattr(subprocess, "run", lambda *_, **__: None)
+        patch.setattr(run, "call", lambda *_, **__: 0)
         run.install(["requirements.txt"])
     return home
 
@@ -110,7 +111,7 @@ def test_all_steps_in_order(project):
     image = str(project / "photos" / "testImages" / "a.png")  # the first one, and no other file
     assert [arguments for _, arguments in calls] == [settings] * 7 + [[image, *settings]]
     lines = process.stdout.splitlines()
-    assert [line[:8] for line in lines if line.startswith("[step")] == [f"[step {number}]" for number in range(7)]
+    assert [line[:13] for line in lines if line.startswith("[step")] == [f"[step {number} of 6]" for number in range(7)]
     assert any(line.startswith("step 0: ") and "together" in line for line in lines)
     assert [line.split() for line in lines if "orange" in line] == [["orange", "0.5"]]
     assert str(project / "results" / "visualizations" / "test_svm") in process.stdout
@@ -174,14 +175,40 @@ def test_relative_paths_mean_the_same_everywhere(project, tmp_path):
     assert calls == [["6_scoreImage.py", [str(image), "--set", "dataRootDir=data"]]]
 
 
-@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), subprocess.CalledProcessError(1, ["python", "-m", "pip"])])
-def test_interruptions_and_failures_are_one_line(project, monkeypatch, trouble):
-    def fail(*_, **__):
-        raise trouble
+SLOW = """import os, sys, time
+sys.path.insert(0, {home!r})
+from helpers.start import start
+start(False)
+from helpers.errors import run_script
+def main():
+    try:
+        print("ready", flush=True)
+        time.sleep(30)
+    finally:
+        time.sleep(0.5)
+        print("tidied up", flush=True)
+run_script(main)
+"""
 
-    monkeypatch.setattr(subprocess, "run", fail)
-    monkeypatch.setattr(sys, "argv", ["run.py"])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(project / "run.py"), run_name="__main__")
-    words = "Interrupted" if isinstance(trouble, KeyboardInterrupt) else "python -m pip"
-    assert words in stop.value.code and "\n" not in stop.value.code
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_a_signal_lets_the_step_tidy_up_and_is_one_line(project, number, code, whole_group):
+    (project / "0_checkDataset.py").write_text(SLOW.format(home=str(project)))
+    command = [sys.executable, str(project / "run.py")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while process.stdout.readline() != "ready\n":
+        assert process.poll() is None
+    (os.killpg if whole_group else os.kill)(process.pid, number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (code, "tidied up\n")
+    assert err.count("\n") == 1 and err.startswith(("Interrupted.", "Terminated."))
+
+
+def test_a_parameter_without_set_is_told_where_it_belongs(project):
+    process, calls = execute(project, "datasetName=cups")
+    assert process.returncode == 2 and calls == []
+    assert "python3 run.py --set datasetName=cups" in process.stderr.splitlines()[-1]
