@@ -20,9 +20,9 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
+from helpers.annotation_formats.staging import staging
 from helpers.archives import extract
 from helpers.download import download, verify
 from helpers.errors import UserError, run_script
@@ -57,9 +57,8 @@ def get_data(params, what, source, force):
         if not force:
             raise UserError(f"{target}: {trouble}; move this folder away, or add --force to rename it and get another")
     archives = data.archives(Path(params.dataRootDir, "downloads"), source)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as stage:
-        new = unpack(archives, Path(stage), data)
+    with staging(target) as stage:
+        new = unpack(archives, stage, data)
         if trouble := data.trouble(new):
             advice = "name another one after --from" if source else "delete it to download it again"
             raise UserError(f"{archives[0]}: {trouble}; {advice}")
