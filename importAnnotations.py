@@ -227,16 +227,22 @@ def report(target, placed, notes, found):
     for line in found[:SHOWN_NOTES]:
         print(line)
     if len(found) > SHOWN_NOTES:
-        print(f"... and {len(found) - SHOWN_NOTES} more in {printable(target / 'importReport.txt')}")
-    place = (
-        ""
-        if load_parameters([f"datasetName={target.name}", "classes=any"]).image_dir == target
-        else (f' "dataRootDir={printable(target.parent)}"')
-    )
-    if errors:
-        print(f"\nNext: see to the errors, then  python3 0_checkDataset.py --set datasetName={target.name}{place}")
-    else:
-        print(f"\nNext: python3 run.py --set datasetName={target.name}{place}")
+        print(f"... and {len(found) - SHOWN_NOTES} more; 0_checkDataset.py shows all")
+    for hint in hints(target, found):
+        print(hint)
+    settings = f"datasetName={target.name}"
+    if load_parameters([settings, "classes=any"]).image_dir != target:
+        settings += f' "dataRootDir={printable(target.parent)}"'
+    script = "0_checkDataset.py" if errors else "run.py"
+    print(f"\nNext: {'see to the errors, then  ' if errors else ''}python3 {script} --set {settings}")
+
+
+def hints(target, found):
+    """Lines on choices that only the user can make."""
+    if any('unknown class "' in line for line in found):
+        yield f"PARAMETERS.py names the classes of {target.name}: change that, or --rename, or name another data set"
+    if any(line.startswith("ERROR: testImages: no image") for line in found):
+        yield "No photo is left to test on: give more, of other scenes, or name some with --test"
 
 
 def parse_arguments():

@@ -24,6 +24,7 @@ MAX_HASH_DISTANCE = 24  # bits of 256: the same scene
 THUMBNAIL_SIDE = 24
 MAX_PIXEL_DIFFERENCE = 12.0  # mean over red, green, blue of the thumbnail's worst pixel: the same picture
 MIN_TEXTURE = 0.5  # share of the hash's differences that are not 0; with fewer, tones are all that tells drawings apart
+BLANK = 4  # levels of 255 by which the pixels of an image of one colour differ, with the noise of its JPEG
 COARSE = 4  # pixels of the thumbnail in one
 COARSE_PIXELS = (THUMBNAIL_SIDE // COARSE) ** 2
 LOOK_PIXELS = 25_000_000  # a larger image is scaled down first: Pillow holds 4 bytes a pixel
@@ -56,16 +57,18 @@ def look_of(image):
 def group_by_look(looks):
     """Group images that look alike.
 
-    looks: list of `Look`, None for an image that has none. Returns two int arrays (N,), for each image the index of the
+    looks: list of `Look`, None for an image that has none; of one that is all of one colour nobody can tell what photo
+    it is a copy of. Returns two int arrays (N,), for each image the index of the
     first member of its group: groups of copies, and groups of the same scene, which are made of whole groups of copies.
     """
     unique, number_of = [], {}  # equal looks are compared once: a film has thousands of them
     numbers = np.empty(len(looks), int)
     for index, look in enumerate(looks):
-        key = index if look is None else (look.bits.tobytes(), look.mirrored.tobytes(), look.thumbnail.tobytes())
+        is_unknown = look is None or np.ptp(look.thumbnail, axis=(0, 1)).max() <= BLANK
+        key = index if is_unknown else (look.bits.tobytes(), look.mirrored.tobytes(), look.thumbnail.tobytes())
         if key not in number_of:
             number_of[key] = len(number_of)
-            unique.append(look)
+            unique.append(None if is_unknown else look)
         numbers[index] = number_of[key]
     known = np.flatnonzero([look is not None for look in unique])
     same, scene = np.arange(len(unique)), np.arange(len(unique))

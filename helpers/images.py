@@ -22,6 +22,7 @@ MAX_PIXELS = 100_000_000  # a larger file is refused before it is unpacked: 300 
 STRIP_PIXELS = 4_000_000  # what is turned into RGB at once
 SPILL_PIXELS = 50_000_000  # Pillow's picture (4 bytes a pixel) and ours (3) of a larger image are not held at once
 EXIF_ORIENTATION = 0x0112
+MP_ENTRIES = 0xB002  # the list of the pictures in an MPO (CIPA DC-007)
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or fails with another message; ours is checked below
 warnings.filterwarnings("ignore", module="PIL")  # what a file's notes lack does not matter; errors are raised
@@ -147,9 +148,11 @@ def image_size(path, formats=FORMATS):
 
 
 def picture_format(path):
-    """Pillow's name of an image's format, "MPO" for a JPEG with more pictures behind it, and how many it holds."""
+    """(Pillow's name of an image's format, "MPO" for a JPEG with more pictures behind it; how many it holds; the bytes
+    that the first one of an MPO takes, else 0)."""
     with _opened(path, IMPORTED_FORMATS) as image:
-        return image.format, getattr(image, "n_frames", 1)
+        length = image.mpinfo[MP_ENTRIES][0]["Size"] if image.format == "MPO" else 0
+        return image.format, getattr(image, "n_frames", 1), length
 
 
 def fitted_size(size, width, height, shorter=math.inf):

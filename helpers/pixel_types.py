@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+BITS_PER_SAMPLE, SAMPLE_FORMAT, SIGNED = 258, 339, 2  # tags of a TIFF; a value of the second
 DEPTHS = (8, 10, 12, 14, 16)  # bits that cameras and scanners have
 
 
@@ -38,6 +39,8 @@ def deep_color(image, path):
 
     Of 16-bit colours, Pillow gives the high bytes only: of 12-bit data those are 15 at most, nearly black.
     """
+    if image.format == "TIFF":
+        return _plain_tiff(image)
     is_deep = image.format == "PNG" and len(image.getbands()) > 1 and str(image.tile[0][3]).endswith(";16B")
     if not is_deep:
         return image, ""
@@ -50,6 +53,26 @@ def deep_color(image, path):
     colors = pixels[..., 2::-1]
     bits, note = _depth(int(colors.max()))
     return Image.fromarray((colors >> (bits - 8)).astype(np.uint8)), note
+
+
+def _plain_tiff(image):
+    """(a TIFF with pixels that Pillow can calculate with and does not take for others, a note).
+
+    Raises ValueError for signed bytes, and for 16-bit colours of which the high bytes say too little.
+    """
+    bits, is_signed = image.tag_v2.get(BITS_PER_SAMPLE, (1,)), SIGNED in image.tag_v2.get(SAMPLE_FORMAT, ())
+    if is_signed and max(bits) <= 8:
+        raise ValueError("signed pixels of 8 bits")
+    if len(image.getbands()) > 1 and max(bits) > 8:
+        if max(high for _, high in image.getextrema()) < 1 << (DEPTHS[-2] - 8):
+            raise ValueError("16-bit colours that use the lowest bits only")
+    elif image.mode == "I;16B":  # which Pillow cannot cut into strips
+        return Image.fromarray(np.asarray(image).astype(np.uint16)), ""
+    elif image.mode == "I" and not is_signed and image.getextrema()[0] < 0:
+        values = np.asarray(image).view(np.uint32)
+        note = f"32-bit values from {values.min()} to {values.max()}, stretched to 0 to 255"
+        return Image.fromarray(values.astype(np.float32)), note
+    return image, ""
 
 
 def _depth(high):

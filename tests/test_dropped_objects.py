@@ -127,7 +127,7 @@ def test_what_is_not_wanted_may_be_dropped(tmp_path):
     line = {"label": "crack", "points": [[5, 5], [9, 9]], "shape_type": "line"}
     texts = {"a.json": labelme(line), "b.json": labelme(name="b.jpg")}
     found, notes, _ = imported(tmp_path, "labelme", texts, ("a.jpg", "b.jpg"), classes=("cup",))
-    assert found == {"a.jpg": [BOX], "b.jpg": [BOX]} and '1 boxes of class "crack" left out: not wanted' in notes
+    assert found == {"a.jpg": [BOX], "b.jpg": [BOX]} and '1 box of class "crack" left out: not wanted' in notes
 
 
 @pytest.mark.parametrize(

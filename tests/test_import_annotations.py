@@ -138,7 +138,7 @@ def test_classes_are_chosen_and_renamed(tmp_path):
         run(tmp_path)
     run(tmp_path, testFraction=0, rename=["tea, cup=cup"], classes=("cup", "pan"))
     assert rows(tmp_path / "data/new/positive/a.bboxes.labels.tsv") == ["cup", "pan", "UNDECIDED"]
-    assert '1 boxes of class "pot" left out: not wanted' in notes_of(tmp_path)
+    assert '1 box of class "pot" left out: not wanted' in notes_of(tmp_path)
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------

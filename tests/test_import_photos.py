@@ -3,6 +3,7 @@ converted without loss and upright, and long names are cut so that every file be
 """
 
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -207,3 +208,52 @@ def test_long_names_are_cut_by_bytes_at_a_letter_and_stay_unique(tmp_path):
     ] == []
     for name in placed:
         assert (tmp_path / "data/new/positive" / f"{Path(name).stem}.bboxes.labels.tsv").exists()
+
+
+def test_tiffs_of_unusual_pixels_are_read_right_or_refused(tmp_path):
+    """Big-endian, unsigned 32-bit and signed 8-bit pixels, and 12-bit colours, which Pillow does not write."""
+    grey, _ = deep("int16")
+    rgb = np.repeat(grey[..., None], 3, axis=2).astype("<u2") << 4
+    pages = {
+        "big.tif": (">", 16, 1, (grey.astype(">u2") * 257)), "u32.tif": ("<", 32, 1, grey.astype("<u4") * 16_000_000),
+        "i8.tif": ("<", 8, 2, (grey.astype(int) - 128).astype("<i1")), "rgb12.tif": ("<", 16, 1, rgb),
+    }  # fmt: skip
+    write_csv(tmp_path / "source", [(name, 1, 1, 50, 50, "cup") for name in pages])
+    for name, page in pages.items():
+        (tmp_path / "source" / name).write_bytes(tiff(*page))
+    placed, notes = run(tmp_path, testFraction=0)
+    assert sorted(placed) == ["big.png", "u32.png"]
+    for name in placed:
+        found = read_image(tmp_path / "data/new/positive" / name)[..., 0].astype(int)
+        assert np.corrcoef(found.ravel(), grey.ravel())[0, 1] > 0.999, name
+    assert "i8.tif: left out: not a readable image (signed pixels of 8 bits)" in notes
+    assert "rgb12.tif: left out: not a readable image (16-bit colours that use the lowest bits only)" in notes
+
+
+def tiff(order, bits, sample_format, values):
+    """The bytes of a TIFF without compression; sample_format: 1 unsigned, 2 signed."""
+    height, width, *bands = values.shape
+    count = bands[0] if bands else 1
+    data = values.tobytes()
+    place = 8 + len(data) + len(data) % 2  # of the directory, behind the pixels; behind it, what does not fit into it
+    extra = place + 2 + 12 * 9 + 4
+    tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, count, extra if count > 2 else bits), (259, 3, 1, 1),
+            (262, 3, 1, 2 if count > 1 else 1), (273, 4, 1, 8), (277, 3, 1, count), (279, 4, 1, len(data)),
+            (339, 3, 1, sample_format)]  # fmt: skip
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, place)
+    entries = b"".join(
+        struct.pack(f"{order}HHI", tag, kind, number)
+        + (struct.pack(f"{order}HH", value, 0) if kind == 3 and number == 1 else struct.pack(f"{order}I", value))
+        for tag, kind, number, value in tags
+    )
+    rest = struct.pack(f"{order}{count}H", *[bits] * count)
+    return head + data + b"\0" * (len(data) % 2) + struct.pack(f"{order}H", len(tags)) + entries + b"\0" * 4 + rest
+
+
+def test_photos_of_one_colour_are_no_copies(tmp_path):
+    names = [f"{number}.png" for number in range(6)]
+    write_csv(tmp_path / "source", [(name, 1, 1, 50, 50, "cup") for name in names])
+    for name in names:
+        Image.new("RGB", (100, 80), (180, 180, 180)).save(tmp_path / "source" / name)
+    placed, _ = run(tmp_path)
+    assert len(placed) == 6 and set(placed.values()) == {"positive", "testImages"}

@@ -9,8 +9,6 @@ import os
 import shutil
 from dataclasses import dataclass
 
-from PIL import Image
-
 from helpers.dataset import IMAGE_SUFFIXES
 from helpers.duplicates import Look, look_of
 from helpers.images import (
@@ -22,7 +20,7 @@ from helpers.images import (
     write_image,
 )
 
-MP_ENTRIES, MARKER_LENGTH = 0xB002, 2  # CIPA DC-007: the list of pictures in an MPO; bytes of a JPEG marker
+MARKER_LENGTH = 2  # bytes
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Examined:
 
 def examine(path):
     """Decode an image whole: `Examined`. Raises `UserError` for one that cannot be read."""
-    kind, count = picture_format(path)
+    kind, count, _ = picture_format(path)
     pixels, note = read_with_note(path, IMPORTED_FORMATS)
     notes = [note] if note else []
     if kind not in (*FORMATS, "MPO"):
@@ -84,9 +82,7 @@ def link_file(original, path):
 
 def first_picture(path):
     """The bytes of the first picture of an MPO as a JPEG of its own: without the list of pictures, and without them."""
-    data = path.read_bytes()
-    with Image.open(path, formats=FORMATS) as image:
-        end = image.mpinfo[MP_ENTRIES][0]["Size"]
+    data, (_, _, end) = path.read_bytes(), picture_format(path)
     data = data[:end] if data[end - MARKER_LENGTH : end] == b"\xff\xd9" else data
     parts, at = [data[:MARKER_LENGTH]], MARKER_LENGTH
     while data[at : at + 1] == b"\xff" and data[at + 1] != 0xDA:  # segments before the scan

@@ -15,6 +15,7 @@ from helpers.annotation_formats.records import Ambiguous, Dropped, Thing
 from helpers.annotations import MAX_OUTSIDE, is_below_a_pixel
 from helpers.errors import UserError
 from helpers.parameters import BACKGROUND, EXCLUDED_LABELS, RULES
+from helpers.tables import counted
 
 EXCLUDE, UNDECIDED = EXCLUDED_LABELS
 MIN_INSIDE = 0.5  # of a box's area; a box that lies mostly outside of its image is a mistake
@@ -74,9 +75,10 @@ class Counts:
 
     def note(self, source):
         for label, count in sorted(self.unwanted.items()):
-            source.note(source.path, f"{count} boxes of class {show(label)} left out: not wanted")
+            source.note(source.path, f"{counted(count, 'box')} of class {show(label)} left out: not wanted")
         for label, count in sorted(self.ignored.items()):
-            source.note(source.path, f"{count} boxes of class {show(label)} are {EXCLUDE}: not learned, not counted")
+            boxes = counted(count, "box")
+            source.note(source.path, f"{boxes} of class {show(label)} become {EXCLUDE}: not learned, not counted")
 
 
 def settle(source, records, rules):
