@@ -25,8 +25,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from helpers.annotation_formats import FORMATS
+from helpers.annotation_formats.fitting import shortest
 from helpers.annotation_formats.pictures import link_file
-from helpers.annotation_formats.settle import shortest
 from helpers.annotation_formats.staging import put_in_place, staging
 from helpers.annotations import LABEL_SUFFIXES, annotation_path, load_annotation
 from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images, printable, refuse_bad_names

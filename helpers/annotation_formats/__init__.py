@@ -1,7 +1,7 @@
 """Annotation formats of other tools, read into and written from this project's own layout.
 
 `FORMATS` names them. A reader takes a `Source` and returns `Record`s; a writer takes `ExportedImage`s and returns
-{file name: text}. `settle` fits records to the images they belong to, `splitting` parts them, `placing` writes them.
+{file name: text}. `settle` puts together what records say of an image, `splitting` parts them, `placing` writes them.
 """
 
 from dataclasses import dataclass

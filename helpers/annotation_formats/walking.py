@@ -22,9 +22,6 @@ def walk(root):
         real = Path(os.path.realpath(top))
         if top != Path(root) and Path(os.path.realpath(top.parent)).is_relative_to(real):
             continue
-        if real in seen:
-            links.append((top, seen[real]))
-            continue
         for where, folders, names in os.walk(top, onerror=_refuse):
             folder, here = Path(where), Path(os.path.realpath(where))
             if here in seen:  # below a link, what has been walked through on another way
