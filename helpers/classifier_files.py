@@ -23,10 +23,12 @@ def classifier_paths(folder, experiment):
 def write_classifier(folder, experiment, svms, regressor, classes):
     """Write SVMs (weights (K, D), biases (K,), scale) and the regressor (or None), exact to the last bit.
 
-    Raises `UserError`, and writes nothing, where a number is not finite.
+    Raises `UserError`, and writes nothing, where a number is not finite, but for a bias of minus infinity: that of a
+    class of which nothing was learned, which is never found.
     """
     weights, bias, scale, boxes = classifier_paths(folder, experiment)
-    numbers = {weights: svms.weights, bias: svms.biases, scale: svms.scale}
+    learned = svms.biases[~np.isneginf(svms.biases)]
+    numbers = {weights: svms.weights, bias: learned, scale: svms.scale}
     if regressor is not None:
         numbers |= {boxes: (regressor.weights, regressor.biases)}
     for path, values in numbers.items():
@@ -57,7 +59,7 @@ def read_classifier(folder, experiment, nr_classes, with_boxes):
     Raises `UserError` for a file that is missing, broken, not finite or made for another number of classes.
     """
     weights, bias, scale, boxes = classifier_paths(folder, experiment)
-    svms = _numbers(weights, 2), _numbers(bias, 1), _numbers(scale, 1)
+    svms = _numbers(weights, 2), _numbers(bias, 1, never=True), _numbers(scale, 1)
     for path, array in zip((weights, bias), svms[:2], strict=True):
         if len(array) != nr_classes:
             raise UserError(f"{path}: has {len(array)} classes, PARAMETERS has {nr_classes}; run 4_trainSvm.py again")
@@ -82,8 +84,8 @@ def _read_regression(path, shape, weights):
     return arrays["weights"], arrays["biases"]
 
 
-def _numbers(path, dimensions):
-    """Numbers that are finite, also as float32."""
+def _numbers(path, dimensions, never=False):
+    """Numbers that are finite, also as float32; never: or minus infinity, the bias of a class that is never found."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # loadtxt only warns of a file without numbers
@@ -91,6 +93,7 @@ def _numbers(path, dimensions):
     except (OSError, ValueError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not a readable file of numbers ({reason}); run 4_trainSvm.py again") from error
-    if not (np.abs(numbers) <= np.finfo(np.float32).max).all():  # also where one is not a number
+    bounded = np.abs(numbers) <= np.finfo(np.float32).max  # not where one is no number
+    if not (bounded | (never & np.isneginf(numbers))).all():
         raise UserError(f"{path}: holds a number that is not finite; run 4_trainSvm.py again")
     return numbers
