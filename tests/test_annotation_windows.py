@@ -4,6 +4,7 @@ They run wherever Xvfb and xdotool are installed (apt-get install xvfb xdotool),
 machine loses keys that come too fast, so each step waits until the picture or the files have changed.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -37,7 +38,7 @@ def wait_for(condition, what):
 
 
 class Screen:
-    """A virtual screen of 1000 x 700 pixels, its mouse and its keys."""
+    """A virtual screen, its mouse and its keys."""
 
     def __init__(self, display):
         self.display = display
@@ -88,19 +89,28 @@ class Screen:
         raise AssertionError(f"{script} shows no picture")
 
 
-@pytest.fixture
-def screen():
+@contextlib.contextmanager
+def virtual_screen(size="1000x700"):
+    """A `Screen` of its own, of so many pixels."""
     read_end, write_end = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1000x700x24", "-noreset", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{size}x24", "-noreset", "-nolisten", "tcp"],
         pass_fds=[write_end], stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(write_end)
     with os.fdopen(read_end) as file:
         display = f":{file.readline().strip()}"  # Xvfb takes a free number and tells it
-    yield Screen(display)
-    server.send_signal(signal.SIGTERM)
-    server.wait(20)
+    try:
+        yield Screen(display)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+
+
+@pytest.fixture
+def screen():
+    with virtual_screen() as screen:
+        yield screen
 
 
 @pytest.fixture
