@@ -174,6 +174,7 @@ def main(params):
     name = f"{params.imageSet}_{params.classifier}"
     with alone(params.proc_dir, f"visualizations-{name}", "5_visualize.py", [lock_name(params, DETECTIONS)]):
         require(params, DETECTIONS)
+        drawable_names(params.all_classes)  # before the bar: it says on stderr which are drawn as numbers
         return draw_and_measure(params)
 
 

@@ -70,6 +70,7 @@ def draw_one(entry, image, params):
 def main(params):
     """Draw every image of `imageSet`; returns the paths of the pictures."""
     require(params, INPUTS)
+    drawable_names(params.all_classes)  # before the bar: it says on stderr which are drawn as numbers
     folder = params.results_dir / "inputs" / params.imageSet
     remove_pictures(folder)
     paths = []

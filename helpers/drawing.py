@@ -20,7 +20,7 @@ CLASS_COLORS = (
 )  # fmt: skip
 WHITE, GREY, INK, TILE = (255, 255, 255), (170, 170, 170), (40, 40, 40), (120, 120, 120)
 HALO = (0, 0, 0, 110)  # translucent dark rim that sets a line off against any background
-MAX_DRAWN = 50_000_000  # pixels
+MAX_DRAWN = 25_000_000  # pixels
 LINE_WIDTH, FONT_SIZE = 0.0028, 0.0205  # in units of the geometric mean of the picture's sides
 
 

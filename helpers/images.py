@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import struct
 import tempfile
 import warnings
@@ -68,10 +69,24 @@ DRAWN = b"a picture of a script"
 
 def _orientation(image):
     try:
-        value = image.getexif().get(EXIF_ORIENTATION, 1)
+        # Of a PNG without notes before its pixels, Pillow decodes all of them to look behind them
+        at_hand = image.format == "PNG" and image.fp and not _has_late_chunks(image.fp)
+        notes = Image.Image.getexif(image) if at_hand else image.getexif()
+        value = notes.get(EXIF_ORIENTATION, 1)
     except DAMAGED_NOTES:
         return 1
     return value if value in UPRIGHT else 1
+
+
+def _has_late_chunks(file):
+    """Whether something stands between a PNG's pixels and its end; file: where it stands afterwards is where it did."""
+    start, seen = file.tell(), []
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        seen.append(head[4:])
+        file.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)  # the data and its checksum
+    file.seek(start)
+    return bool(seen) and seen[-1] != b"IDAT"
 
 
 def read_image(path, formats=FORMATS):

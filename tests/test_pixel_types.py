@@ -71,17 +71,17 @@ def test_only_jpeg_and_png_are_opened_and_a_few_more_at_import(tmp_path, form):
             read_image(path, IMPORTED_FORMATS)
 
 
-def test_images_are_opened_in_one_place():
-    files = [path for folder in ("", "helpers", "fastRCNN", "benchmarks") for path in (ROOT / folder).glob("*.py")]
+def test_no_decoder_is_asked_for_any_format():
+    files = [path for folder in ("", "fastRCNN", "benchmarks") for path in (ROOT / folder).glob("*.py")]
     files += list((ROOT / "helpers").rglob("*.py"))
-    openers = ("Image.open", "cv2.imread", "cv2.imdecode", "decode_image", "imageio")
-    found = set()
+    openers = ("Image.open", "cv2.imread", "cv2.imdecode", "decode_image", "read_file", "imageio.imread")
+    found = []
     for path in files:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(openers):
-                found.add((path.name, ast.unparse(node.func)))
-    # the second one reads files that the first has found to be PNG
-    assert found == {("images.py", "Image.open"), ("pixel_types.py", "cv2.imread")}
+                with_formats = any(keyword.arg == "formats" for keyword in node.keywords)
+                found += [] if with_formats else [(path.name, ast.unparse(node.func))]
+    assert found == [("pixel_types.py", "cv2.imread")]  # of a file that was found to be PNG
 
 
 def test_of_several_pictures_in_a_file_the_first_is_read(tmp_path):
@@ -215,3 +215,21 @@ def test_spilling_changes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "SPILL_PIXELS", 100)
     spilled = read_image(tmp_path / "1.jpg")
     assert np.array_equal(spilled, usual) and spilled.flags.writeable
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_size_of_a_png_is_read_without_its_pixels(tmp_path, monkeypatch, late):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.fromarray(PICTURE).save(file, "PNG", exif=exif)
+    data = file.getvalue()
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    without, notes = data[:start] + data[end:], data[start:end]
+    (tmp_path / "1.png").write_bytes(without[:-12] + notes + without[-12:] if late else data)
+    assert image_size(tmp_path / "1.png") == ((120, 160), 6)
+    assert read_image(tmp_path / "1.png").shape == (160, 120, 3)
+    (tmp_path / "2.png").write_bytes(without)
+    monkeypatch.setattr(Image.Image, "load", None)
+    assert image_size(tmp_path / "2.png") == ((160, 120), 1)
