@@ -2,7 +2,7 @@
 
     IMG_1_jpg.rf.0f3a...e1.jpg      Roboflow: the photo's name, then a hash; several copies differ by the hash
     cup_aug3.jpg, cup_rot90.jpg     programs that augment: the photo's name, then a word for what was done
-    cup_crop1.jpg, cup - Copy.jpg   the same, where "cup.jpg" is there as well; else these words mean nothing
+    cup_crop1.jpg, flip_cup.jpg, cup (copy).jpg     the same, where "cup.jpg" is there as well; else it means nothing
 
 "cup (2).jpg" is none: that is how whole folders of different photos are numbered.
 """
@@ -20,9 +20,13 @@ LIKELY = (
     "copy|dup|duplicate|noise|noisy|blur|blurred|bright|brighter|brightness|contrast|shear|sheared|jitter|cutout|hue|"
     "saturation|gr[ae]y|gr[ae]yscale|crop|cropped|shift|shifted|zoom|zoomed|scaled|resized|rotation"
 )
-DETAIL = r"([ _-]?(h|v|x|y|lr|ud|horizontal(ly)?|vertical(ly)?|left|right|cw|ccw))?[ _-]*[\d.]*( ?\(\d+\))?"
-AUGMENTED = re.compile(rf"(?P<name>.+?)[ _.-]+((?P<sure>{SURE})|{LIKELY}){DETAIL}", re.IGNORECASE)
-COPY_OF = re.compile(r"copy of (?P<name>.+)", re.IGNORECASE)
+WAY = "h|v|x|y|lr|ud|horizontal(ly)?|vertical(ly)?|left|right|cw|ccw"
+DETAIL = rf"([ _-]?({WAY}))?[ _-]*[\d.]*( ?\(\d+\))?"
+AUGMENTED = re.compile(rf"(?P<name>.+?)[ _.-]+(({WAY})[ _-])?((?P<sure>{SURE})|{LIKELY}){DETAIL}", re.IGNORECASE)
+COPY_OF = re.compile(
+    rf"copy of (?P<of>.+)|(?P<before>.+) \((another |\d+\w\w )?copy\)|({SURE})\d*[ _-]+(?P<behind>.+)",
+    re.IGNORECASE,
+)
 MAX_COPIES = 50  # of one photo that is not there itself; more of them are a running number behind a word
 
 
@@ -43,7 +47,7 @@ def photo_name(stem):
         inner = photo_name(found["name"])
         return PhotoName(inner.name, True, inner.is_sure or bool(found["sure"]))
     if found := COPY_OF.fullmatch(stem):
-        return PhotoName(photo_name(found["name"]).name, True)
+        return PhotoName(photo_name(next(filter(None, found.group("of", "before", "behind")))).name, True)
     return PhotoName(stem)
 
 

@@ -76,7 +76,7 @@ def group_by_look(looks):
         rows, columns = known[rows], known[columns]
         same = joined(same, (rows[is_same], columns[is_same]))
         scene = joined(scene, (rows, columns))
-    return _by_first_member(same[numbers]), _by_first_member(scene[numbers])
+    return by_first_member(same[numbers]), by_first_member(scene[numbers])
 
 
 def joined(groups, *pairs):
@@ -84,10 +84,10 @@ def joined(groups, *pairs):
     edges = [(np.arange(len(groups)), groups), *pairs]  # a group's number is an index below N
     rows, columns = (np.concatenate([edge[side] for edge in edges]) for side in (0, 1))
     graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(groups), len(groups)))
-    return _by_first_member(connected_components(graph, directed=False)[1])
+    return by_first_member(connected_components(graph, directed=False)[1])
 
 
-def _by_first_member(labels):
+def by_first_member(labels):
     """Any labels of groups as the index of each group's first member."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return first[inverse]

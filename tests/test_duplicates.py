@@ -126,7 +126,8 @@ HASHES = [f"{digit}" * 32 for digit in "3ab"]
     [
         (f"IMG_1_jpg.rf.{HASHES[0]}", "IMG_1"), (f"IMG_1_aug2_PNG.rf.{HASHES[1]}", "IMG_1"), ("cup_aug1", "cup"),
         ("cup-AUG-12", "cup"), ("cup_rot90_flip", "cup"), ("cup_flip_horizontal", "cup"), ("cup - Copy (2)", "cup"),
-        ("Copy of cup", "cup"), ("cup_bright1.2", "cup"), ("cup (2)", None), ("IMG_20240101", None),
+        ("Copy of cup", "cup"), ("cup (copy)", "cup"), ("cup (3rd copy)", "cup"), ("flip_cup", "cup"),
+        ("cup_h_flip", "cup"), ("cup_bright1.2", "cup"), ("grey_wolf", None), ("cup (2)", None), ("IMG_20240101", None),
         ("carrot_12", None), ("gray_001", None), ("mirror", None), ("august_3", None),
     ],
 )  # fmt: skip

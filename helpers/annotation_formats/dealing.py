@@ -17,7 +17,7 @@ from helpers.annotation_formats.splitting import (
     subdir_by_lists,
 )
 from helpers.copy_names import group_by_name
-from helpers.duplicates import group_by_look, joined
+from helpers.duplicates import by_first_member, group_by_look, joined
 
 TEST = "testImages"
 
@@ -52,18 +52,17 @@ def deal(source, settled, listed, kinds, fraction, seed, there=()):
     which these are added.
     """
     own, words = own_split(source, settled) if not kinds and fraction is None else ({}, "")
-    items, to_draw = [*there], set()
+    items = [*there]
     for item in settled:
         path = item.image.path
-        if kinds or path in listed:
+        is_free = not (kinds or own or path in listed)
+        if is_free:
+            subdir = None if item.boxes else "negative"
+        elif kinds or path in listed:
             subdir = subdir_by_lists(item, listed, kinds)
         else:
             subdir = "negative" if not item.boxes and own.get(path) == "positive" else own.get(path)
-            if not own and item.boxes:
-                to_draw.add(len(items))
-            elif not own:
-                subdir = "negative"
-        if subdir is None and len(items) not in to_draw:
+        if subdir is None and not is_free:
             source.note(path, f"left out: in none of the {'lists' if kinds else 'splits of the source'}")
             continue
         place = ("/".join(item.image.parts[:-1]), path.stem)
@@ -71,19 +70,19 @@ def deal(source, settled, listed, kinds, fraction, seed, there=()):
     if not items:
         return []
     same, scene = group_by_look([item.look for item in items])
+    kept = _without_contradictions(source, items, same)
+    items, same, scene = [items[index] for index in kept], by_first_member(same[kept]), by_first_member(scene[kept])
     copies = joined(group_by_name([item.place for item in items]), (np.arange(len(items)), same))
     if own and not _has_test_of_its_own(items, copies):
         words = "its own split is not kept, all are dealt anew: each photo to test on has a copy among the others"
-        to_draw = {index for index, item in enumerate(items) if not item.is_there and item.settled.boxes}
         for index, item in enumerate(items):
             if not item.is_there:
-                items[index] = replace(item, subdir=None if index in to_draw else "negative")
+                items[index] = replace(item, subdir=None if item.settled.boxes else "negative")
     if own:
         source.note(source.path, words)
-    _draw(items, to_draw, copies, scene, DEFAULT_FRACTION if fraction is None else fraction, seed)
+    _draw(items, copies, scene, DEFAULT_FRACTION if fraction is None else fraction, seed)
     _keep_copies_together(source, items, copies)
-    kept = _without_contradictions(source, items, same)
-    return [(items[index].settled, items[index].subdir) for index in kept if not items[index].is_there]
+    return [(item.settled, item.subdir) for item in items if not item.is_there]
 
 
 def _has_test_of_its_own(items, copies):
@@ -91,8 +90,9 @@ def _has_test_of_its_own(items, copies):
     return any(copies[index] not in trained for index, item in enumerate(items) if item.is_test)
 
 
-def _draw(items, to_draw, copies, scene, fraction, seed):
-    """Give each image of `to_draw` a side, copies the same one; photos of one scene as well, unless they are many."""
+def _draw(items, copies, scene, fraction, seed):
+    """Give each image without a side one, copies the same one; photos of one scene as well, unless they are many."""
+    to_draw = {index for index, item in enumerate(items) if item.subdir is None}
     scene = joined(copies, (np.arange(len(items)), scene))
     decided = {
         copies[index]: TEST if item.is_test else "positive"
@@ -136,12 +136,12 @@ def _without_contradictions(source, items, same):
     filled, empty_there = {}, {}
     for index, item in enumerate(items):
         if not item.is_empty:
-            filled.setdefault((same[index], item.is_test), item)
+            filled.setdefault(same[index], item)
         elif item.is_there:
-            empty_there.setdefault((same[index], item.is_test), item)
+            empty_there.setdefault(same[index], item)
     kept = []
     for index, item in enumerate(items):
-        twin = (filled if item.is_empty else empty_there).get((same[index], item.is_test))
+        twin = (filled if item.is_empty else empty_there).get(same[index])
         if twin is None or item.is_there:
             kept.append(index)
         else:

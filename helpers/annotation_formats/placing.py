@@ -4,6 +4,8 @@ import errno
 import os
 import re
 import shutil
+import sys
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,33 +17,38 @@ from helpers.errors import UserError
 from helpers.files import fingerprint, write_text
 
 REPORT = "importReport.txt"
-IS_WINDOWS = os.name == "nt"
+IS_WINDOWS, IGNORES_CASE = os.name == "nt", sys.platform in ("win32", "cygwin", "darwin")
 UNSAFE = re.compile(r'[<>:"|?*\\/]' if IS_WINDOWS else "/")  # letters that file names here must not have
 
 
 def file_names(chosen, taken=frozenset()):
     """The new file name of each image: its own, and where several have the same one, with their folders before it.
 
-    chosen: list of (`Settled`, subdir); taken: {(subdir, stem in small letters)} that must stay free. Names are unique
-    in each subdir but for suffix and case, because "1.jpg" and "1.PNG" would share their annotations, and short enough
-    for the files beside them.
+    chosen: list of (`Settled`, subdir); taken: {(subdir, `name_key` of a stem)} that must stay free. Stems are unique
+    in each subdir, because "1.jpg" and "1.PNG" would share their annotations, and short enough for the files beside
+    them.
     """
     groups = defaultdict(int)
     for settled, subdir in chosen:
-        groups[subdir, settled.image.path.stem.casefold()] += 1
+        groups[subdir, name_key(settled.image.path.stem)] += 1
     used, names = set(taken), []
     for settled, subdir in chosen:
         image = settled.image
         suffix = image.examined.suffix
-        alone = groups[subdir, image.path.stem.casefold()] == 1
+        alone = groups[subdir, name_key(image.path.stem)] == 1
         base = image.path.stem if alone else "_".join((*image.parts[:-1], image.path.stem))
         stem, number = safe_stem(base, suffix), 1
-        while (subdir, stem.casefold()) in used:
+        while (subdir, name_key(stem)) in used:
             number += 1
             stem = safe_stem(base, f"_{number}{suffix}") + f"_{number}"
-        used.add((subdir, stem.casefold()))
+        used.add((subdir, name_key(stem)))
         names.append(stem + suffix)
     return names
+
+
+def name_key(stem):
+    """What two files here must not have in common: Windows and macOS take capital letters for small ones."""
+    return unicodedata.normalize("NFC", stem).casefold() if IGNORES_CASE else stem
 
 
 def safe_stem(name, rest=""):
@@ -83,7 +90,7 @@ def not_there_yet(target, settled, source):
                 by_size[path.stat().st_size].append(path)
                 suffixes = (*BOX_SUFFIXES, *LABEL_SUFFIXES, path.suffix)
                 suffix = next(suffix for suffix in suffixes if path.name.endswith(suffix))
-                taken.add((subdir, path.name.removesuffix(suffix).casefold()))
+                taken.add((subdir, name_key(path.name.removesuffix(suffix))))
     new = []
     for item in settled:
         path = item.image.path

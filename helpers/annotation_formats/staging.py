@@ -41,7 +41,10 @@ def staging(target):
         with folder, FileLock(Path(folder.name, LOCK)):
             yield Path(folder.name, target.name)
     except OSError as error:
-        raise UserError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from error
+        reason = error.strerror or error
+        if error.filename and not Path(error.filename).is_relative_to(target.parent):  # a photo of the source
+            raise UserError(f"{error.filename}: cannot be copied ({reason})") from error
+        raise UserError(f"{target}: cannot be written ({reason}); see to room and rights in its folder") from error
 
 
 def put_in_place(new, target):
