@@ -22,8 +22,8 @@ def find_class_file(source):
     start = source.path if source.path.is_dir() else source.path.parent
     found = [start / name for name in CLASS_FILES if (start / name).is_file()]
     if source.path.is_dir():
-        below = (path for path in source.files(".txt", ".yaml", ".yml", ".names") if path.name in CLASS_FILES)
-        found = list(dict.fromkeys((*found, *below)))
+        below = [path for path in source.files(".txt", ".yaml", ".yml", ".names") if path.name in CLASS_FILES]
+        found += [path for path in below if path not in found and not _is_about_a_photo(source, path)]
     found = found or [start.parent / name for name in CLASS_FILES if (start.parent / name).is_file()][:1]
     if not found:
         raise UserError(f"{source.path}: no file of class names ({', '.join(CLASS_FILES)}); name it with --classFile")
@@ -36,6 +36,14 @@ def find_class_file(source):
                     f"{path}: class {class_id} is {show(name)}, but {other}; name the right file with --classFile"
                 )
     return found[0]
+
+
+def _is_about_a_photo(source, path):
+    """Whether a file is the label file of a photo called classes.jpg."""
+    try:
+        return path.suffix == ".txt" and bool(source.images.find((path.stem,), path, strict=True))
+    except Unreadable:
+        return False
 
 
 def _names_in(path):
