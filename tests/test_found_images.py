@@ -16,6 +16,7 @@ from test_annotation_formats import coco, imported
 from test_dropped_objects import BOX, coco_of, labelme, voc, vott
 
 import importAnnotations
+from helpers.annotation_formats.image_index import ImageIndex
 from helpers.errors import UserError
 from helpers.parameters import load_parameters
 
@@ -46,6 +47,8 @@ FOUND = {
     "a path of another machine": ("coco", of_coco("C:\\photos\\a.jpg"), "images/a.jpg"),
     "a URL": ("coco", of_coco("https://example.com/b/a.jpg?w=1"), "a.jpg"),
     "quoted": ("coco", of_coco("x%20y/a%2Ejpg"), "x y/a.jpg"),
+    "a relative path": ("coco", {"json_v2/x.json": of_coco("../a.jpg")["x.json"]}, "a.jpg"),
+    "a relative path of Windows": ("coco", {"json_v2/x.json": of_coco("..\\p\\a.jpg")["x.json"]}, "p/a.jpg"),
     "decomposed letters": ("coco", of_coco("Ka\u0308se.jpg"), "K\u00e4se.jpg"),
 }
 NOT_FOUND = {
@@ -78,6 +81,12 @@ def test_an_equal_name_elsewhere_is_no_evidence(tmp_path, case):
         params = load_parameters([f"dataRootDir={tmp_path / 'data'}"])
         placed, _ = importAnnotations.main(params, form, tmp_path / "source", "new", images=[folder], testFraction=0)
         assert [item.boxes for item, _, name in placed if name == "a.jpg"] == [[list(map(float, BOX[1:]))]]
+
+
+def test_an_absolute_path_names_its_photo(tmp_path):
+    texts = {"json_v2/x.json": of_coco(str(tmp_path / "source/a.jpg"))["x.json"]}
+    found, _, _ = imported(tmp_path, "coco", texts, ("a.jpg", "json_v2/b/a.jpg"))
+    assert found == {"a.jpg": [BOX]}
 
 
 def test_the_recorded_size_decides_between_two(tmp_path):
@@ -195,6 +204,7 @@ def test_linked_files_are_one_photo(tmp_path):
     rows = "filename,xmin,ymin,xmax,ymax,class\nreal/a.jpg,10,20,40,60,cup\nlinks/b.jpg,1,2,33,44,pan\n"
     found, _, _ = imported(tmp_path, "csv", {"x.csv": rows}, ("real/a.jpg",))
     assert list(found.values()) == [[BOX, ("pan", 1, 2, 33, 44)]]
+    assert len(ImageIndex([tmp_path / "source"]).images) == 1
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------

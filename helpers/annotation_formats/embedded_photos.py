@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import tempfile
+from pathlib import Path
 
 from helpers.annotation_formats.common import Unreadable
 from helpers.annotation_formats.image_index import FoundImage
@@ -31,9 +33,7 @@ def find_or_unpack(source, path, names, size, data):
     suffix = next((suffix for start, suffix in SUFFIXES.items() if content.startswith(start)), None)
     if suffix is None:
         raise Unreadable("the photo is missing, and imageData is no image")
-    folder = source.scratch_folder() / str(len(source.images.images))
-    folder.mkdir()
-    photo = folder / (path.stem + suffix)
+    photo = Path(tempfile.mkdtemp(dir=source.scratch_folder()), path.stem + suffix)
     photo.write_bytes(content)
     source.images.add(FoundImage(photo, (*source.images.place_of(path), photo.name), is_temporary=True))
     return (photo.name,)

@@ -59,7 +59,8 @@ class ImageIndex:
 
     def __init__(self, folders, named=False):
         self.folders, self.named = [Path(folder) for folder in folders], named
-        self.images, self._spots = [], defaultdict(list)
+        self.images = []
+        self._spots, self._by_path = defaultdict(list), {}  # stem -> [(image, parts)], absolute path -> image
         self._real, self._folder_names, self._meant = {}, set(), {}
         for folder in self.folders:
             if not folder.is_dir():
@@ -74,26 +75,28 @@ class ImageIndex:
             for name in names:
                 path = folder / name
                 if _is_image(path):
-                    image = self._real.setdefault(os.path.realpath(path), FoundImage(path, (*parts, name)))
+                    new = FoundImage(path, (*parts, name))
+                    image = self._real.setdefault(os.path.realpath(path), new)
+                    if image is new:
+                        self.images.append(image)
                     below[parts].append((image, name))
-                    self._add(image, (*parts, name))
+                    self._add(image, (*parts, name), root)
         for link, folder in links:
             old, new = folder.relative_to(root).parts, link.relative_to(root).parts
             for parts, images in below.items():
                 for image, name in images if parts[: len(old)] == old else ():
-                    self._add(image, (*new, *parts[len(old) :], name))
+                    self._add(image, (*new, *parts[len(old) :], name), root)
 
-    def _add(self, image, parts):
-        """Let an image be found under a path, as parts."""
-        spots = self._spots[_key(_stem(parts[-1]))]
-        if not any(other is image for other, _ in spots):
-            self.images.append(image)
-        spots.append((image, parts))
+    def _add(self, image, parts, root):
+        """Let an image be found under a path, as parts below a folder."""
+        self._spots[_key(_stem(parts[-1]))].append((image, parts))
+        self._by_path[os.path.abspath(Path(root, *parts))] = image
         self._folder_names.update(_telling(parts[:-1]))
 
     def add(self, image):
         """Take in an image that lies elsewhere, under its own parts."""
-        self._add(image, image.parts)
+        self.images.append(image)
+        self._add(image, image.parts, self.folders[0])
 
     def find(self, names, near, size=None, strict=False):
         """The image that one of the names means, the first that fits; near: the file that names it.
@@ -102,12 +105,15 @@ class ImageIndex:
         nearest counts: the longest common path, a folder that corresponds to that of `near` ("labels/train/1.txt" and
         "images/train/1.jpg"), the recorded size (width, height). Raises `Ambiguous` where there is no nearest.
 
-        strict: an equal name alone is no evidence. The image must lie in the folder that the name gives, or in the one
-        that corresponds to that of `near`; a name without folders may be that of an image below the latter, if the
-        recorded size fits, or if it has the image's suffix and no size is recorded. In folders that the user named,
-        every name counts. Raises `Unreadable` where there is none, `Ambiguous` where an image above the folder of
-        `near` has the name.
+        strict: an equal name alone is no evidence. The image must lie where the name leads, in a folder that the name
+        gives, or in the one that corresponds to that of `near`; a name without folders may be that of an image below
+        the latter, if the recorded size fits, or if it has the image's suffix and no size is recorded. In folders that
+        the user named, every name counts. Raises `Unreadable` where there is none, `Ambiguous` where an image above the
+        folder of `near` has the name.
         """
+        for path in (path for name in names for path in _paths(name, near)):
+            if path in self._by_path:
+                return self._by_path[path]
         place = self.place_of(near)
         refused = []
         for parts in dict.fromkeys(spelled for name in names for spelled in spellings(name)):
@@ -250,6 +256,12 @@ def spellings(name):
     texts = [other for text in (name, unquote(name), *urls, *map(unquote, urls)) for other in (text, text.strip())]
     own = [tuple(name.split("/"))] if "\\" in name and os.sep == "/" else []
     return [parts for parts in dict.fromkeys([*own, *map(path_parts, texts)]) if parts]
+
+
+def _paths(name, near):
+    """Absolute paths that a name may mean, from the folder of the file that names it: for comparison, not to open."""
+    for text in dict.fromkeys((name, unquote(name), name.replace("\\", "/")) if "\0" not in name else ()):
+        yield os.path.abspath(Path(near).parent / text)
 
 
 def _is_url(name):
