@@ -6,27 +6,26 @@ compared with the images that lie below the source's folder, so no name can lead
 """
 
 import os
-import re
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from helpers.annotation_formats.common import Unreadable, show
+from helpers.annotation_formats.image_names import (
+    PHOTO_SUFFIXES,
+    Spot,
+    folded,
+    paths_of,
+    spellings,
+    stem_of,
+    telling,
+)
 from helpers.annotation_formats.pictures import examine
 from helpers.annotation_formats.records import Ambiguous
 from helpers.annotation_formats.walking import walk
-from helpers.dataset import IMAGE_SUFFIXES
 from helpers.errors import UserError
 from helpers.images import IMPORTED_FORMATS, image_size
-
-CONVERTED_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")  # of files that become JPEG or PNG
-GENERIC_FOLDERS = {  # that say what is in them, not of which part of the data; in small letters
-    "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "frames", "boxes", "csv",
-    "labels", "label", "annotations", "annotation", "annots", "anns", "ann", "bboxes", "xml", "xmls", "json", "txt",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,8 @@ class ImageIndex:
             for name in names:
                 path = folder / name
                 if _is_image(path):
-                    new = FoundImage(path, (*parts, name))
-                    image = self._real.setdefault(os.path.realpath(path), new)
-                    if image is new:
+                    image = self._real.setdefault(os.path.realpath(path), FoundImage(path, (*parts, name)))
+                    if image.path == path:
                         self.images.append(image)
                     below[parts].append((image, name))
                     self._add(image, (*parts, name), root)
@@ -89,9 +87,9 @@ class ImageIndex:
 
     def _add(self, image, parts, root):
         """Let an image be found under a path, as parts below a folder."""
-        self._spots[_key(_stem(parts[-1]))].append((image, parts))
+        self._spots[folded(stem_of(parts[-1]))].append((image, parts))
         self._by_path[os.path.abspath(Path(root, *parts))] = image
-        self._folder_names.update(_telling(parts[:-1]))
+        self._folder_names.update(telling(parts[:-1]))
 
     def add(self, image):
         """Take in an image that lies elsewhere, under its own parts."""
@@ -111,7 +109,7 @@ class ImageIndex:
         the user named, every name counts. Raises `Unreadable` where there is none, `Ambiguous` where an image above the
         folder of `near` has the name.
         """
-        for path in (path for name in names for path in _paths(name, near)):
+        for path in (path for name in names for path in paths_of(name, near)):
             if path in self._by_path:
                 return self._by_path[path]
         place = self.place_of(near)
@@ -135,7 +133,7 @@ class ImageIndex:
 
     def _like(self, name):
         """[(image, parts)] of a name that has a suffix or not: "a.jpg" is a.jpg, or a.jpg.png without its suffix."""
-        return [spot for key in {_key(_stem(name)): 0, _key(name): 0} for spot in self._spots.get(key, ())]
+        return [spot for key in {folded(stem_of(name)): 0, folded(name): 0} for spot in self._spots.get(key, ())]
 
     def place_of(self, path):
         """The folders of a file below one of the index's own; whatever else it lies in says nothing."""
@@ -148,76 +146,25 @@ class ImageIndex:
     def _is_evident(self, spot, stem, size):
         if spot.common or self.named:
             return True
-        if _telling(spot.folders):  # it is in another folder than the one named
-            return spot.corresponds and _key(spot.folders[-1]) not in self._folder_names
+        if telling(spot.folders):  # it is in another folder than the one named
+            return spot.corresponds and folded(spot.folders[-1]) not in self._folder_names
         if spot.corresponds:
             return True
         meant = self._meant_by(stem)
-        if meant and meant.isdisjoint(map(_key, spot.parts)):
+        if meant and meant.isdisjoint(map(folded, spot.parts)):
             return False
         return spot.is_below and (_has_size(spot.image, size) if size else spot.whole_name)
 
     def _meant_by(self, stem):
         """The folders that an annotation file is named after: instances_train2017.json is about train2017/."""
         if stem not in self._meant:
-            self._meant[stem] = {name for name in self._folder_names if len(name) > 2 and name in _key(stem)}
+            self._meant[stem] = {name for name in self._folder_names if len(name) > 2 and name in folded(stem)}
         return self._meant[stem]
 
     def below(self, folder):
         """The images below a folder."""
         root = os.path.realpath(folder)
         return [image for image in self.images if os.path.realpath(image.path).startswith(root + os.sep)]
-
-
-@dataclass(frozen=True)
-class Spot:
-    """An image at a path (parts), compared with the parts of a name, and the folders of the file that names it."""
-
-    image: FoundImage
-    parts: tuple
-    name: tuple
-    place: tuple
-
-    @property
-    def folders(self):
-        """The folders that the name gives."""
-        return self.name[:-1]
-
-    @cached_property
-    def common(self):
-        """How many folders, from the last one on, name and image have in common."""
-        count = 0
-        for own, other in zip(reversed(self.parts[:-1]), reversed(self.folders), strict=False):
-            if _key(own) != _key(other):
-                break
-            count += 1
-        return count
-
-    @property
-    def whole_name(self):
-        """Whether the name has the image's suffix."""
-        return _key(self.parts[-1]) == _key(self.name[-1])
-
-    @property
-    def corresponds(self):
-        """Whether the image lies where those that the file is about belong."""
-        return _telling(self.parts[:-1]) == _telling(self.place)
-
-    @property
-    def is_below(self):
-        place = _telling(self.place)
-        return _telling(self.parts[:-1])[: len(place)] == place
-
-    @property
-    def is_above(self):
-        """Whether the file that names it lies in a folder further down, which may or may not say something."""
-        own = _telling(self.parts[:-1])
-        return not _telling(self.folders) and own == _telling(self.place)[: len(own)]
-
-
-def _telling(folders):
-    """Folders without those that say nothing: labels/train and images/train are both train."""
-    return [_key(folder) for folder in folders if _key(folder) not in GENERIC_FOLDERS]
 
 
 def _has_size(image, size):
@@ -232,9 +179,12 @@ def _nearest(spots, parts, near, size):
 
     def rank(spot):
         own = spot.parts[:-1]
-        likeness = sum(_key(part) in map(_key, spot.place) or (len(part) > 2 and part in near.stem) for part in own)
+        likeness = sum(folded(part) in map(folded, spot.place) or (len(part) > 2 and part in near.stem) for part in own)
         beside = spot.image.path.parent == near.parent.joinpath(*parts[:-1])
-        same = spot.parts[-1] == parts[-1], _stem(spot.parts[-1]) == _stem(parts[-1])  # in small and capital letters
+        same = (
+            spot.parts[-1] == parts[-1],
+            stem_of(spot.parts[-1]) == stem_of(parts[-1]),
+        )  # in small and capital letters
         return beside, spot.common, spot.common == len(own), *same, spot.corresponds, likeness
 
     ranks = [rank(spot) for spot in spots]
@@ -249,43 +199,5 @@ def _nearest(spots, parts, near, size):
     return best[0]
 
 
-def spellings(name):
-    """The parts of the paths that a name may mean: as it is, without spaces around it and without the %20 of URLs, and
-    the path of a URL. A backslash may be a letter of a name here."""
-    urls = [urlsplit(name).path] if re.match(r"[a-z]{2,}://", name, re.IGNORECASE) and _is_url(name) else []
-    texts = [other for text in (name, unquote(name), *urls, *map(unquote, urls)) for other in (text, text.strip())]
-    own = [tuple(name.split("/"))] if "\\" in name and os.sep == "/" else []
-    return [parts for parts in dict.fromkeys([*own, *map(path_parts, texts)]) if parts]
-
-
-def _paths(name, near):
-    """Absolute paths that a name may mean, from the folder of the file that names it: for comparison, not to open."""
-    for text in dict.fromkeys((name, unquote(name), name.replace("\\", "/")) if "\0" not in name else ()):
-        yield os.path.abspath(Path(near).parent / text)
-
-
-def _is_url(name):
-    try:
-        urlsplit(name)
-    except ValueError:  # brackets that are no address
-        return False
-    return True
-
-
-def path_parts(name):
-    """The parts of a path of any system, without drive, root, "." and ".."."""
-    parts = [part for part in re.split(r"[\\/]+", name) if part not in ("", ".", "..")]
-    return tuple(parts[1:] if parts and re.fullmatch(r"[A-Za-z]:", parts[0]) else parts)
-
-
-def _key(name):
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _stem(name):
-    stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in IMAGE_SUFFIXES + CONVERTED_SUFFIXES else name
-
-
 def _is_image(path):
-    return path.suffix.lower() in IMAGE_SUFFIXES + CONVERTED_SUFFIXES and path.is_file()
+    return path.suffix.lower() in PHOTO_SUFFIXES and path.is_file()

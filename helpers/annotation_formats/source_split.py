@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from helpers.annotation_formats.common import Unreadable, one_line, read_text
-from helpers.annotation_formats.image_index import path_parts
+from helpers.annotation_formats.image_names import path_parts
 from helpers.errors import UserError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
