@@ -3,9 +3,9 @@
     detections/<imageSet>_<classifier>.tsv  ->  results/<dataset>/visualizations/<imageSet>_<classifier>/<image>.jpg
                                                 results/<dataset>/thresholds_<imageSet>_<classifier>.tsv
 
-Each picture shows the detections before and after non-maximum suppression, with what is false and what was missed. The
-table lists precision and recall by score threshold, of all classes together and of each class. Of large image sets,
-`vis_maxPictures` images are drawn; the table is of all.
+Each picture shows the detections before and after non-maximum suppression, with what is false and what was missed, and
+faintly those just below the threshold. The table lists precision and recall by score threshold, of all classes together
+and of each class. Of large image sets, `vis_maxPictures` images are drawn; the table is of all.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
@@ -18,16 +18,11 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from fastRCNN.boxes import iou
 from fastRCNN.detection import Detections
 from fastRCNN.evaluation import Truth
-from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, match_voc
 from fastRCNN.threshold_table import class_curves, count_by_threshold, lowest_threshold, round_thresholds
 from helpers.detection_files import detection_path, read_detections
 from helpers.drawing import (
-    GREY,
-    INK,
-    WHITE,
     DrawnBox,
     class_color,
     detection_boxes,
@@ -45,12 +40,20 @@ from helpers.parameters import run_step
 from helpers.sources import IMAGE_SETS, list_images, load_truth
 from helpers.steps import DETECTIONS, lock_name, require
 from helpers.tables import format_table, number, write_table
-
-PANEL_SIDE = 1200  # pixels of the longer side of each of the two images in a picture
-TRUE = DrawnBox((), WHITE, "true object", width=0.7, dashed=True)
-MISSED = DrawnBox((), INK, "missed", width=1.5, dashed=True)
-FALSE = DrawnBox((), GREY, "✗ false", crossed=True)
-EXCLUDED = DrawnBox((), GREY, "excluded", width=0.7, dashed=True)
+from verdicts import (
+    EXCLUDED,
+    FALSE,
+    MISSED,
+    NEAR,
+    PANEL_SIDE,
+    TRUE,
+    Scored,
+    describe,
+    judge,
+    judged_boxes,
+    near_boxes,
+    true_boxes,
+)
 
 
 def read_all(params):
@@ -69,39 +72,6 @@ def read_all(params):
         raise UserError(f"{path}: {key} is not where the data set has it; run 5_evaluate.py again")
 
 
-def judge(found, truth, nr_classes, overlap):
-    """Verdict on each detection (N,), see fastRCNN/matching.py, and which true objects were missed (G,) bool."""
-    verdicts = np.full(len(found), FALSE_POSITIVE)
-    missed = ~truth.ignored
-    for class_id in range(1, nr_classes + 1):
-        rows = np.flatnonzero(found.class_ids == class_id)
-        verdicts[rows] = match_voc(found.boxes[rows], *truth.of_class(class_id), overlap)
-        right = found.boxes[rows[verdicts[rows] == TRUE_POSITIVE]]
-        objects = np.flatnonzero((truth.class_ids == class_id) & ~truth.ignored)
-        if len(right):
-            missed[objects[iou(right, truth.boxes[objects]).argmax(axis=1)]] = False
-    return verdicts, missed
-
-
-def true_boxes(truth, missed, all_classes):
-    """Thin dashed frames, thick ones with a caption around what was missed, grey ones around excluded boxes."""
-    drawn = []
-    for box, class_id, ignored, is_missed in zip(truth.boxes, truth.class_ids, truth.ignored, missed, strict=True):
-        item = replace(EXCLUDED if ignored else TRUE, box=tuple(box), caption="")
-        drawn.append(replace(MISSED, box=item.box, caption=f"missed: {all_classes[class_id]}") if is_missed else item)
-    return drawn
-
-
-def judged_boxes(found, verdicts, all_classes):
-    """Detections in the colours of their classes; false ones crossed out, those on excluded boxes thin."""
-    drawn = detection_boxes(found.boxes, found.scores, found.class_ids, all_classes)
-    for row in np.flatnonzero(verdicts == FALSE_POSITIVE):
-        drawn[row] = replace(drawn[row], caption=f"✗ {drawn[row].caption}", crossed=True, open_caption=True)
-    for row in np.flatnonzero(verdicts == IGNORED):
-        drawn[row] = replace(drawn[row], caption=f"({drawn[row].caption})", width=0.5, open_caption=True)
-    return drawn
-
-
 def draw_one(image, found, kept, truth, params):
     """The picture of one image: before | after non-maximum suppression, uint8 RGB."""
     threshold = params.vis_decisionThresholds[params.classifier]
@@ -117,15 +87,15 @@ def draw_one(image, found, kept, truth, params):
     candidates = detection_boxes(before.boxes, before.scores, before.class_ids, names)
     candidates = [replace(item, caption="", width=0.7) for item in candidates[::-1]]  # the best ones on top
     judged = judged_boxes(after, verdicts, names)
-    panels = [draw(candidates), draw(true_boxes(truth, missed, names) + judged)]
-    nr_right, nr_false = (int(np.sum(verdicts == verdict)) for verdict in (TRUE_POSITIVE, FALSE_POSITIVE))
+    near = near_boxes(Scored(found, kept, threshold), names, params)
+    panels = [draw(candidates), draw(near + true_boxes(truth, missed, names) + judged)]
     titles = [
         f"before non-maximum suppression: {len(before)} boxes",
-        f"after: {nr_right} right, {nr_false} false, {int(missed.sum())} missed",
+        f"after: {describe(verdicts, missed)}",
     ]
     classes = sorted({*before.class_ids.tolist(), *truth.class_ids[~truth.ignored].tolist()})
     legend = [DrawnBox((), class_color(class_id), names[class_id]) for class_id in classes]
-    legend += [TRUE, MISSED, FALSE, *([EXCLUDED] if truth.ignored.any() else [])]
+    legend += [TRUE, MISSED, FALSE, *([EXCLUDED] if truth.ignored.any() else []), *([NEAR] if near else [])]
     heading = f"{image.key}: {params.classifier} score {threshold:g} or more"
     return side_by_side(panels, titles, heading, legend)
 

@@ -1,7 +1,7 @@
 """Step 6: find the objects in images, every stage in memory.
 
     python3 6_scoreImage.py PATH [PATH ...]     images, folders or patterns such as 'photos/*.jpg'
-    python3 6_scoreImage.py --demo N            N test images, drawn by lot, with their true boxes beside
+    python3 6_scoreImage.py --demo N            N test images at random, with what is right, false and missed
     python3 6_scoreImage.py --model FILE PATH   with a network trained by step 3, which needs no other file,
                                                 or with the .onnx file that 7_exportModel.py made of it
 
@@ -23,9 +23,8 @@ import time
 from pathlib import Path
 
 from helpers.dataset import ImageFile, is_image, natural_order, refuse_bad_names
-from helpers.demonstration import draw_beside_truth, draw_lots
+from helpers.demonstration import draw_lots
 from helpers.detection_files import detection_rows, prepare_to_write, write_detections
-from helpers.drawing import draw_detections
 from helpers.errors import UserError, run_script
 from helpers.files import refuse_to_replace
 from helpers.images import is_drawn, read_image, write_image
@@ -36,6 +35,7 @@ from helpers.rules import option, whole
 from helpers.steps import require_parameters, trained_by
 from onnx_stage import OnnxDetector
 from stages import NnDetector, SvmDetector, detect, prepare_image, propose_rois
+from verdicts import Scored, draw_beside_truth, draw_found
 
 
 def find_images(patterns):
@@ -125,6 +125,18 @@ def load_detector(params, model_file=None):
     return NnDetector(model_path(params), params) if params.classifier == "nn" else SvmDetector(params)
 
 
+def describe_nothing(path, scored, params):
+    """What to say of an image on which nothing reaches the threshold: how near the best one came to it."""
+    best = scored.found.take(scored.kept)
+    if not len(best):
+        return f"NOTE: {path}: no ROI, and so nothing to be found"
+    name, score = params.all_classes[best.class_ids[0]], best.scores[0]
+    return (
+        f"NOTE: {path}: nothing scores {scored.threshold:g} or more; the best is {name} with {score:.3f}, "
+        f"see the picture and --threshold (or vis_decisionThresholds)"
+    )
+
+
 def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_file=None, demo=0):
     """Score images, `demo` test images among them; returns the exit code: 1 if one could not be read, else 0."""
     truth_of = {image.path: truth for image, truth in draw_lots(params, demo).items()} if demo else {}
@@ -151,12 +163,16 @@ def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_
         seconds = {"read": time.perf_counter() - start}
         found, kept, stages = score_image(image, detector, params)
         seconds = {**seconds, **stages, "all": time.perf_counter() - start}
-        shown = found.take(kept & (found.scores >= threshold))
+        scored = Scored(found, kept, threshold)
+        shown = scored.shown
         print(as_json(path, image, shown, seconds, params), flush=True)
         if path in truth_of:
-            write_image(picture, draw_beside_truth(image, truth_of[path], shown, path.name, params))
+            picture_of = draw_beside_truth(image, truth_of[path], scored, path.name, params)
         else:
-            write_image(picture, draw_detections(image, shown, params.all_classes))
+            picture_of = draw_found(image, scored, params)
+        write_image(picture, picture_of)
+        if not len(shown):
+            print(describe_nothing(path, scored, params), file=sys.stderr)
         listed = kept | (found.scores >= threshold)
         rows += detection_rows(str(path), found.take(listed), kept[listed], params.all_classes)
     if detections_tsv:

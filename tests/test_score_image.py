@@ -3,6 +3,7 @@ is named and does not stop the others."""
 
 import importlib
 import json
+import re
 import shutil
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from conftest import tiny_params
 from PIL import Image
 
+import verdicts
+from fastRCNN.detection import Detections
 from helpers.errors import UserError
 
 step6 = importlib.import_module("6_scoreImage")
@@ -135,3 +138,45 @@ def test_demo_without_objects_in_the_test_images(tmp_path):
         (folder / f"instances_{part}2017.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match="no test image shows an object of person"):
         step6.main(params, [], demo=1)
+
+
+def test_demo_marks_what_is_right_false_and_missed(tiny_finished, tmp_path, monkeypatch, capsys):
+    params, titles = tiny_params(tiny_finished), []
+    monkeypatch.setattr(verdicts, "side_by_side", lambda panels, names, *rest: titles.append(names) or panels[0])
+    run(capsys, params, out=tmp_path, demo=2, threshold=-1e9)
+    run(capsys, params, out=tmp_path, demo=2, threshold=1e9)
+    rows = [line.split("\t") for line in (params.detections_dir / "test_svm.tsv").read_text().splitlines()[1:]]
+    kept = sum(row[7] == "1" for row in rows)
+    counts = [[int(word) for word in re.findall(r"\d+", right)] for _, right in titles]
+    assert [left for left, _ in titles[:2]] == ["true objects: 2", "true objects: 2"]
+    assert sum(right + false for right, false, _ in counts[:2]) == kept
+    assert all(right + missed == 2 for right, _, missed in counts[:2])
+    assert counts[2:] == [[0, 0, 2], [0, 0, 2]]
+
+
+def test_where_nothing_is_found_the_best_score_is_told_and_drawn_faintly(tiny_finished, tmp_path, capsys):
+    params = tiny_params(tiny_finished)
+    path = params.image_dir / "testImages" / "1.jpg"
+    assert step6.main(params, [str(path)], out=tmp_path, threshold=5) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["detections"] == []
+    rows = [line.split("\t") for line in (params.detections_dir / "test_svm.tsv").read_text().splitlines()[1:]]
+    best = max((row for row in rows if row[0] == "testImages/1.jpg" and row[7] == "1"), key=lambda row: float(row[2]))
+    assert f"NOTE: {path}: nothing scores 5 or more; the best is {best[1]} with {float(best[2]):.3f}" in err
+    original = np.asarray(Image.open(path).convert("RGB"), dtype=int)
+    picture = np.asarray(Image.open(tmp_path / "1.jpg"), dtype=int)
+    assert (np.abs(picture - original).max(axis=2) > 60).sum() > 50
+
+
+def test_near_misses_are_the_best_just_below_the_threshold():
+    found = Detections(np.zeros((6, 4)), np.array([0.9, 0.4, 0.3, 0.2, 0.1, -3]), np.ones(6, int))
+    kept = np.array([True, True, False, True, True, True])
+
+    def scores(threshold, margin):
+        return verdicts.Scored(found, kept, threshold).near_misses(margin).scores.tolist()
+
+    assert scores(0.5, 0.25) == [0.4]
+    assert scores(0.5, 9) == [0.4, 0.2, 0.1]  # three at most
+    assert scores(0.5, 0.05) == []
+    assert scores(5, 0.5) == [0.9]  # nothing reaches it: the best one
+    assert scores(-9, 0.5) == []
