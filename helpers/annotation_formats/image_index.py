@@ -23,7 +23,7 @@ from helpers.annotation_formats.image_names import (
 )
 from helpers.annotation_formats.pictures import examine
 from helpers.annotation_formats.records import Ambiguous
-from helpers.annotation_formats.walking import walk
+from helpers.annotation_formats.walking import MAX_FILES, walk
 from helpers.errors import UserError
 from helpers.images import IMPORTED_FORMATS, image_size
 
@@ -68,22 +68,23 @@ class ImageIndex:
 
     def _add_folder(self, root):
         found, links = walk(root)
-        below = defaultdict(list)  # the images of each folder
+        below = defaultdict(list)  # folder, as parts -> [(image, parts below it)]
         for folder, names in found:
             parts = folder.relative_to(root).parts
             for name in names:
-                path = folder / name
+                path, own = folder / name, (*parts, name)
                 if _is_image(path):
-                    image = self._real.setdefault(os.path.realpath(path), FoundImage(path, (*parts, name)))
+                    image = self._real.setdefault(os.path.realpath(path), FoundImage(path, own))
                     if image.path == path:
                         self.images.append(image)
-                    below[parts].append((image, name))
-                    self._add(image, (*parts, name), root)
+                    self._add(image, own, root)
+                    for depth in range(len(own)) if links else ():
+                        below[own[:depth]].append((image, own[depth:]))
         for link, folder in links:
-            old, new = folder.relative_to(root).parts, link.relative_to(root).parts
-            for parts, images in below.items():
-                for image, name in images if parts[: len(old)] == old else ():
-                    self._add(image, (*new, *parts[len(old) :], name), root)
+            for image, parts in below[folder.relative_to(root).parts]:
+                self._add(image, (*link.relative_to(root).parts, *parts), root)
+                if len(self._by_path) > MAX_FILES:
+                    raise UserError(f"{root}: links lead to its images on more than {MAX_FILES:,} ways; remove some")
 
     def _add(self, image, parts, root):
         """Let an image be found under a path, as parts below a folder."""
