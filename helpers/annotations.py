@@ -7,6 +7,7 @@ step 0 reports them all, the other steps refuse to go on when one of them is an 
 import difflib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -185,9 +186,13 @@ def _check_label(path, row, label, classes):
     known = (*classes, *EXCLUDED_LABELS)
     if label in known:
         return None
-    near = difflib.get_close_matches(label[:100], known, n=1, cutoff=0.5)
-    hint = f'did you mean "{near[0]}"? ' if near else ""
-    return Problem("error", path, row, f'unknown class "{label}"', f"{hint}known: {', '.join(known)}")
+    return Problem("error", path, row, f'unknown class "{label}"', f"{_nearest(label[:100], known)}{', '.join(known)}")
+
+
+@lru_cache
+def _nearest(label, known):
+    near = difflib.get_close_matches(label, known, n=1, cutoff=0.5)
+    return (f'did you mean "{near[0]}"? ' if near else "") + "known: "
 
 
 def refuse_errors(annotation, problems):

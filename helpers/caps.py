@@ -14,6 +14,7 @@ from helpers.errors import UserError
 from helpers.files import read_lines
 
 LEAST_MAX_DETECTIONS = 100  # COCO's; of "auto"
+MOST_ROIS = 100_000  # that cntk_nrRois may be
 NR_NAMED = 5
 
 
@@ -65,7 +66,8 @@ def count_objects(image, annotation, params):
 def over_rois(counts, is_training, params):
     """Images with more objects than ROIs have room for: [(key, what is wrong, what to do)]. counts: {key: objects}."""
     limit = max_ground_truth(params.cntk_nrRois) if is_training else params.cntk_nrRois
-    remedy = f"set cntk_nrRois={_rois_for(max(counts.values(), default=0))} or more"
+    wanted = _rois_for(max(counts.values(), default=0))
+    remedy = f"set cntk_nrRois={wanted} or more" if wanted <= MOST_ROIS else "cut the image into several"
     if is_training:
         room = f"only {limit} of cntk_nrRois = {params.cntk_nrRois} ROIs are for them, the rest is for background"
     else:

@@ -105,6 +105,8 @@ def _check_other_file(path, subdir, stems, lost):
     elif path.suffix.lower() in OTHER_FORMATS:
         formats = ", ".join(IMAGE_SUFFIXES)
         problem = "error", f"images in this format are not read, only {formats}", "export it as JPEG or PNG"
+    elif path.suffix.lower() in IMAGE_SUFFIXES:  # and yet no image: see `is_image`
+        problem = "error", "not a file, but a link to nowhere or a device", "put the image back, or delete this"
     elif suffix is None:
         problem = "warning", "neither an image nor an annotation, and not read", "move it out of the data set"
     elif stems.get(stem) != stem and stem not in lost:

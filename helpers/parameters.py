@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from helpers.caps import max_detections
+from helpers.caps import MOST_ROIS, max_detections
 from helpers.errors import UserError, run_script
 from helpers.kept_parameters import keep, read_kept
 from helpers.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, checked, nearest, whole
@@ -73,7 +73,7 @@ RULES = {
     "network_device": Choice(("auto", "cpu", "cuda", "mps")),
     "network_threads": Either(Choice(("auto",)), whole(1, 1024)),
     "network_roiBatchSize": whole(1, 100_000),
-    "cntk_nrRois": whole(1, 100_000),
+    "cntk_nrRois": whole(1, MOST_ROIS),
     "cntk_padWidth": whole(32, 10_000),
     "cntk_padHeight": whole(32, 10_000),
     "network_maxShorterSide": whole(0, 10_000),

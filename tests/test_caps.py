@@ -33,6 +33,12 @@ def test_the_value_to_set_is_the_least_that_cuts_nothing(count):
     assert over_rois({"a.jpg": count + 1}, False, params.replace(cntk_nrRois=count)) != []
 
 
+def test_more_objects_than_there_may_be_rois():
+    params = load_parameters([])
+    assert over_rois({"a.jpg": 75_001}, True, params)[0][2] == "cut the image into several"
+    load_parameters([over_rois({"a.jpg": 75_000}, True, params)[0][2].split()[1]])
+
+
 def test_every_image_gets_the_value_that_suits_all():
     found = over_detections({"a.jpg": 150, "b.jpg": 90, "c.jpg": 300}, 100)
     message = "objects, but only nms_maxDetections = 100 detections are kept"

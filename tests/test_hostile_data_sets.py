@@ -131,6 +131,16 @@ def test_a_row_as_long_as_a_file_is_cut_in_messages(tiny, capsys):
     assert len(lines) == 2 and all(len(line) < 1200 and "…" in line for line in lines)
 
 
+def test_links_to_nowhere_and_devices_are_no_images_and_are_not_passed_over(tiny, capsys):
+    folder = tiny / "data/tiny/positive"
+    os.symlink(folder / "gone.jpg", folder / "7.jpg")
+    os.mkfifo(folder / "8.png")
+    _, lines = lines_of(tiny, capsys)
+    assert [line.split(":")[1] for line in lines if "link to nowhere or a device" in line] == [
+        " positive/7.jpg", " positive/8.png",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("shift", [4, 6])
 def test_12_bits_in_a_file_of_16_are_noted(tiny, capsys, shift):
     grey = PICTURE[..., 0].astype(np.uint16) << shift
