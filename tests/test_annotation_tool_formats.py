@@ -48,6 +48,7 @@ def test_label_studio_shapes(tmp_path):
         result("ellipselabels", 4, x=50, y=50, radiusX=10, radiusY=25, rotation=90, ellipselabels=["pan"]),
         result("rectangle", 5, x=0, y=0, width=10, height=10),  # the class comes in a result of its own
         result("labels", 5, x=0, y=0, width=10, height=10, labels=["pot"]),
+        result("choices", 5, x=0, y=0, width=10, height=10, choices=["red"]),  # of the region, not of the image
         result("textarea", 7, text=["sharp"]),
     ]
     tasks = [

@@ -59,6 +59,8 @@ YOLO = {"classes.txt": "cup", "b.txt": "0 .25 .5 .3 .5"}
 CASES = {
     "coco, a keypoint": ("coco", {"x.json": coco_of({"keypoints": [1, 2, 2]})}, "neither bbox nor segmentation"),
     "coco, category": ("coco", {"x.json": coco_of({"bbox": [1, 1, 5, 5], "category_id": 4})}, 'category_id "4" is not'),
+    "coco, a mask of another size": ("coco", {"x.json": coco_of(
+        {"segmentation": {"size": [40, 50], "counts": [10, 20, 1970]}}, width=100, height=80)}, "of size [40, 50]"),
     "coco, no category": ("coco", {"x.json": coco_of({"bbox": [1, 1, 5, 5], "category_id": None})}, "neither a number"),
     "coco, no area": ("coco", {"x.json": coco_of({"bbox": [1, 1, 0, 5]})}, "has no area"),
     "coco, fractions": ("coco", {"x.json": coco_of({"bbox": [0.1, 0.1, 0.5, 0.5]})}, "smaller than a pixel"),

@@ -130,10 +130,12 @@ def test_votts_paths_tell_images_of_one_name_apart(tmp_path):
 def test_label_files_without_photos_are_told_by_their_content(tmp_path):
     names = ("train_001", "val-3", "test_007", "classes_2", "readme", "IMG_0042", "notes")
     texts = {"classes.txt": "cup", "labels/a.txt": ROW, **{f"labels/{name}.txt": ROW for name in names}}
+    texts["labels/notes.txt"] = ROW.replace(" ", ",")
     lists = {"train.txt": "images/a.jpg\n", "labels/names.txt": "a\nb\n", "README.txt": "0 boxes of 12 in 3 of 4\n"}
     found, notes, _ = imported(tmp_path, "yolo", {**texts, **lists}, ("images/a.jpg", "images/c.jpg"))
     assert found == {"a.jpg": [BOX]}
-    assert all(f'{name}.txt: left out: no image "{name}"' in notes for name in names)
+    assert all(f'{name}.txt: left out: no image "{name}"' in notes for name in names if name != "notes")
+    assert 'notes.txt: left out: row 1: class "0,.25' in notes
     assert not any(name in notes for name in lists)
     # one of them may be that of c.jpg
     assert "c.jpg: left out: has no label file, but IMG_0042.txt has boxes and no image" in notes

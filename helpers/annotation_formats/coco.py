@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 from collections import defaultdict
+from functools import partial
 
 from helpers.annotation_formats.common import (
     Unreadable,
@@ -58,7 +59,7 @@ def read_content(source, path, content):
     records = []
     for where, name, image_id, size in images:
         things, dropped = read_things(
-            annotations.get(image_id, ()), lambda item: _class(item, classes), _box, _is_excluded
+            annotations.get(image_id, ()), partial(_class, classes=classes), partial(_box, size=size), _is_excluded
         )
         reasons = list(doubt)
         if image_id is None:
@@ -150,7 +151,7 @@ def _is_excluded(annotation):
     return any(annotation.get(name) in (1, "1", True) for name in ("iscrowd", "ignore"))
 
 
-def _box(annotation):
+def _box(annotation, size=None):
     box, mask = annotation.get("bbox"), annotation.get("segmentation")
     if isinstance(box, list) and len(box) == 4:
         x, y, width, height = (number(value, "bbox") for value in box)
@@ -164,7 +165,10 @@ def _box(annotation):
         polygons = mask if isinstance(mask[0], list) else [mask]
         return bounds([point for polygon in polygons for point in point_pairs(polygon, "segmentation")])
     if isinstance(mask, dict):
-        return _box_of_runs(mask)
+        box = _box_of_runs(mask)
+        if size and list(size) != mask["size"][::-1]:
+            raise Unreadable(f"segmentation of size {mask['size']} on an image of {size[0]:g} x {size[1]:g} pixels")
+        return box
     raise Unreadable("has neither bbox nor segmentation")
 
 

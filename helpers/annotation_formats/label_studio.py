@@ -102,15 +102,17 @@ def _items(results):
         value = result["value"] if isinstance(result.get("value"), dict) else result
         if result.get("type") in NO_CLASSES:
             continue
-        key = result.get("id") if isinstance(result.get("id"), str) else where
-        region = regions.setdefault(key, {"where": where, "types": set()})
-        region["types"].add(str(result.get("type")))
+        key = str(result["id"]) if isinstance(result.get("id"), (str, int)) else where
+        region = regions.setdefault(key, {"where": where, "types": []})
+        region["types"].append(str(result.get("type", "rectangle")))
         region.update({**result, **value, "where": region["where"], "types": region["types"]})
     items = []
     for region in regions.values():
-        of_image = region["types"] <= set(OF_IMAGE)
+        shapes = [kind for kind in region["types"] if kind not in OF_IMAGE]
+        of_image = not shapes
         lists = OF_IMAGE if of_image else CLASS_LISTS
         labels = next((region[name] for name in lists if isinstance(region.get(name), list) and region[name]), [""])
+        region["type"] = (shapes or region["types"])[0]
         items += [(region["where"], {**region, "label": label, "of_image": of_image}) for label in labels]
     return items
 
@@ -169,14 +171,14 @@ def _percent(region):
             x1, y1, x2, y2 = ellipse_bounds((value("x") * w, value("y") * h), (radii[0] * w, radii[1] * h), angle)
             return x1 / w, y1 / h, x2 / w, y2 / h
         return ellipse_bounds((value("x"), value("y")), (value("radiusX"), value("radiusY")))
-    if {"x", "y", "width", "height"} <= region.keys() and region.get("type", "rectangle") in KINDS:
+    if {"x", "y", "width", "height"} <= region.keys() and region["type"] in KINDS:
         x, y, w, h = (value(name) for name in ("x", "y", "width", "height"))
         if angle % 360:
             sx, sy = _pixels(region)
             turned = rotated_bounds((x * sx, y * sy, (x + w) * sx, (y + h) * sy), angle, (x * sx, y * sy))
             return turned[0] / sx, turned[1] / sy, turned[2] / sx, turned[3] / sy
         return x, y, x + w, y + h
-    raise Unreadable(f"{show(region.get('type', 'a shape'))} is not read as a box")
+    raise Unreadable(f"{show(region['type'])} is not read as a box")
 
 
 def _pixels(region):

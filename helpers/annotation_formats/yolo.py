@@ -61,7 +61,7 @@ def _without_file(source, image, stranger):
 def _has_boxes(path):
     """Whether any row of a file could be a box: a class, four numbers or more. Of an unreadable one nobody knows."""
     try:
-        rows = [line.split()[1:] for line in read_text(path).splitlines()]
+        rows = [re.split(r"[\s,;]+", line.strip())[1:] for line in read_text(path).splitlines()]
     except UserError:
         return True
     return any(len(fields) >= 4 and all(map(NUMBER.fullmatch, fields)) for fields in rows)
