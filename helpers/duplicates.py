@@ -3,8 +3,14 @@
 Two pictures show the same scene where the 256 bits of their difference hashes differ in `MAX_HASH_DISTANCE` at most,
 as they are or one of them mirrored. But a camera on a tripod takes pictures that differ by a single object, and those
 are no copies. The hash cannot tell, a thumbnail of 24 x 24 pixels can: of copies, no pixel of it changes much, once the
-tones of the one are mapped onto those of the other. `benchmarks/duplicates.py` prints how far copies and different
-photos are apart, for any folder. A mirror image counts as a copy, since we train on mirror images as well.
+tones of the one are mapped onto those of the other. A mirror image counts as a copy, since we train on mirror images as
+well.
+
+`benchmarks/duplicates.py` counts what that tells, for any folder. Of 423 images, the example images and photos of a
+refrigerator and of playing cards, no two show the same scene but for one that is there twice and five pairs from a
+tripod, which are no copies. JPEG at quality 20, a quarter of the size, mirroring, and 0.7 of the brightness or contrast
+make copies (420 or more of 423), 1.3 of the brightness clips too much for that (97); of 455 photos that lack one of
+their objects, 8 are taken for copies.
 
 Augmented copies that look different (turned, cut out, blurred) are told by their names: helpers/copy_names.py.
 """

@@ -67,11 +67,14 @@ def test_links_count_as_files_and_are_never_followed_for_deletion(tmp_path, make
     if "broken" in make:
         link = target / "positive" if make == "broken" else target
     link.parent.mkdir(parents=True, exist_ok=True)
-    aim = tmp_path / "none" if "broken" in make else mine / "photo.jpg" if make == "file" else mine
+    (tmp_path / "empty").mkdir()
+    aims = {"folder": mine, "file": mine / "photo.jpg", "deep": tmp_path / "empty", "itself": tmp_path / "empty"}
+    aim = aims.get(make, tmp_path / "none")
     link.symlink_to(aim)
     with pytest.raises(UserError, match="holds files already; name another data set, or add --add or --force"):
         run(tmp_path)
     assert link.is_symlink() and Path(os.readlink(link)) == aim and (mine / "photo.jpg").read_bytes() == b"mine"
+    assert (tmp_path / "empty").is_dir()
     run(tmp_path, force=True, testFraction=0)
     assert not target.is_symlink() and (target / "positive/a.png").exists() and not (target / "positive").is_symlink()
     assert os.path.lexists(Path(str(link).replace("data/new", "data/new.old"))) and (mine / "photo.jpg").exists()
