@@ -209,6 +209,20 @@ def test_linked_files_are_one_photo(tmp_path):
     assert len(ImageIndex([tmp_path / "source"]).images) == 1
 
 
+def test_a_folder_that_cannot_be_read_ends_the_import(tmp_path, monkeypatch):
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "labels":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # rights mean nothing to an administrator
+    texts = {"classes.txt": "cup", "a.txt": ROW, "labels/b.txt": ROW, "lost+found/c.txt": ROW}
+    with pytest.raises(UserError, match="labels: cannot be read .Permission denied.; make it readable"):
+        imported(tmp_path, "yolo", texts, ("a.jpg", "b.jpg"))  # b.jpg would have become a negative image
+
+
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 

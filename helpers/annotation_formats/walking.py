@@ -6,6 +6,7 @@ from pathlib import Path
 from helpers.errors import UserError
 
 MAX_FILES = 1_000_000
+OF_DISKS = ("lost+found", "System Volume Information", "$RECYCLE.BIN")  # folders of a disk's own, not to be read
 
 
 def walk(root):
@@ -29,7 +30,7 @@ def walk(root):
                 folders.clear()
                 continue
             seen[here] = folder
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in OF_DISKS)
             waiting += [folder / name for name in folders if (folder / name).is_symlink()]
             count += len(names)
             if count > MAX_FILES:
