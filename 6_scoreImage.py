@@ -188,7 +188,7 @@ if __name__ == "__main__":
         type=option("--demo", whole(1, 10**6)),
         default=0,
         metavar="N",
-        help="test images to draw by lot (see `seed`)",
+        help="test images, at random (see `seed`)",
     )
     parser.add_argument(
         "--threshold", type=option("--threshold", THRESHOLD), help="least score shown (default: vis_decisionThresholds)"
