@@ -3,6 +3,7 @@ file is called; no type of pixel turns black or white in silence; a large pictur
 """
 
 import ast
+import errno
 import io
 import struct
 import subprocess
@@ -207,6 +208,23 @@ def test_a_large_photo_takes_less_than_twice_its_memory(tmp_path, orientation):
         [sys.executable, "-c", MEASURE, str(ROOT), str(tmp_path / "1.jpg")], capture_output=True, text=True, check=True
     )
     assert 1 < float(measured.stdout) < 1.9
+
+
+def test_a_full_disk_is_not_taken_for_a_broken_image(tmp_path, monkeypatch):
+    write_image(tmp_path / "1.jpg", PICTURE)
+
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(images, "SPILL_PIXELS", 100)
+    monkeypatch.setattr(images.tempfile, "TemporaryFile", full)
+    with pytest.raises(UserError, match=r"1.jpg: its pixels do not fit .*No space left.*; make room there, or"):
+        read_image(tmp_path / "1.jpg")
+    (tmp_path / "2.jpg").write_bytes((tmp_path / "1.jpg").read_bytes()[:-30])
+    monkeypatch.undo()
+    monkeypatch.setattr(images, "SPILL_PIXELS", 100)
+    with pytest.raises(UserError, match=r"2.jpg: not a readable image \(image file is truncated"):
+        read_image(tmp_path / "2.jpg")
 
 
 def test_spilling_changes_nothing(tmp_path, monkeypatch):
