@@ -15,7 +15,7 @@ import numpy as np
 
 from helpers.errors import UserError
 
-CHUNK = 2**20
+CHUNK = 2**18  # bytes that are read at once
 NPZ_ERRORS = (  # what zipfile and numpy raise on bytes that are no npz file
     OSError, ValueError, EOFError, NotImplementedError, RuntimeError, SyntaxError, tokenize.TokenError, MemoryError,
     zipfile.BadZipFile,

@@ -34,7 +34,7 @@ def read_record(path, step):
     """The record of a step, or None where there is none; raises `UserError` for one that is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        trouble = _trouble(record)
+        trouble = _trouble(record, step)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -46,13 +46,15 @@ def read_record(path, step):
     return record
 
 
-def _trouble(record):
+def _trouble(record, step):
     """What is wrong with a record, in words; None if nothing is."""
     if not isinstance(record, dict):
         return "no JSON object"
     for key, kind in KINDS.items():
         if not isinstance(record.get(key, ...), kind):
             return f"no {key}" if key not in record else f"{key} is {json.dumps(record[key])[:50]}"
+    if record["step"] != step:
+        return f"the record of {json.dumps(record['step'])[:50]}"
     for key in ("inputs", "notes", "outputs"):
         for name, value in record[key].items():
             if not isinstance(value, str):

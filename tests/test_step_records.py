@@ -238,6 +238,7 @@ def damaged(record):
         "cut": record[:50], "empty": "", "null": "null", "list": "[]", "number": "3", "object": "{}", "text": '"a"',
         "deep": "[" * 100_000, "deep objects": '{"a":' * 100_000, "long number": "9" * 5000,
     }  # fmt: skip
+    wrong["of another step"] = json.dumps({**content, "step": INPUTS})
     for key in content:
         wrong[f"without {key}"] = json.dumps({name: value for name, value in content.items() if name != key})
         for value in (None, [], 3, 0.5, {"a": 1}, {"a": None}, {"a": []}, "false"):
