@@ -31,7 +31,7 @@ from helpers.annotation_formats import FORMATS
 from helpers.annotation_formats.class_filters import class_rules
 from helpers.annotation_formats.dealing import Dealt, deal
 from helpers.annotation_formats.image_index import FoundImage, ImageIndex
-from helpers.annotation_formats.placing import move_into, not_there_yet, write_data_set, write_report
+from helpers.annotation_formats.placing import is_possible_name, move_into, not_there_yet, write_data_set, write_report
 from helpers.annotation_formats.records import Source
 from helpers.annotation_formats.settle import Settled, settle
 from helpers.annotation_formats.source_split import mark_splits
@@ -77,6 +77,11 @@ def main(params, format_name, source_path, dataset, **options):
         raise UserError(f"{source_path}: nothing to import as {format_name}; {notes}{first}")
     with staging(target) as new:
         placed = write_data_set(new, chosen, taken, options.link)
+        for item, _, name in placed:
+            if not is_possible_name(item.image.path.stem, name):
+                source.note(
+                    item.image.path, f"is called {name} in the data set: its own name is too long, or has odd letters"
+                )
         if is_filled(target) and options.add:
             move_into(new, target)
             found = step_0(target)

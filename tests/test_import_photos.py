@@ -198,7 +198,8 @@ def test_long_names_are_cut_by_bytes_at_a_letter_and_stay_unique(tmp_path):
     long = "冰" * 79  # 237 bytes
     names = [f"{long}.jpg", f"{long[:-1]}箱.jpg", f"{'😀' * 60}.png", f"{'x' * 240}.jpg", "short.jpg"]
     photos(tmp_path / "source", *names)
-    placed, _ = run(tmp_path, testFraction=0)
+    placed, notes = run(tmp_path, testFraction=0)
+    assert notes.count("its own name is too long, or has odd letters") == 4
     assert len(set(placed)) == len(names) and all(len(name.encode()) <= MAX_NAME_BYTES for name in placed)
     assert sum(name.startswith("冰" * 60) for name in placed) == 2 and "short.jpg" in placed
     assert all("\ufffd" not in name for name in placed)

@@ -64,6 +64,11 @@ def safe_stem(name, rest=""):
     return name.encode()[: MAX_NAME_BYTES - len(rest.encode())].decode(errors="ignore")
 
 
+def is_possible_name(stem, name):
+    """Whether an image could keep its own name in the data set, with the suffix of `name`."""
+    return safe_stem(stem, Path(name).suffix) == stem
+
+
 def write_data_set(new, chosen, taken, link):
     """Write images and annotations of (`Settled`, subdir) pairs into the new folder `new`, below `SUBDIRS`.
 
