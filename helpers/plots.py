@@ -80,7 +80,8 @@ def plot_precision_recall(curves, aps):
         return _plot_each(shown, aps)
     figure, axes = new_figure(6.0, 5.0)
     for name, (color, curve) in shown.items():
-        axes.plot(*_points(curve), label=f"{name}  AP {aps[name]:.3f}", color=color)
+        # the AP first: matplotlib leaves labels that begin with _ out of its legends
+        axes.plot(*_points(curve), label=f"AP {aps[name]:.3f}  {name}", color=color)
     set_curves_off(axes.lines)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.03), title="Precision and recall")
     axes.grid(alpha=0.3)
@@ -90,9 +91,9 @@ def plot_precision_recall(curves, aps):
 
 
 def _names(all_classes):
-    """Class names as they can be drawn, with fonts that have their letters in force."""
+    """Class names as they can be drawn, with fonts that have their letters in force; "$" begins no formula."""
     names = drawable_names(tuple(all_classes))
-    matplotlib.rcParams["font.family"] = plot_families(names)
+    matplotlib.rcParams.update({"font.family": plot_families(names), "text.parse_math": False})
     return names
 
 
@@ -119,8 +120,9 @@ def _plot_each(shown, aps):
         axes.set(xlim=(0, 1.02), ylim=(0, 1.03))
         axes.set_title(wrap(f"{name}  AP {aps[name]:.3f}"), fontsize=8)
         axes.grid(alpha=0.3)
-    for axes in grid.flat[len(shown) :]:
-        axes.set_axis_off()
+    for place in range(len(shown), rows * columns):
+        grid.flat[place].set_axis_off()
+        grid.flat[place - columns].tick_params(labelbottom=True)  # the lowest of its column
     figure.supxlabel("recall", fontsize=10)
     figure.supylabel("precision", fontsize=10)
     figure.suptitle("Precision and recall", fontsize=12)

@@ -41,7 +41,11 @@ def texts(figure):
         yield from (axes.title, axes.xaxis.label, axes.yaxis.label)
         for axis, place in ((axes.xaxis, 0), (axes.yaxis, 1)):
             low, high = sorted(axis.get_view_interval())
-            yield from (label for label in axis.get_ticklabels() if low <= label.get_position()[place] <= high)
+            yield from (
+                label
+                for label in axis.get_ticklabels()
+                if label.get_visible() and low <= label.get_position()[place] <= high
+            )
     for legend in figure.legends:
         yield from legend.get_texts()
     yield from (text for text in (figure._suptitle, figure._supxlabel, figure._supylabel) if text)
@@ -91,6 +95,16 @@ def test_many_classes_have_axes_of_their_own():
     figure = plot_precision_recall(curves_of(names), dict.fromkeys(names, 0.5))
     assert sum(len(axes.lines) for axes in figure.axes) == 25
     assert [axes.get_title() for axes in figure.axes[:2]] == ["class 0  AP 0.500", "class 1  AP 0.500"]
+
+
+@pytest.mark.parametrize("count", [3, 9])
+def test_names_are_shown_as_they_are(count):
+    names = ["_hidden", "$100$", "$\\bad{$", *names_of(25)][:count]
+    figure = plot_precision_recall(curves_of(names), dict.fromkeys(names, 1.0))
+    assert_whole(figure)
+    shown = " ".join(text.get_text() for text in texts(figure))
+    assert all(name in shown for name in names)
+    assert_whole(plot_confusion(np.eye(count + 1, dtype=int), ("__background__", *names), 0.5))
 
 
 def test_classes_without_objects_have_no_curve():
