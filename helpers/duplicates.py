@@ -108,9 +108,11 @@ def members(groups):
 
 
 def _similar_pairs(looks):
-    """Yield the pairs of the same scene, by blocks: indices (P,), (P,), and (P,) bool whether they are copies."""
+    """Yield the pairs of the same scene, by blocks: indices (P,), (P,), and (P,) bool whether they are copies, of each
+    other or of what is between them."""
     if not looks:
         return
+    copies = np.arange(len(looks))  # groups of those found so far
     bits, mirrored = (np.stack([getattr(look, name) for look in looks]) for name in ("bits", "mirrored"))
     pixels = np.stack([look.thumbnail for look in looks]).astype(np.int16)
     textured = (bits | mirrored).mean(axis=1) >= MIN_TEXTURE
@@ -121,12 +123,17 @@ def _similar_pairs(looks):
             distance = (signs.shape[1] - signs[start : start + BLOCK] @ other_signs[start:].T) / 2  # (block, N - start)
             rows, columns = np.nonzero(np.triu(distance <= MAX_HASH_DISTANCE, 1))
             rows, columns = rows + start, columns + start
-            parts = range(0, len(rows), PAIRS)
-            is_same = [
-                _same_pictures(thumbnails, flipped, rows[at : at + PAIRS], columns[at : at + PAIRS]) for at in parts
-            ]
-            if is_same:
-                yield rows, columns, np.concatenate(is_same)
+            is_same = np.zeros(len(rows), bool)
+            for at in range(0, len(rows), PAIRS):
+                left, right = rows[at : at + PAIRS], columns[at : at + PAIRS]
+                same = copies[left] == copies[right]  # of a film's pictures nearly all, which need no comparison
+                unknown = np.flatnonzero(~same)
+                if len(unknown):
+                    same[unknown] = _same_pictures(thumbnails, flipped, left[unknown], right[unknown])
+                    copies = joined(copies, (left[same], right[same]))
+                is_same[at : at + PAIRS] = same
+            if len(rows):
+                yield rows, columns, is_same
 
 
 class _Thumbnails:
