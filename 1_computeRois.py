@@ -28,6 +28,7 @@ from helpers.published_rois import PublishedRois
 from helpers.sources import list_images, published_files, require_images
 from helpers.step_run import StepRun
 from helpers.steps import ROIS
+from helpers.tables import counted
 from needs import check_needs
 from stages import propose_rois
 
@@ -49,7 +50,7 @@ def write_published(params, outputs, todo, run):
             run.wrote(outputs[key])
         missing = [key for key in missing if key not in there]
     if len(missing) < len(todo):
-        print(f"{len(todo) - len(missing)} images have published ROIs, {len(missing)} get their own")
+        print(f"{counted(len(todo) - len(missing), 'image')} with published ROIs, {len(missing)} with their own")
     return missing
 
 
@@ -71,7 +72,7 @@ def main(params):
             run.wrote(outputs[key])
             counts[key] = len(rois)
         run.finish()
-    print(f"{len(images)} images, {nr_done} of them already done: {params.roi_dir}")
+    print(f"{counted(len(images), 'image')}, {nr_done} of them already done: {params.roi_dir}")
     for key in (key for key, count in counts.items() if count == 0):
         print(f"WARNING: {key} has no ROI within the limits roi_min..., roi_max... of PARAMETERS.py")
     return counts

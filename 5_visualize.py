@@ -39,7 +39,7 @@ from helpers.locks import alone
 from helpers.parameters import run_step
 from helpers.sources import IMAGE_SETS, list_images, load_truth
 from helpers.steps import DETECTIONS, lock_name, require
-from helpers.tables import format_table, number, write_table
+from helpers.tables import counted, format_table, number, write_table
 from verdicts import (
     EXCLUDED,
     FALSE,
@@ -90,7 +90,7 @@ def draw_one(image, found, kept, truth, params):
     near = near_boxes(Scored(found, kept, threshold), names, params)
     panels = [draw(candidates), draw(near + true_boxes(truth, missed, names) + judged)]
     titles = [
-        f"before non-maximum suppression: {len(before)} boxes",
+        f"before non-maximum suppression: {counted(len(before), 'box')}",
         f"after: {describe(verdicts, missed)}",
     ]
     classes = sorted({*before.class_ids.tolist(), *truth.class_ids[~truth.ignored].tolist()})
@@ -120,7 +120,7 @@ def measure_thresholds(detections, truths, params):
     table = threshold_rows(counts, params.classes)
     path = params.results_dir / f"thresholds_{params.imageSet}_{params.classifier}.tsv"
     write_table(path, table)
-    print(f"All classes together, {counts.nr_objects.sum()} objects; each class: {path}")
+    print(f"All classes together, {counted(counts.nr_objects.sum(), 'object')}; each class: {path}")
     print(format_table([row[:5] for row in table]))
     lowest = lowest_threshold(curves, params.eval_wantedPrecision)
     if lowest is None:

@@ -23,6 +23,7 @@ from helpers.files import refuse_to_replace
 from helpers.model_files import model_path, read_description, stored_settings
 from helpers.onnx_files import is_onnx, write_onnx
 from helpers.parameters import argument_parser, load_parameters
+from helpers.tables import counted
 from onnx_stage import to_onnx
 from stages import load_model
 
@@ -42,7 +43,8 @@ def main(params, model_file=None, out=None):
     description = read_description(path)
     trained = load_parameters(["network_device=cpu"], stored=stored_settings(description, path))
     write_onnx(out, to_onnx(load_model(path, trained), trained), description)
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {len(trained.classes)} classes: {', '.join(trained.classes)}")
+    classes = f"{counted(len(trained.classes), 'class')}: {', '.join(trained.classes)}"
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {classes}")
     return out
 
 

@@ -31,6 +31,7 @@ from helpers.fonts import drawable_names
 from helpers.images import read_image, scale_to_fit, write_image
 from helpers.parameters import run_step
 from helpers.steps import INPUTS, require
+from helpers.tables import counted
 from stages import padded_square
 
 PANEL_SIDE = 1200  # pixels of the longer side of each of the two images in a picture
@@ -64,7 +65,7 @@ def draw_one(entry, image, params):
     classes = sorted({*entry.class_ids[entry.class_ids > 0].tolist()})
     legend = [DrawnBox((), class_color(class_id), names[class_id]) for class_id in classes]
     legend += [DrawnBox((), class_color(0), "background"), *([TRUE] if entry.nr_truth else [])]
-    return side_by_side(panels, titles, f"{entry.key}: {len(rois)} ROIs", legend)
+    return side_by_side(panels, titles, f"{entry.key}: {counted(len(rois), 'ROI')}", legend)
 
 
 def main(params):

@@ -14,7 +14,7 @@ from collections import Counter
 from helpers.errors import UserError, run_script
 from helpers.layouts.coco import annotation_file, read_coco
 from helpers.parameters import argument_parser, load_parameters
-from helpers.tables import format_table
+from helpers.tables import counted, format_table
 
 
 def count(content):
@@ -41,7 +41,10 @@ def main(params):
         for number, name in sorted(contents[0].categories.items())
     ]
     print(format_table([head, *rows]))
-    sizes = (f"{len(content.records)} images in {part}" for content, part in zip(contents, image_sets, strict=True))
+    sizes = (
+        f"{counted(len(content.records), 'image')} in {part}"
+        for content, part in zip(contents, image_sets, strict=True)
+    )
     print(f"{len(rows)} categories; {', '.join(sizes)}")
     return rows
 

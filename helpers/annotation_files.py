@@ -15,6 +15,7 @@ from helpers.dataset import ANNOTATED_SUBDIRS, IMAGE_SUFFIXES, list_folder_image
 from helpers.errors import UserError
 from helpers.files import read_lines, write_text
 from helpers.images import image_size
+from helpers.tables import counted
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _read_image(path):
     labels = tuple(text for _, text in _rows(label_path)) if label_path.exists() else None
     if len(labels or ()) > len(found or ()):
         raise UserError(
-            f"{label_path}: {len(labels)} labels for {len(found or ())} boxes in {box_path.name}; "
+            f"{label_path}: {counted(len(labels), 'label')} for {counted(len(found or ()), 'box')} in {box_path.name}; "
             "delete the rows too many, or the file, and name the boxes again with A2_annotateLabels.py"
         )
     if found is None:

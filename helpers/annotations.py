@@ -14,6 +14,7 @@ import numpy as np
 from helpers.errors import UserError, printable
 from helpers.files import read_lines, write_text
 from helpers.parameters import EXCLUDED_LABELS
+from helpers.tables import counted
 
 BOX_SUFFIXES = (".bboxes.tsv", ".bboxes.txt")
 LABEL_SUFFIXES = (".bboxes.labels.tsv", ".bboxes.labels.txt")
@@ -96,7 +97,7 @@ def read_annotation(image_path, size, classes):
     if not box_rows and all(problem.level == "warning" for problem in problems):
         problems.append(Problem("warning", box_path, None, "has no box", "draw some, or move the image to negative/"))
     if len(box_rows) != len(label_rows) and box_path.exists() and label_path.exists():
-        message = f"{len(label_rows)} labels for the {len(box_rows)} boxes of {box_path.name}"
+        message = f"{counted(len(label_rows), 'label')} for {counted(len(box_rows), 'box')} of {box_path.name}"
         problems.append(Problem("error", label_path, None, message, "write one label a box, in the same order"))
     boxes, labels = [], []
     for (row, box_text), (label_row, label) in zip(box_rows, label_rows, strict=False):

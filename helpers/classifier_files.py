@@ -12,6 +12,7 @@ import numpy as np
 
 from helpers.errors import UserError
 from helpers.files import read_arrays, write_arrays, write_text
+from helpers.tables import counted
 
 
 def classifier_paths(folder, experiment):
@@ -62,7 +63,9 @@ def read_classifier(folder, experiment, nr_classes, with_boxes):
     svms = _numbers(weights, 2), _numbers(bias, 1, never=True), _numbers(scale, 1)
     for path, array in zip((weights, bias), svms[:2], strict=True):
         if len(array) != nr_classes:
-            raise UserError(f"{path}: has {len(array)} classes, PARAMETERS has {nr_classes}; run 4_trainSvm.py again")
+            raise UserError(
+                f"{path}: has {counted(len(array), 'class')}, PARAMETERS has {nr_classes}; run 4_trainSvm.py again"
+            )
     if svms[2].shape != (1,) or svms[2][0] <= 0:
         raise UserError(f"{scale}: holds {svms[2].tolist()[:3]}, not one number above 0; run 4_trainSvm.py again")
     svms = svms[0].astype(np.float32), svms[1].astype(np.float32), float(svms[2][0])

@@ -22,6 +22,7 @@ MEMORY = (
 LIBRARIES = (  # what libraries say, as plain RuntimeErrors and the like, where the system refused them something
     ("can't allocate memory", MEMORY),
     ("Insufficient memory", MEMORY),
+    ("failed to map segment", MEMORY),  # while packages are loaded
     ("can't start new thread", "no more threads are allowed; close other programs and run this again"),
 )
 

@@ -10,7 +10,7 @@ def number(value, digits=3):
 
 def counted(count, noun):
     """A number with its noun: "1 image", "2 images", "3 boxes"."""
-    return f"{count} {noun}" + ("" if count == 1 else "es" if noun.endswith("x") else "s")
+    return f"{count} {noun}" + ("" if count == 1 else "es" if noun[-1] in "xs" else "s")
 
 
 def format_table(table):

@@ -7,6 +7,7 @@ from helpers.drawing import draw_detections
 from helpers.files import write_text
 from helpers.images import read_image
 from helpers.plots import add_legend, new_figure, set_curves_off, whole_numbers, write_figure
+from helpers.tables import counted
 
 NR_PICTURES = 3
 
@@ -48,7 +49,7 @@ class TrainingLog:
         for name, value in history[-1].items():
             self.writer.add_scalar(name.replace(" ", "_"), value, len(history))
         if found:
-            self.say(f"epoch {len(history)}: mAP {history[-1]['mAP']:.3f} on {len(found)} images held out")
+            self.say(f"epoch {len(history)}: mAP {history[-1]['mAP']:.3f} on {counted(len(found), 'image')} held out")
             for key, detections, _ in found[:NR_PICTURES]:
                 self.writer.add_image(key, self._picture(key, detections), len(history), dataformats="HWC")
 

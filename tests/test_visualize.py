@@ -186,6 +186,6 @@ def test_rows_of_other_images_and_in_another_order_are_refused(detected):
         for key in keys:
             write_found(detected, {f"testImages/{key}.png": row})
             lines.append(path.read_text().splitlines()[1])
-        path.write_text("\n".join(["head", *lines]) + "\n")
+        path.write_text("\n".join([path.read_text().splitlines()[0], *lines]) + "\n")
         with pytest.raises(UserError, match=f"testImages/{wrong}.png is not where.*run 5_evaluate.py again"):
             list(visualize.read_all(detected))
