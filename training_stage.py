@@ -20,8 +20,8 @@ from fastRCNN.svd import compress, full_layers
 from fastRCNN.training import Trainer, TrainingSettings, measure_offsets
 from helpers.cntk_files import read_inputs
 from helpers.errors import UserError
-from helpers.files import arrays_are_whole, atomic_path
-from helpers.model_files import model_path, write_model
+from helpers.files import arrays_are_whole
+from helpers.model_files import model_path, write_checkpoint, write_model
 from helpers.training_log import TrainingLog
 from helpers.weights import weights_fingerprint
 from stages import build_network
@@ -97,8 +97,7 @@ class Progress:
         if not at_once and time.monotonic() - self.saved < CHECKPOINT_SECONDS:
             return
         progress = {name: getattr(self, name) for name in ("key", *PROGRESS)}
-        with atomic_path(self.path) as temporary:
-            torch.save({**progress, "trainer": trainer.state()}, temporary)
+        write_checkpoint(self.path, torch.save, {**progress, "trainer": trainer.state()})
         self.saved = time.monotonic()
 
     def note_map(self, mean, model):

@@ -162,7 +162,7 @@ def test_held_out_images_are_measured_and_training_stops_early(prepared, capsys)
 
 
 def test_a_loss_that_is_not_finite_names_the_images(prepared):
-    params = nn_params(prepared, nn_learningRates="((3, 1e30),)", nn_warmupIterations=0)
+    params = nn_params(prepared, nn_learningRates="((20, 100),)", nn_warmupIterations=0, nn_weightDecay=1)
     with pytest.raises(UserError, match=r"the loss is (nan|inf) at images (positive|negative)/\S+, \S+: try lower"):
         run_steps(params, 3)
 
