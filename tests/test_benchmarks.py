@@ -14,7 +14,15 @@ from conftest import run_steps, tiny_params
 from test_svm import image_set
 from torch import nn
 
-from benchmarks import cross_validation, network_speed, roi_engines, shared_convolutions, svm_training, timing
+from benchmarks import (
+    cross_validation,
+    fingerprints,
+    network_speed,
+    roi_engines,
+    shared_convolutions,
+    svm_training,
+    timing,
+)
 from benchmarks.cross_validation import Described
 from fastRCNN.evaluation import Truth
 from fastRCNN.svm import SvmSettings, train_svms
@@ -69,6 +77,12 @@ def test_script_runs_to_its_table(module, arguments, patterns, params, monkeypat
     assert f"torch {torch.__version__}" in lines[0]
     for pattern in patterns:
         assert any(re.match(pattern, line) for line in lines), (pattern, lines)
+
+
+def test_what_fingerprints_cost_is_printed(capsys):
+    fingerprints.main(Namespace(files=2, mb=1))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-9] == "2 files of 1 MB" and all(re.search(r" \d+\.\d\d$", line) for line in lines[-6:]), lines
 
 
 def test_contenders_take_turns_in_changing_order():
