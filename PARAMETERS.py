@@ -142,7 +142,7 @@ nms_boxVoting = True            # move each detection to the weighted mean of th
 nms_votingOverlap = 0.5         # IoU of the boxes that count as being around it [measured]
 nms_maxDetections = "auto"      # detections of an image at most; "auto": 100 [COCO], or twice the objects of the
                                 # training image with the most of them, where that is more
-vis_decisionThresholds = {"svm": 0.0, "nn": 0.5}  # least score that is drawn [original: 0.5, None]
+vis_decisionThresholds = {"svm": 0.0, "nn": 0.5}  # least score drawn; a number: of `classifier` [original: 0.5, None]
 vis_maxPictures = 200           # pictures that step 5 draws at most, evenly spread over the images
 
 # ---------------------------------------------------------------------------------------------------------------------
