@@ -18,7 +18,7 @@ from helpers.annotation_session import MARGIN, STATUS_HEIGHT, Session
 ZOOM_STEP, WHEEL_STEP = 1.5, 1.1  # factors of a key and of a notch of the wheel
 LARGEST_PIXEL = 40  # pixels of the window that a pixel of the image takes at most
 PAN = 0.25  # how far an arrow key goes, in units of the window
-HINT = "drag the mouse to draw a box around an object;  wheel or + and - to zoom;  n for the next image"
+HINT = "drag to draw a box around an object;  wheel or + and - to zoom;  n for the next image"
 
 HELP = (
     ("drag", "draw a box; drag an edge or a corner to adjust one"),

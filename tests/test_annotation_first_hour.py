@@ -209,7 +209,7 @@ def test_the_picture_shows_the_part_that_is_zoomed_in(folder):
 def test_a_line_on_the_picture_says_what_to_do_until_the_first_box_is_drawn(folder):
     session = start(folder)
     paint = BoxPainter(lambda path: np.full((80, 100, 3), (90, 120, 150), np.uint8), HELP)
-    assert session.view().hint.startswith("drag the mouse to draw a box")
+    assert session.view().hint.startswith("drag to draw a box")
     told = paint(session.view())
     drag(session, (20, 20), (60, 60))
     press(session, "n")

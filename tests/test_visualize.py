@@ -63,6 +63,18 @@ def test_picture_tells_false_and_missed_and_excluded_apart(detected):
     assert panels.right(175, 120) == GROUND  # the detection on the excluded box is not crossed out
 
 
+def test_near_misses_are_drawn_faintly(params):
+    step2.main(params)
+    near, far = [10, 100, 30, 120], [60, 100, 90, 120]
+    write_found(
+        params, {"testImages/1.png": [(1, 2.0, [20, 20, 60, 60], True), (2, -0.3, near, True), (2, -0.9, far, True)]}
+    )
+    panels = draw_first(params)
+    along = [{panels.right(x, box[1]) for x in range(box[0] + 2, box[2] - 2)} for box in (near, far)]
+    assert len(along[0]) > 1 and along[1] == {GROUND}  # dashes with gaps, and nothing
+    assert {panels.left(x, near[1]) for x in range(12, 28)} == {GROUND}
+
+
 def test_verdicts_by_hand(detected):
     _, found, kept, truth = next(visualize.read_all(detected))
     verdicts, missed = visualize.judge(found.take(kept), truth, len(detected.classes), 0.5)
