@@ -97,12 +97,13 @@ def quoted_json(line):
 def quotes(printed):
     """What the README quotes: the beginning of the block's first line -> its lines."""
     thresholds = table_in(printed["5_visualize.py"], "score from")
+    shown = [row for row in thresholds[2:] if float(row.split()[0]) >= 0]  # from what is drawn on
     rounds = re.findall(r"^ *(round \d+: .*)", printed["4_trainSvm.py"], re.M)
     return {
         "limit of ROIs": table_in(printed["0_checkDataset.py"], "limit of ROIs")[:4],
         "round 1:": rounds,
         "class     objects": table_in(printed["5_evaluate.py"], "class "),
-        "score from": thresholds[:2] + evenly(thresholds[2:], THRESHOLDS_SHOWN),
+        "score from": thresholds[:2] + evenly(shown, THRESHOLDS_SHOWN),
         '{"image":': quoted_json(printed["6_scoreImage.py"].splitlines()[0]),
     }
 
