@@ -8,7 +8,9 @@ import importlib
 import io
 import json
 import os
+import sys
 import tarfile
+import traceback
 import zipfile
 
 import numpy as np
@@ -24,6 +26,7 @@ TINY = {  # the grid alone, 20 ROIs an image: the whole pipeline takes a second
 SVM_STEPS = ("1_computeRois", "2_computeCntkInputs", "3_runNetwork", "4_trainSvm", "5_evaluate", "5_visualize",
              "B1_evaluateRois", "B2_visualizeInputs", "B3_analyzeInputs")  # fmt: skip
 NN_STEPS = ("1_computeRois", "2_computeCntkInputs", "3_runNetwork", "5_evaluate", "5_visualize")
+TEST_FRACTION = 0.3
 EXPORTED = ("voc", "coco", "yolo", "csv", "labelme", "labelstudio", "cvat", "vottcsv")
 
 
@@ -76,6 +79,10 @@ def _exports(base):
         path.unlink()
     assets = {str(number): _vott_asset(image) for number, image in enumerate(images)}
     (vott / "export.json").write_text(json.dumps({"name": "tiny", "tags": [], "assets": assets}, indent=1))
+    run_import = importlib.import_module("importAnnotations").main
+    params = _parameters(source, dataRootDir=base / "imported")
+    for name in (*EXPORTED, "vott", "vott1"):
+        run_import(params, name, base / "exports" / name, f"as-{name}", testFraction=TEST_FRACTION)
 
 
 def _vott_asset(image):
@@ -182,7 +189,10 @@ def build_in_a_process(base, names=None):
             os.dup2(log, 1), os.dup2(log, 2)
             build(base, names)
             code = 0
+        except BaseException:  # which is told to the process that waits for this one
+            traceback.print_exc()
         finally:
+            sys.stdout.flush(), sys.stderr.flush()
             os._exit(code)
     if os.waitpid(pid, 0)[1]:
         raise RuntimeError(f"the folders to change could not be made: {(base / 'build.txt').read_text()[-3000:]}")

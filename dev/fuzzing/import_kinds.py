@@ -4,6 +4,7 @@ step 0 accepts, in which no image has lost objects that the file still names, or
 
 import re
 
+from fuzzing.base import TEST_FRACTION
 from fuzzing.mutation import SAME, VALUE, mutate_bytes, mutate_text
 from fuzzing.structures import mutate_json, mutate_xml
 from fuzzing.trials import CLEAN, RIGHT, Kind, Wrong
@@ -33,7 +34,7 @@ def import_kind(form):
 
     def case(trial):
         source, random = trial.copy(f"exports/{form}"), trial.random
-        before = _imported(trial, form, source, "before")
+        before = _contents(trial.base / "imported" / f"as-{form}")
         files = [path for path in sorted(source.rglob("*")) if path.suffix in (".json", ".xml", ".csv", ".txt", ".tsv",
                                                                              ".yaml")]  # fmt: skip
         files = [path for path in files if path.name not in LISTS]
@@ -42,7 +43,7 @@ def import_kind(form):
         mutation = random.choice(mutators_of(path.suffix))(data, random)
         path.write_bytes(mutation.data)
         trial.done.append(f"{path.relative_to(source)}: {mutation.text}")
-        after = _imported(trial, form, source, "after")
+        after = _imported(trial, form, source)
         if after is None:
             if mutation.effect == SAME:
                 raise Wrong(f"refused what says the same in another way ({mutation.text})")
@@ -54,17 +55,21 @@ def import_kind(form):
     return Kind(f"import {form}", case)
 
 
-def _imported(trial, form, source, dataset):
-    """Image name as in the source -> (subdir, sorted (label, box)s); None where the import ended with an error."""
+def _imported(trial, form, source):
+    """The `_contents` of what an import makes of a source; None where it ended with an error."""
     root = trial.folder / "data"
-    ended = trial.run(
-        "importAnnotations.py", form, source, dataset, "--testFraction", "0.3", "--set", f"dataRootDir={root}"
-    )
-    folder = root / dataset
+    fraction = "--testFraction", str(TEST_FRACTION)
+    ended = trial.run("importAnnotations.py", form, source, "after", *fraction, "--set", f"dataRootDir={root}")
+    folder = root / "after"
     if ended.code:
         if folder.exists():
             raise Wrong("an import that ended with an error left a data set behind")
         return None
+    return _contents(folder)
+
+
+def _contents(folder):
+    """Content of an image -> (subdir, sorted (label, box)s) of a data set."""
     found = {}
     for image in sorted(folder.glob("*/*")):
         if image.suffix.lower() in (".jpg", ".jpeg", ".png"):
@@ -72,8 +77,7 @@ def _imported(trial, form, source, dataset):
             rows = boxes.read_text().splitlines() if boxes.exists() else []
             names = labels.read_text().splitlines() if labels.exists() else []
             objects = sorted(zip(names, rows, strict=True))
-            content = image.read_bytes()  # a copy's name may differ, its content does not
-            found[hash(content)] = image.parent.name, objects
+            found[hash(image.read_bytes())] = image.parent.name, objects  # the name of a copy may differ
     return found
 
 

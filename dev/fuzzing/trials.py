@@ -81,6 +81,11 @@ class Trial:
                 runpy.run_path(str(ROOT / script), run_name="__main__")
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else int(end.code is not None)
+            except Exception as error:
+                if sys.excepthook is sys.__excepthook__:
+                    raise
+                code = 1
+                sys.excepthook(type(error), error, error.__traceback__)  # where a script says how it ends
         out, err = (path.read_text(encoding="utf-8", errors="replace") for path in streams)
         ended = Ended(code, out, err)
         _require_clear_line(ended)
@@ -97,7 +102,8 @@ def _require_clear_line(ended):
             f"the line ERROR: does not begin at the left, it stands behind something else: {ended.err[-900:]!r}"
         )
     if "Traceback (most recent call last)" in ended.err:
-        raise Wrong(f"printed a traceback: {ended.err[-1500:]}")
+        last = ended.err.strip().splitlines()[-1]
+        raise Wrong(f"traceback: {last[:99]} in {' < '.join(_frames(ended.err))}: {ended.err[-3000:]}")
     if ended.code not in (0, 1, 2):
         raise Wrong(f"exit code {ended.code}: {ended.err[-500:]}")
     if ended.code and not lines:
@@ -107,6 +113,12 @@ def _require_clear_line(ended):
             raise Wrong(f"an error with control characters: {line[:500]!r}")
         if len(line) > MAX_MESSAGE:
             raise Wrong(f"an error of {len(line)} characters: {line[:200]!r}...")
+
+
+def _frames(text):
+    """The innermost lines of the project that a printed traceback came through."""
+    found = re.findall(rf'File "{ROOT}/([^"]+)", line \d+, in (\w+)', text)
+    return [f"{file}:{name}" for file, name in reversed(found) if not file.startswith(("dev/", ".venv/"))][:2]
 
 
 @contextlib.contextmanager
@@ -147,7 +159,8 @@ def try_case(kind, trial):
         if list(trial.folder.rglob("executed")):
             raise Wrong("a file ran code")
     except Wrong as verdict:
-        return WRONG, str(verdict), _without_numbers(str(verdict).replace(str(trial.folder), ""))
+        outcome = TRACEBACK if str(verdict).startswith("traceback: ") else WRONG
+        return outcome, str(verdict), _without_numbers(str(verdict).replace(str(trial.folder), ""))
     except (MemoryError, OutOfMemory):
         return MEMORY, traceback.format_exc(), _place(sys.exc_info())
     except BaseException as error:  # whatever it is, it is what this program looks for

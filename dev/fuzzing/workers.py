@@ -3,6 +3,7 @@ whatever it does to itself, a crash, an endless loop, all the memory, ends with 
 """
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -56,6 +57,8 @@ def run_cases(cases, base, folder, seed, limits=Limits(), jobs=2):
 
     base: see `Trial`; folder: where the cases have their folders, which are deleted, unless there is one case only.
     """
+    gc.collect()
+    gc.freeze()  # the collector of a copy of this process would touch, and so copy, all of its memory
     waiting, keep = list(reversed(cases)), len(cases) == 1
     with selectors.DefaultSelector() as selector:
         running = {}
