@@ -5,6 +5,7 @@ returns `CLEAN` or `RIGHT`, or raises: `Wrong` for a result that the oracle says
 """
 
 import contextlib
+import importlib
 import os
 import random
 import re
@@ -81,11 +82,12 @@ class Trial:
                 runpy.run_path(str(ROOT / script), run_name="__main__")
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else int(end.code is not None)
-            except Exception as error:
-                if sys.excepthook is sys.__excepthook__:
+            except Exception as error:  # as helpers/start.py has it in a script's own process
+                end = importlib.import_module("helpers.errors").ending(error)
+                if end is None:
                     raise
-                code = 1
-                sys.excepthook(type(error), error, error.__traceback__)  # where a script says how it ends
+                print(end[0], file=sys.stderr)
+                code = end[1]
         out, err = (path.read_text(encoding="utf-8", errors="replace") for path in streams)
         ended = Ended(code, out, err)
         _require_clear_line(ended)
