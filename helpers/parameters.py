@@ -304,8 +304,6 @@ class _Parser(argparse.ArgumentParser):
             namespace.settings = list(map(ToKeep, namespace.settings))
         return namespace, rest
 
-
-class _Parser(argparse.ArgumentParser):
     def error(self, message):
         if message.startswith("unrecognized arguments") and "=" in message:
             message += "; parameters follow --set"

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "of other engines": {"ss_scale", "ss_sigma", "ss_minSize", "ss_kvals", "ss_max_merging_iterations"},
     "for messages about caps": {"nms_maxDetections"},
 }  # fmt: skip
+AHEAD = {"cntk_nrRois", "network", "network_contextFactor", "train_mirrored"}  # step 1 looks for step 3's room
 
 
 @pytest.fixture
@@ -42,11 +43,11 @@ def recorded(params, step):
 def test_every_parameter_that_steps_1_to_5_read_is_recorded(tiny, read):
     params, fine = tiny_params(tiny), set().union(*ELSEWHERE.values())
     for number, step in enumerate((ROIS, INPUTS, FEATURES, SVMS, DETECTIONS), start=1):
-        known = recorded(params, step)
+        known = recorded(params, step) | (AHEAD if step == ROIS else set())
         read.clear()
         run_steps(params, number)
         assert (read & RULES.keys()) - known - fine == set(), step
-        assert known >= set(STEPS[step].parameters(params))
+        assert recorded(params, step) >= set(STEPS[step].parameters(params))
 
 
 def test_every_parameter_that_training_reads_is_recorded(prepared, read):
