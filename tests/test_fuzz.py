@@ -118,8 +118,8 @@ from helpers.annotation_formats import settle
 original, seen = settle._boxes, []
 def lose(source, record, *others):
     seen.append(record)
-    boxes, labels = original(source, record, *others)
-    return (boxes, labels) if len(seen) <= 7 else ([], [])
+    found = original(source, record, *others)
+    return found if len(seen) <= 7 else []
 settle._boxes = lose
 """),
     "scores are no probabilities": (["model"], "a probability that is none", """
