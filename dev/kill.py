@@ -27,7 +27,7 @@ for variable, value in (("OMP_NUM_THREADS", "1"), ("LOKY_MAX_CPU_COUNT", "1"), (
 sys.path[:0] = [str(ROOT / "dev"), str(ROOT), str(ROOT / "tests")]
 
 from fuzzing.base import preload  # noqa: E402 (after the paths)
-from killing.processes import NEVER, Moment, run_until  # noqa: E402
+from killing.processes import NEVER, UNCLEAR, Moment, run_until  # noqa: E402
 from killing.targets import download_target, import_target, start_server, step_targets  # noqa: E402
 
 VERDICTS = ("equal", "other bytes", "files left", "half accepted", "rerun failed")
@@ -102,10 +102,10 @@ def _accepts_half(target, own, streams, wanted):
     """Whether what comes next in the sequence goes on although something is missing; in a copy. "": it does not."""
     copy = own.parent / "copy"
     shutil.copytree(own, copy, symlinks=True)
-    missing = _differences(copy, wanted)
+    missing = _differences(own, wanted)
     end = run_until(NEVER, target.following(copy), streams)
     shutil.rmtree(copy)
-    if end.code == 99:
+    if end.code == UNCLEAR:
         return end.err[-500:]
     return f"{missing[0]} is not as it will be, yet what follows ran" if missing and end.code == 0 else ""
 

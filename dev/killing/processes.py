@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class End:
 
 
 NEVER = Moment(None, 0)
+UNCLEAR = 99  # an exit code of our own: the script ended in a traceback, or without a clear line
 
 
 def run_until(moment, command, folder, prepare=lambda: None):
@@ -97,7 +99,9 @@ def _run(moment, command, folder):
     try:
         ended = own.run(*command)
     except Wrong as error:
-        return 99, str(error), calls[0]
+        return UNCLEAR, str(error), calls[0]
+    except Exception:  # which the driver shows
+        return UNCLEAR, traceback.format_exc(), calls[0]
     return ended.code, ended.err, calls[0]
 
 
