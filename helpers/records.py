@@ -38,7 +38,7 @@ def read_record(path, step):
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}); delete it and run {step} again") from error
     except (ValueError, RecursionError):
         trouble = "not JSON"
     if trouble:

@@ -262,6 +262,10 @@ def test_a_damaged_record_is_named_with_the_remedy(finished):
                 str(error.value),
             ), f"{name}: {error.value}"
     path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError, match="cannot be read .+; delete it and run 1_computeRois.py again"):
+        run_steps(params, 2)
+    path.rmdir()
     run_steps(params, 1, 2, 3, 4, 5)
     assert path.read_text() == whole
 
