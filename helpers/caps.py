@@ -49,10 +49,13 @@ def max_detections(value, folder):
 
 @lru_cache
 def _most_ground_truth(path, *version):
+    advice = "delete it and run 2_computeCntkInputs.py again"  # which reads it as well, while it is there
     try:
         return max((int(line.split("\t")[2]) for line in read_lines(path)), default=0)
     except (ValueError, IndexError):
-        raise UserError(f"{path}: not as 2_computeCntkInputs.py wrote it; run 2_computeCntkInputs.py again") from None
+        raise UserError(f"{path}: not as 2_computeCntkInputs.py wrote it; {advice}") from None
+    except UserError as error:
+        raise UserError(f"{error}; {advice}") from error
 
 
 def count_objects(image, annotation, params):
