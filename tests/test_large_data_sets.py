@@ -23,7 +23,7 @@ def entry(index):
     """An image with some of 200 ROIs, at most 3 of them true boxes."""
     random = np.random.default_rng(index)
     count = int(random.integers(0, NR_ROIS + 1)) if index else 0
-    rois = np.round(random.random((count, 4)), 7)
+    rois = np.round(random.random((count, 4)) / 2, 7)  # x, y, w, h inside the square
     return RoiInput(f"positive/{index} ü.jpg", rois, random.integers(0, 3, count), min(count, index % 4))
 
 
@@ -94,7 +94,7 @@ def test_memory_holds_one_entry(folder):
         ),
         ("train.nrRois.txt", lambda text: text.replace("\n7\t", "\n8\t", 1), "train.txt, row 8: image indices"),
         ("train.rois.txt", lambda text: text.replace("\n7 |", "\n8 |", 1), "train.txt, row 8: image indices"),
-        ("train.roilabels.txt", lambda text: text.replace("\n7 |roiLabels 1", "\n7 |roiLabels 2", 1), "row 8: a label"),
+        ("train.roilabels.txt", lambda text: text.replace("\n7 |roiLabels 1", "\n7 |roiLabels 2", 1), "row 8: the lab"),
         ("train.roilabels.txt", lambda text: text.replace("\n7 |roiLabels", "\n7 |roiLabels 0", 1), "row 8: cannot"),
     ],
 )
