@@ -199,9 +199,7 @@ def main():
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", dest="settings",
         help="parameters of PARAMETERS.py with another value for this run",
     )  # fmt: skip
-    parser.add_argument(
-        "--keep", action="store_true", help="keep them with the data set, in data/<dataset>/parameters.txt"
-    )
+    parser.add_argument("--keep", action="store_true", help="keep what --set says, in data/<dataset>/parameters.txt")
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command != "test":
         parser.error(f"unknown arguments: {' '.join(rest)}")

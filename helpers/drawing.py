@@ -59,19 +59,20 @@ def detection_boxes(boxes, scores, class_ids, all_classes):
 
 
 def draw_detections(image, found, all_classes):
-    """The image with the detections `found` (boxes (N, 4), scores (N,), class_ids (N,), best first) and captions.
-
-    A gigantic image is scaled down to `MAX_DRAWN` pixels, or the picture would take a multiple of its memory.
-    """
-    drawn = detection_boxes(found.boxes, found.scores, found.class_ids, all_classes)
-    small = scale_below(image, MAX_DRAWN)
-    factors = small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]
-    return draw_boxes(small, drawn if small is image else [item.scaled(factors) for item in drawn])
+    """The image with the detections `found` (boxes (N, 4), scores (N,), class_ids (N,), best first) and captions."""
+    return draw_boxes(image, detection_boxes(found.boxes, found.scores, found.class_ids, all_classes))
 
 
 def draw_boxes(image, drawn):
-    """Draw a list of `DrawnBox`, later ones on top; captions lie inside the image and avoid each other."""
-    picture = Image.fromarray(np.ascontiguousarray(image))
+    """Draw a list of `DrawnBox`, later ones on top; captions lie inside the image and avoid each other.
+
+    A gigantic image is scaled down to `MAX_DRAWN` pixels, or the picture would take a multiple of its memory.
+    """
+    small = scale_below(image, MAX_DRAWN)
+    if small is not image:
+        factors = small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]
+        drawn = [item.scaled(factors) for item in drawn]
+    picture = Image.fromarray(np.ascontiguousarray(small))
     brush = ImageDraw.Draw(picture, "RGBA")
     unit = max(2, round(LINE_WIDTH * _mean_side(picture.size)))
     for item in drawn:

@@ -246,10 +246,11 @@ def _derived_block(params, block, known):
     from helpers.derived import derive_block  # it needs the readers of annotations, which need this module
 
     if block is None and not params.image_dir.is_dir():
+        folders = sorted(path.parent.name for path in Path(params.dataRootDir).glob("*/positive"))
+        known = list(dict.fromkeys([*known, *folders]))
         raise UserError(
-            f'datasetName = "{params.datasetName}": PARAMETERS.py has no block of this name'
-            f"{nearest(params.datasetName, known)}; "
-            f"known: {', '.join(known)}; and there is no folder {params.image_dir}"
+            f'datasetName = "{params.datasetName}": there is no folder {params.image_dir}, and no block of this name '
+            f"in PARAMETERS.py{nearest(params.datasetName, known)}; known: {', '.join(known)}"
         )
     return derive_block(params)
 
@@ -315,7 +316,7 @@ def argument_parser(description, keeps=True):
     parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     if keeps:
         parser.add_argument(
-            "--keep", action="store_true", help="keep them with the data set, in data/<dataset>/parameters.txt"
+            "--keep", action="store_true", help="keep what --set says, in data/<dataset>/parameters.txt"
         )
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", dest="settings",

@@ -85,8 +85,8 @@ def get_weights(params):
             download(url, path, sha256_prefix=_hash_prefix(path))
         except UserError as error:
             raise UserError(
-                f"no ImageNet weights for {params.network}: {error}. Put the file {path.name} into {RESOURCES} "
-                f"by hand, or set networkWeights to a file of your own{_without_network(params.network)}"
+                f"no ImageNet weights for {params.network}: {error} or into {RESOURCES}, or --set "
+                f"networkWeights=FILE to one of your own. {_without_network(params.network)}"
             ) from error
     elif path is not None and params.networkWeights == "auto":
         _check_hash(path)
@@ -96,8 +96,8 @@ def get_weights(params):
 def _without_network(network):
     """What else there is for somebody who cannot download, in words."""
     if (RESOURCES / f"{network}-grocery.safetensors").is_file():
-        return '. Without a network connection networkWeights="bundled" works, a small network that ships with this'
-    return '. Without a network connection network="squeezenet1_1" networkWeights="bundled" works'
+        return "Without a network connection --set networkWeights=bundled works, a small network in this repository"
+    return "Without a network connection --set network=squeezenet1_1 networkWeights=bundled works"
 
 
 def _hash_prefix(path):

@@ -114,3 +114,9 @@ def test_nothing_is_moved_over_a_file(tmp_path):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(UserError, match="none: no such folder"):
         find_duplicates.main(tmp_path / "none")
+
+
+def test_a_data_set_without_a_block_is_suggested(tmp_path):
+    (tmp_path / "cups" / "positive").mkdir(parents=True)
+    with pytest.raises(UserError, match='did you mean "cups"\\?; known: .*, cups$'):
+        load_parameters([f"dataRootDir={tmp_path}", "datasetName=cup"])
