@@ -121,6 +121,11 @@ def prepare_image(image, params):
     return scale_to_fit(image, *_input_bounds(params))
 
 
+def input_size(size, params):
+    """The (width, height) that `prepare_image` scales an image of size (width, height) to."""
+    return fitted_size(size, *_input_bounds(params))[0]
+
+
 def input_factors(size, params):
     """The factors (x, y) of `prepare_image` for an image of size (width, height)."""
     return fitted_size(size, *_input_bounds(params))[1]

@@ -11,7 +11,6 @@ import time
 import torch
 import torchvision
 
-from fastRCNN.backbones import BACKBONES
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
 from fastRCNN.sampling import SamplingSettings
@@ -24,6 +23,7 @@ from helpers.files import arrays_are_whole
 from helpers.model_files import model_path, write_checkpoint, write_model
 from helpers.training_log import TrainingLog
 from helpers.weights import weights_fingerprint
+from needs import first_layer, map_root, require_room_for_maps
 from stages import build_network
 from training_images import TrainingImages, Validation, split_validation
 
@@ -50,18 +50,6 @@ def training_settings(params):
         clip_norm=params.nn_clipNorm,
         seed=params.seed,
     )
-
-
-def first_layer(params):
-    """The first layer that learns; raises `UserError` for a name that the network does not have."""
-    backbone = BACKBONES[params.network]
-    name = backbone.train_from if params.nn_trainFromLayer == "auto" else params.nn_trainFromLayer
-    if name not in (*backbone.layers, "head"):
-        raise UserError(
-            f'nn_trainFromLayer = "{name}": {params.network} can learn from "head" or one of '
-            f"{backbone.layers[0]} ... {backbone.layers[-1]} on"
-        )
-    return name
 
 
 class Progress:
@@ -131,6 +119,7 @@ def train_network(params, key, ranks=Ranks()):
     if params.nn_cacheTrunk:
         if ranks.is_first:
             remove_maps(params, but=map_dir)
+            require_room_for_maps(params, [params.image_dir / key for key in entries.keys])
         images.compute_maps(ranks)
     progress = Progress(params.model_dir / f"{params.experimentName}.checkpoint.pt", key)
     if progress.resume(trainer) and ranks.is_first:
@@ -142,11 +131,6 @@ def train_network(params, key, ranks=Ranks()):
         remove_maps(params)
     ranks.wait()
     return model
-
-
-def map_root(params):
-    """Where the cached maps of an experiment lie, in a folder for each training."""
-    return params.model_dir / f"maps_{params.experimentName}"
 
 
 def is_of_training(path, params):

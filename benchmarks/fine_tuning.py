@@ -37,6 +37,7 @@ from helpers.errors import run_script
 from helpers.images import read_image
 from helpers.parameters import argument_parser, load_parameters
 from helpers.tables import format_table
+from needs import first_layer
 from stages import (
     build_network,
     class_scores,
@@ -48,7 +49,7 @@ from stages import (
     prepare_image,
 )
 from training_images import TrainingImages
-from training_stage import first_layer, training_settings
+from training_stage import training_settings
 
 
 @dataclass(frozen=True)

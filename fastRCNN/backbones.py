@@ -66,6 +66,12 @@ def cut(trunk, index):
     return trunk[:index], trunk[index:]
 
 
+def cut_to_train(backbone, trunk, first):
+    """A trunk as two, see `cut`: the layers before the one called `first`, which stay as they are, and those from it
+    on, which learn; first: a name of `Backbone.layers`, or "head" for none."""
+    return (trunk, nn.Identity()) if first == "head" else cut(trunk, backbone.layers.index(first))
+
+
 def _features(count):
     return tuple(f"features.{index}" for index in range(count))
 

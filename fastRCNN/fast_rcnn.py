@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fastRCNN.backbones import cut
+from fastRCNN.backbones import cut_to_train
 
 
 class FastRcnn(nn.Module):
@@ -68,15 +68,10 @@ class TrainedLayers(nn.Module):
 
     def __init__(self, model, first):
         super().__init__()
-        layers = model.network.backbone.layers
-        index = len(layers) if first == "head" else layers.index(first)
-        frozen, self.trunk = cut(model.network.trunk, index)
+        frozen, self.trunk = cut_to_train(model.network.backbone, model.network.trunk, first)
         self._outside = model, frozen  # in a tuple, so that torch does not take them for parts of this module
         self.head = model.network.head
         self.class_scores, self.box_offsets = model.class_scores, model.box_offsets
-        if first == "head":
-            self.trunk = nn.Identity()
-            self._outside = model, model.network.trunk
         model.requires_grad_(False)
         self.requires_grad_(True)
         for module in self.modules():

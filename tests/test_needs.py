@@ -13,7 +13,8 @@ from fastRCNN.network import RoiNetwork
 from helpers.errors import UserError
 from helpers.feature_files import feature_path
 from helpers.parameters import NETWORKS
-from needs import check_needs, nr_features, output_bytes
+from needs import check_needs, map_bytes, map_root, nr_features, output_bytes
+from training_images import TrainingImages
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -63,14 +64,17 @@ def test_a_disk_without_room_stops_step_1_and_step_3(tiny, room):
     assert output_bytes(params, 5 * 60, 2 * 60) == wanted
     assert output_bytes(params.replace(train_mirrored=False), 300, 120) == 7 * 60 * 13824 * 2
     room(wanted - 1)
-    with pytest.raises(UserError, match=r"will write 0.0 GB, .* 7 images with up to 60 ROIs each, and this disk has"):
+    with pytest.raises(UserError, match=r"will write 19.9 MB, .* 7 images with up to 60 ROIs each, and this disk has"):
         run_steps(params, 1)
     assert not params.proc_dir.exists()
     room(wanted)
     check_needs(params)
     run_steps(params, 1, 2)
     room(10**5)
-    with pytest.raises(UserError, match=r"step 3 will write 0.0 GB, the network's numbers for \d+ ROIs, and this disk"):
+    with pytest.raises(
+        UserError,
+        match=r"step 3 will write 19.9 MB, the network's numbers for 420 ROIs, and this disk has room for 0.1 MB",
+    ):
         run_steps(params, 3)
     assert not list(params.cntk_files_dir.rglob("*.npz"))
     room(wanted)
@@ -85,3 +89,58 @@ def test_the_size_that_is_asked_for_is_the_size_that_is_written(finished, traine
         written = [path.stat().st_size for path in paths]
         asked = [output_bytes(params, 60, 0), output_bytes(params, 0, 60)]
         assert [size - 2000 <= wish <= size for size, wish in zip(written, asked, strict=True)] == [True, True]
+
+
+SOME_LAYERS = [
+    ("squeezenet1_1", "auto"),
+    ("squeezenet1_1", "head"),
+    ("squeezenet1_1", "features.3"),
+    ("resnet18", "auto"),
+]
+
+
+@pytest.mark.parametrize(("network", "layer"), SOME_LAYERS)
+def test_the_size_of_the_cached_maps_is_known_without_the_network(prepared, monkeypatch, network, layer):
+    params, written = nn_params(prepared, network=network, nn_trainFromLayer=layer), []
+    compute = TrainingImages._compute_map
+
+    def note(self, index, mirrored):
+        written.append(compute(self, index, mirrored).nbytes)
+        raise InterruptedError
+
+    monkeypatch.setattr(TrainingImages, "_compute_map", note)
+    with pytest.raises(InterruptedError):
+        run_steps(params, 3)
+    assert written == [map_bytes(params.replace(train_mirrored=False), [(160, 120)])]
+    assert map_bytes(params, [(160, 120)] * 5) == 10 * written[0]
+
+
+def test_a_disk_without_room_for_cached_maps_stops_step_1_and_training(tiny, room):
+    params = nn_params(tiny)
+    wanted = map_bytes(params, [(160, 120)] * 5)
+    predictions = output_bytes(params, 300, 120)
+    assert predictions < wanted
+    room(wanted - 1)
+    with pytest.raises(
+        UserError, match=r"step 3 will write .* MB, the maps of 5 training images .* nn_cacheTrunk=False$"
+    ):
+        run_steps(params, 1)
+    assert not params.proc_dir.exists()
+    room(wanted)
+    run_steps(params, 1, 2)
+    room(wanted - 1)
+    with pytest.raises(UserError, match="the maps of 5 training images"):
+        run_steps(params, 3)
+    assert not list(map_root(params).rglob("*.npz"))
+    run_steps(params.replace(nn_cacheTrunk=False), 3)
+    room(predictions)
+    check_needs(params)  # it is trained
+
+
+def test_a_layer_that_the_network_does_not_have_stops_step_1(tiny):
+    params = nn_params(tiny, nn_trainFromLayer="features.99")
+    with pytest.raises(
+        UserError, match='nn_trainFromLayer = "features.99": squeezenet1_1 can learn from "head" or one'
+    ):
+        run_steps(params, 1)
+    assert not params.proc_dir.exists()

@@ -9,7 +9,7 @@ from conftest import nn_params, run_steps, tiny_params
 
 from helpers.files import remove_temporary_files
 from helpers.locks import alone
-from training_stage import map_root
+from needs import map_root
 
 DEAD = 4_000_000  # no process has this number: the greatest is 2^22
 
