@@ -126,8 +126,10 @@ def save_marks(image_path, before, after):
     """Write what changed from one `Marks` to another; raises `UserError` where it cannot be written.
 
     Each file is written at once or not at all. Labels that belong to other boxes afterwards are taken off the file
-    first, so that no label ever stands in the row of another box.
+    first, so that no label ever stands in the row of another box. A file with the other suffix from which the marks
+    were read goes: beside the new one it would be out of date.
     """
+    old_boxes, old_labels = (annotation_path(image_path, suffixes) for suffixes in (BOX_SUFFIXES, LABEL_SUFFIXES))
     box_path, label_path = (
         image_path.with_name(image_path.stem + names[0]) for names in (BOX_SUFFIXES, LABEL_SUFFIXES)
     )
@@ -144,12 +146,20 @@ def save_marks(image_path, before, after):
                 box_path.unlink(missing_ok=True)
             else:
                 write_annotation(image_path, after.boxes)
+            _remove_other(old_boxes, box_path)
         if after.labels is None:
             label_path.unlink(missing_ok=True)
         elif after.labels != written:
             _write_labels(label_path, after.labels)
+        if before.labels != after.labels:
+            _remove_other(old_labels, label_path)
     except OSError as error:
         raise UserError(f"{error.filename or image_path}: cannot be written ({error.strerror})") from error
+
+
+def _remove_other(old, new):
+    if old != new:
+        old.unlink(missing_ok=True)
 
 
 def _write_labels(path, labels):

@@ -76,6 +76,23 @@ def annotation_path(image_path, suffixes):
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
+def _check_twins(image_path, suffixes, problems):
+    """Add an error where an image has two files of one kind that differ: nobody knows in which of them boxes lack."""
+    path, other = (image_path.with_name(image_path.stem + suffix) for suffix in suffixes)
+    if path.exists() and other.exists() and not say_the_same(path, other):
+        remedy = "delete the one that is out of date"
+        problems.append(Problem("error", other, None, f"differs from {path.name} beside it", remedy))
+
+
+def say_the_same(path, other):
+    """Whether two annotation files have the same rows, blanks aside; of one that cannot be read nobody knows."""
+    try:
+        first, second = ([line.split() for line in read_lines(file) if line.strip()] for file in (path, other))
+    except UserError:
+        return False
+    return first == second
+
+
 def write_annotation(image_path, boxes, labels=None):
     """Write boxes (G, 4), whole pixels as integers, and labels beside an image, each file at once or not at all."""
     rows = ["\t".join(f"{value:.10g}" for value in box) + "\n" for box in np.asarray(boxes, np.float64).reshape(-1, 4)]
@@ -94,6 +111,8 @@ def read_annotation(image_path, size, classes):
     problems = []
     box_rows = _rows(box_path, problems, "draw its boxes with A1_annotateImages.py, or move the image to negative/")
     label_rows = _rows(label_path, problems, "name its boxes with A2_annotateLabels.py") if box_path.exists() else []
+    _check_twins(image_path, BOX_SUFFIXES, problems)
+    _check_twins(image_path, LABEL_SUFFIXES, problems)
     if not box_rows and all(problem.level == "warning" for problem in problems):
         problems.append(Problem("warning", box_path, None, "has no box", "draw some, or move the image to negative/"))
     if len(box_rows) != len(label_rows) and box_path.exists() and label_path.exists():

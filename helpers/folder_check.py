@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, Problem
+from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, Problem, say_the_same
 from helpers.dataset import (
     ANNOTATED_SUBDIRS,
     IMAGE_SUFFIXES,
@@ -117,7 +117,6 @@ def _check_other_file(path, subdir, stems, lost):
     elif subdir not in ANNOTATED_SUBDIRS and (suffix in LABEL_SUFFIXES or not path.stat().st_size):
         remedy = "move the image to positive/ if it shows objects, else delete this file"
         problem = "warning", "annotations of images without objects are ignored", remedy
-    elif suffix.endswith(".txt") and path.with_suffix(".tsv").exists():
-        remedy = "delete the one that is out of date"
-        problem = "warning", f"not read, because there is {path.with_suffix('.tsv').name} as well", remedy
+    elif suffix.endswith(".txt") and (twin := path.with_suffix(".tsv")).exists() and say_the_same(path, twin):
+        problem = "warning", f"not read, because there is {twin.name} with the same rows", "delete one of the two"
     return [Problem(problem[0], path, None, *problem[1:])] if problem else []

@@ -8,6 +8,7 @@ from PIL import Image
 from helpers.annotation_boxes import HELP
 from helpers.annotation_files import NO_OBJECTS, Marks, read_folder, save_marks
 from helpers.annotation_view import BoxPainter
+from helpers.annotations import read_annotation
 from helpers.errors import UserError
 
 
@@ -177,3 +178,17 @@ def test_the_picture_has_the_size_of_the_window_and_shows_crosshair_boxes_and_st
     assert paint(session.view()).mean() < plain.mean()
     session.resize(1, 1)
     assert paint(session.view()).shape == (320, 480, 3)
+
+
+def test_files_with_the_other_suffix_go_when_their_boxes_are_written_anew(tmp_path):
+    image = tmp_path / "1.jpg"
+    Image.new("RGB", (100, 80)).save(image)
+    (tmp_path / "1.bboxes.txt").write_text("10 10 30 30\n")
+    (tmp_path / "1.bboxes.labels.txt").write_text("apple\n")
+    before = Marks(((10, 10, 30, 30),), ("apple",))
+    more = Marks(((10, 10, 30, 30), (40, 40, 60, 60)), ("apple",))
+    save_marks(image, before, more)  # labels are as they were
+    assert {path.name for path in tmp_path.iterdir()} == {"1.jpg", "1.bboxes.tsv", "1.bboxes.labels.txt"}
+    save_marks(image, more, Marks(more.boxes, ("apple", "pear")))
+    assert {path.name for path in tmp_path.iterdir()} == {"1.jpg", "1.bboxes.tsv", "1.bboxes.labels.tsv"}
+    assert read_annotation(image, (100, 80), ("apple", "pear"))[0].labels == ("apple", "pear")

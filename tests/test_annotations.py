@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.annotations import load_annotation, read_annotation, write_annotation
+from helpers.errors import UserError
 
 BOXES, LABELS = ".bboxes.tsv", ".bboxes.labels.tsv"
 
@@ -29,6 +30,21 @@ def test_annotations_as_editors_write_them(tmp_path, boxes, labels, suffixes):
     annotation, problems = read_annotation(tmp_path / "1.jpg", (100, 90), ("a", "b"))
     assert annotation.boxes.tolist() == [[10, 20, 30, 40], [50, 60, 70, 80]] and annotation.boxes.dtype == np.float32
     assert annotation.labels == ("a", "b") and problems == []
+
+
+def test_two_files_of_one_kind_that_differ_are_an_error(tmp_path):
+    image = tmp_path / "1.jpg"
+    write_annotation(image, [[10, 20, 30, 40], [50, 60, 70, 80]], ["a", "b"])
+    (tmp_path / "1.bboxes.txt").write_text("10 20 30 40 \n50 60 70 80\n\n")
+    assert read_annotation(image, (100, 90), ("a", "b"))[1] == []
+    (tmp_path / "1.bboxes.txt").write_text("10 20 30 40\n")  # which of the two lacks a box?
+    (tmp_path / "1.bboxes.labels.txt").write_text("b\na\n")
+    problems = read_annotation(image, (100, 90), ("a", "b"))[1]
+    assert [(problem.level, problem.path.name, problem.message) for problem in problems] == [
+        ("error", f"1{other}.txt", f"differs from 1{other}.tsv beside it") for other in (".bboxes", ".bboxes.labels")
+    ]
+    with pytest.raises(UserError, match="1.bboxes.txt: differs from 1.bboxes.tsv"):
+        load_annotation(image, (100, 90), ("a", "b"))
 
 
 def test_boxes_are_clipped_by_a_pixel_and_no_more(tmp_path):

@@ -164,7 +164,8 @@ WARNINGS = {  # all steps run on these
     "annotated negative": (write("negative/1.bboxes.tsv", ""), "negative/1.bboxes.tsv: ", "ignored", "move the image"),
     "no negatives": (remove("negative"), "negative: no such folder", "save false detections"),
     "tsv and txt": (
-        write("positive/1.bboxes.txt", "1\n"), "positive/1.bboxes.txt: not read", "1.bboxes.tsv", "out of date",
+        lambda root: shutil.copy(root / LABELS, root / "positive/1.bboxes.labels.txt"),
+        "positive/1.bboxes.labels.txt: not read", "1.bboxes.labels.tsv with the same rows", "delete one",
     ),
     "twice in train": (
         copy("negative/1.jpg", "negative/2.png"), "negative/2.png: the same picture as negative/1.jpg", "twice",
