@@ -24,6 +24,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,30 +67,34 @@ def main(params, format_name, source_path, dataset, **options):
     source = Source(
         source_path, index_images(source_path, options.images), options.classFile and Path(options.classFile)
     )
-    records = mark_splits(source, FORMATS[format_name].read(source))
-    if not source.images.images:  # nor inside of the annotation files
-        raise UserError(f"{source_path}: no image below it, nor in the folder above; name their folder with --images")
-    settled = settle(source, records, class_rules(source, records, options.classes, options.rename))
-    chosen, taken = choose(source, settled, target, params, options)
-    if not chosen:
-        first = f", first: {source.notes[0]}" if source.notes else ""
-        notes = counted(len(source.notes), "note")
-        raise UserError(f"{source_path}: nothing to import as {format_name}; {notes}{first}")
-    with staging(target) as new:
-        placed = write_data_set(new, chosen, taken, options.link)
-        for item, _, name in placed:
-            if not is_possible_name(item.image.path.stem, name):
-                source.note(
-                    item.image.path, f"is called {name} in the data set: its own name is too long, or has odd letters"
-                )
-        if is_filled(target) and options.add:
-            move_into(new, target)
-            found = step_0(target)
-            write_report(target, lines_of_report(source.notes, found))
-        else:
-            found = step_0(new)
-            write_report(new, lines_of_report(source.notes, found))
-            put_in_place(new, target)
+    with source.scratch_in(partial(staging, target)):
+        records = mark_splits(source, FORMATS[format_name].read(source))
+        if not source.images.images:  # nor inside of the annotation files
+            raise UserError(
+                f"{source_path}: no image below it, nor in the folder above; name their folder with --images"
+            )
+        settled = settle(source, records, class_rules(source, records, options.classes, options.rename))
+        chosen, taken = choose(source, settled, target, params, options)
+        if not chosen:
+            first = f", first: {source.notes[0]}" if source.notes else ""
+            notes = counted(len(source.notes), "note")
+            raise UserError(f"{source_path}: nothing to import as {format_name}; {notes}{first}")
+        with staging(target) as new:
+            placed = write_data_set(new, chosen, taken, options.link)
+            for item, _, name in placed:
+                if not is_possible_name(item.image.path.stem, name):
+                    source.note(
+                        item.image.path,
+                        f"is called {name} in the data set: its own name is too long, or has odd letters",
+                    )
+            if is_filled(target) and options.add:
+                move_into(new, target)
+                found = step_0(target)
+                write_report(target, lines_of_report(source.notes, found))
+            else:
+                found = step_0(new)
+                write_report(new, lines_of_report(source.notes, found))
+                put_in_place(new, target)
     report(target, placed, source.notes, found)
     return placed, source.notes
 

@@ -5,8 +5,10 @@ by the recorded size; never by an equal name elsewhere. Folders behind links are
 import base64
 import io
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -178,6 +180,25 @@ def test_labelmes_photo_inside_of_its_file_is_read(tmp_path):
 def test_a_photo_beside_its_file_counts_before_the_one_inside(tmp_path):
     texts = {"a.json": labelme(name="a.jpg", imageData=encoded(size=(10, 8)))}
     assert imported(tmp_path, "labelme", texts)[0] == {"a.jpg": [BOX]}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a fork")
+def test_photos_unpacked_by_a_killed_import_go_with_the_next(tmp_path, monkeypatch):
+    texts = {"a.json": labelme(name="a.jpg", imageData=encoded()), "b.json": labelme(name="b.jpg", imageData=encoded())}
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    process = os.fork()
+    if not process:
+        importAnnotations.settle = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            imported(tmp_path, "labelme", texts, ())
+        finally:
+            os._exit(0)
+    assert os.waitpid(process, 0)[1] == signal.SIGKILL
+    assert len(list(tmp_path.glob("data/.new.*/new/*/[ab].png"))) == 2 and not list(elsewhere.iterdir())
+    assert set(imported(tmp_path, "labelme", texts, ())[0]) == {"a.png", "b.png"}
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["new"]
 
 
 # --- links -----------------------------------------------------------------------------------------------------------

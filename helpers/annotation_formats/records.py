@@ -8,9 +8,6 @@ any image might lack its boxes.
 
 import contextlib
 import os
-import shutil
-import tempfile
-import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,6 +137,7 @@ class Source:
     refused: set = field(default_factory=set)
     _noted: set = field(default_factory=set)
     _scratch: Path | None = None
+    _open_scratch: object = None
 
     def files(self, *suffixes):
         """The source itself, or all files below it with one of these suffixes, each once, sorted."""
@@ -159,11 +157,18 @@ class Source:
             self._noted.add(note)
             self.notes.append(note)
 
+    @contextlib.contextmanager
+    def scratch_in(self, staging):
+        """For the block, let `scratch_folder` be at the path that `staging()`, a context manager, gives when needed."""
+        with contextlib.ExitStack() as stack:
+            self._open_scratch = lambda: stack.enter_context(staging())
+            yield
+
     def scratch_folder(self):
-        """A folder for files that the import needs and nobody keeps; gone with this source."""
+        """A folder for files that the import needs and nobody keeps; gone with the block of `scratch_in`."""
         if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="importAnnotations."))
-            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+            self._scratch = self._open_scratch()
+            self._scratch.mkdir()
         return self._scratch
 
     @contextlib.contextmanager
