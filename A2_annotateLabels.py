@@ -29,7 +29,7 @@ from helpers.fonts import drawable_names
 from helpers.images import read_image
 from helpers.layouts.folders import classes_in
 from helpers.parameters import BACKGROUND, argument_parser, load_parameters
-from PARAMETERS import datasets
+from helpers.parameters_file import read_parameters_file
 
 
 def find_classes(settings, folder):
@@ -43,7 +43,7 @@ def find_classes(settings, folder):
     if belongs:
         settings = [f"dataRootDir={folder.parent.parent}", f"datasetName={folder.parent.name}", *settings]
     load_parameters([*settings, "classes=any"])  # something else than the classes may be wrong
-    if named & {"classes", "datasetName"} or (belongs and folder.parent.name in datasets):
+    if named & {"classes", "datasetName"} or (belongs and folder.parent.name in read_parameters_file().datasets):
         return load_parameters(settings).classes
     parts = ANNOTATED_SUBDIRS if belongs else (folder.name,)
     return classes_in(list_folder_images(folder.parent, parts))
@@ -74,7 +74,7 @@ def main(classes, folder, window=WINDOW):
     print(f"{folder}: {named} of {boxes} boxes have a name")
     added = [name for name in session.classes if name not in classes]
     dataset = Path(folder).expanduser().absolute().parent.name
-    if added and dataset in datasets:
+    if added and dataset in read_parameters_file().datasets:
         print(f'NOTE: add {", ".join(added)} to the classes of "{dataset}" in PARAMETERS.py, which names them')
     print(f"next: {next_command(folder)}")
     return images

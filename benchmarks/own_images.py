@@ -23,7 +23,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import PARAMETERS
 from benchmarks.cross_validation import (
     cross_validate,
     describe,
@@ -42,6 +41,7 @@ from helpers.derived import derive_block
 from helpers.errors import run_script
 from helpers.images import read_image
 from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters_file import read_parameters_file
 from helpers.sources import list_images
 from helpers.tables import markdown_table, number
 from stages import Classifier, build_network, describe_rois, roi_limits
@@ -154,7 +154,7 @@ def limit_variants(described, params):
     boxes = [(image.truth[0][~image.truth[2]], image.size) for image in train_and_test(described, params)[0]]
     shorter = np.concatenate([relative_sizes(*pair)[:, 0] for pair in boxes])
     variants = {
-        "general defaults": {name: getattr(PARAMETERS, name) for name in names},
+        "general defaults": {name: getattr(read_parameters_file(), name) for name in names},
         "derived from the training boxes": derived,
         "as set": params.subset(names),
         "too tight on purpose": {**derived, "roi_minDimRel": round(float(np.median(shorter)), 3)},

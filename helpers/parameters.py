@@ -7,6 +7,7 @@ from pathlib import Path
 from helpers.caps import MOST_ROIS, max_detections
 from helpers.errors import UserError, run_script
 from helpers.kept_parameters import keep, read_kept
+from helpers.parameters_file import read_parameters_file
 from helpers.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, checked, nearest, whole
 from helpers.settings import as_text
 from helpers.threads import physical_cores
@@ -195,8 +196,7 @@ def load_parameters(settings=(), source=None, stored=None):
     Raises `UserError` for an unknown name, a wrong type and a value out of range, naming it, what is allowed and the
     nearest known name.
     """
-    if source is None:
-        import PARAMETERS as source
+    source = read_parameters_file(RULES) if source is None else source
     chosen = dict(_split(setting) for setting in settings)
     defaults = {name: getattr(source, name) for name in RULES if hasattr(source, name)}
     stored = stored or {}
