@@ -37,17 +37,19 @@ def read(source):
             for image in root.iter("image"):
                 where = f"image {show(image.get('name', ''))}"
                 with source.guard(path, where):
-                    records.append(_record(path, image, where))
+                    records.append(_record(source, path, image, where))
     return records
 
 
-def _record(path, image, where):
+def _record(source, path, image, where):
     if not image.get("name"):
         raise Unreadable("has no name")
     items = [(f"shape {count}", shape) for count, shape in enumerate(image, 1)]
     things, dropped = read_things(items, _class, _box)
     size = positive_size(image.get("width", ""), image.get("height", ""))
-    return Record(path, (image.get("name"),), things, dropped, size, subdir=image.get("subset"), where=where)
+    subset = image.get("subset")
+    names = source.images.names_in(subset, image.get("name"))
+    return Record(path, names, things, dropped, size, subdir=subset, where=where)
 
 
 def _class(shape):

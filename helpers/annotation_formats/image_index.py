@@ -16,6 +16,7 @@ from helpers.annotation_formats.image_names import (
     PHOTO_SUFFIXES,
     Spot,
     folded,
+    path_parts,
     paths_of,
     spellings,
     stem_of,
@@ -127,6 +128,13 @@ class ImageIndex:
         message = f"no image {show(names[0] if names else '')} below {folders}{elsewhere}"
         above = tuple(dict.fromkeys(spot.image for spot in refused if spot.is_above))
         raise Ambiguous(message, above) if above else Unreadable(message)
+
+    def names_in(self, split, name):
+        """What `find` may look for where annotations give an image's split beside its name: "1.jpg" of the split "Test"
+        is in Test/, where images lie in a folder of that name."""
+        if not split or folded(split) not in self._folder_names:
+            return (name,)
+        return (f"{split}/{name}", name) if len(path_parts(name)) > 1 else (f"{split}/{name}",)
 
     def like(self, name):
         """The images that a file of this name might be about, wherever they lie."""

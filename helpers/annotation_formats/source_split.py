@@ -29,7 +29,7 @@ WORDS = {
 NEUTRAL = {
     "images", "image", "imgs", "img", "photos", "pictures", "labels", "label", "annotations", "annotation", "anns",
     "ann", "instances", "person", "keypoints", "bboxes", "boxes", "data", "dataset", "set", "split", "coco", "voc",
-    "jpegimages", "csv", "json", "xml", "jpg", "png", "export", "raw", "processed",
+    "jpegimages", "csv", "json", "xml", "jpg", "png", "export", "raw", "processed", "obj",
 }  # fmt: skip
 LISTS = (BOTH, "train", "val", "valid", "validation", "test")
 LIST_FOLDERS = ("", "ImageSets/Main", "ImageSets", "*/ImageSets/Main", "*/*/ImageSets/Main", "../ImageSets/Main")
@@ -116,8 +116,9 @@ def _listed_images(source):
     listed = defaultdict(set)
     for folder in LIST_FOLDERS:
         for place in [root / folder] if "*" not in folder else sorted(root.glob(folder)):
-            for name in LISTS:
-                for image in _images_of_list(source, place / f"{name}.txt"):
+            for path in sorted(place.glob("*.txt")):
+                name = path.stem.casefold()  # CVAT writes Train.txt
+                for image in _images_of_list(source, path) if name in LISTS else ():
                     listed[image.path].add(BOTH if name == BOTH else WORDS[name])
     for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]):
         for kind, image in _images_of_yaml(source, path, root):

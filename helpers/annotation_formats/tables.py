@@ -76,7 +76,7 @@ def _records(source, path, rows):
         columns, rows = _columns(rows)
         class_of, box_of = _class, _box
     items, sizes, spoiled, splits = defaultdict(list), defaultdict(set), defaultdict(list), defaultdict(set)
-    name, waiting = None, []  # the image of the row above; rows that may be of it or of the next one
+    name, names_of, waiting = None, {}, []  # the image of the row above; rows that may be of it or of the next one
     for row, fields in rows:
         cells = {column: fields[index].strip() if index < len(fields) else "" for column, index in columns.items()}
         if not (cells.get("image") or cells.get("filename")):
@@ -84,8 +84,11 @@ def _records(source, path, rows):
             waiting.append(Dropped(f"row {row}", "names no image, perhaps this one"))
             spoiled[name].append(waiting[-1])
             continue
-        name = cells.get("image") or cells["filename"]
-        splits[name].add(cells.pop("split", ""))
+        split = cells.pop("split", "")
+        names = source.images.names_in(split, cells.get("image") or cells["filename"])
+        name = names[0]
+        names_of[name] = names
+        splits[name].add(split)
         spoiled[name] += waiting
         waiting = []
         sizes[name].add(positive_size(cells.get("image_width", ""), cells.get("image_height", "")))
@@ -101,7 +104,7 @@ def _records(source, path, rows):
             dropped += (Dropped("", "has rows with different sizes of the image"),)
         size = None if relative else next(iter(sizes[name]))
         split = " and ".join(sorted(filter(None, splits[name])))  # the same in each row, as a rule
-        records.append(Record(path, (name,), things, dropped, size, relative, split, f"image {show(name)}"))
+        records.append(Record(path, names_of[name], things, dropped, size, relative, split, f"image {show(name)}"))
     return records
 
 

@@ -1,0 +1,53 @@
+"""Protects the import of folders as other tools write them, whole: photos, lists, names and splits where the tool puts
+them, and files that are about something else beside them.
+"""
+
+from test_import_splits import BOX, photo, run, save
+
+import importAnnotations
+from helpers.parameters import load_parameters
+
+
+def test_equal_names_in_several_splits_are_told_by_the_split(tmp_path):
+    """CVAT writes a project's images to images/SUBSET/NAME, and the name alone beside the subset."""
+    box, images, rows = (
+        '<box label="cup" xtl="{0}" ytl="10" xbr="90" ybr="70"/>',
+        [],
+        ["filename,split,x1,y1,x2,y2,class"],
+    )
+    for number, split in enumerate(("Train", "Validation", "Test")):
+        for name in ("1", "2"):
+            save(tmp_path / f"source/images/{split}/{name}.jpg", photo(10 * number + int(name)))
+            images.append(f'<image name="{name}.jpg" subset="{split}">{box.format(10 + number)}</image>')
+            rows.append(f"{name}.jpg,{split},{10 + number},10,90,70,cup")
+    (tmp_path / "source/annotations.xml").write_text(f"<annotations>{''.join(images)}</annotations>")
+    (tmp_path / "source/annotations.csv").write_text("\n".join(rows))
+    for form in ("cvat", "csv"):
+        params = load_parameters([f"dataRootDir={tmp_path / 'data'}"])
+        placed, notes = importAnnotations.main(params, form, tmp_path / "source", form)
+        lefts = {item.image.parts[1:]: item.boxes[0][0] for item, _, _ in placed}
+        assert lefts == {
+            (split, f"{name}.jpg"): 10 + number
+            for number, split in enumerate(("Train", "Validation", "Test")) for name in (1, 2)
+        }  # fmt: skip
+        assert len(notes) == 1 and "2 train, 2 validation, 2 test" in str(notes[0])
+        assert [subdir for _, subdir, _ in placed].count("testImages") == 2
+    # what is not in the folder of its split is not looked for in that of another
+    (tmp_path / "source/images/Test/2.jpg").unlink()
+    placed, notes = importAnnotations.main(params, "cvat", tmp_path / "source", "less")
+    assert len(placed) == 5 and 'image "2.jpg": left out: no image "Test/2.jpg"' in "\n".join(map(str, notes))
+    assert all(len(item.boxes) == 1 for item, _, _ in placed)
+
+
+def test_the_split_of_cvats_yolo_export(tmp_path):
+    for number, split in enumerate(("Train", "Train", "Train", "Test", "Test")):
+        save(tmp_path / f"source/obj_{split}_data/{number}.jpg", photo(number), BOX)
+        with open(tmp_path / f"source/{split}.txt", "a") as file:
+            file.write(f"data/obj_{split}_data/{number}.jpg\n")
+    (tmp_path / "source/obj.names").write_text("cup\n")
+    found, notes, errors = run(tmp_path)
+    assert [name for name, subdir in found.items() if subdir == "testImages"] == ["3.jpg", "4.jpg"] and not errors
+    assert "3 train, 2 test" in notes
+    for split in ("Train", "Test"):
+        (tmp_path / f"source/{split}.txt").unlink()  # the folders say it as well
+    assert run(tmp_path, dataset="again")[0] == found
