@@ -51,3 +51,19 @@ def test_the_split_of_cvats_yolo_export(tmp_path):
     for split in ("Train", "Test"):
         (tmp_path / f"source/{split}.txt").unlink()  # the folders say it as well
     assert run(tmp_path, dataset="again")[0] == found
+
+
+def test_lists_of_equal_images_are_told_once(tmp_path):
+    for number in range(6):
+        save(tmp_path / f"source/images/{number}.jpg", photo(number), BOX)
+    yaml = tmp_path / "source/data.yaml"
+    yaml.write_text("train: images\nval: images\nnames: [cup]\n")  # as in coco128.yaml: there is no split
+    found, notes, errors = run(tmp_path)
+    assert set(found.values()) == {"positive", "testImages"} and not errors and notes == ""
+    for name, numbers in (("train", "0123"), ("val", "34"), ("test", "45")):
+        (tmp_path / f"source/{name}.txt").write_text("".join(f"images/{number}.jpg\n" for number in numbers))
+    yaml.write_text("names: [cup]\n")
+    found, notes, _ = run(tmp_path, dataset="lists")
+    assert [name for name, subdir in found.items() if subdir == "testImages"] == ["4.jpg", "5.jpg"]
+    assert "3.jpg: is in the source's lists train and validation: trained on, 1 image like this" in notes
+    assert notes.count("the source's lists") == 1  # 4.jpg, in those to validate and to test on, is tested on

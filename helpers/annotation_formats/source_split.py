@@ -18,6 +18,7 @@ import yaml
 from helpers.annotation_formats.common import Unreadable, one_line, read_text
 from helpers.annotation_formats.image_names import path_parts
 from helpers.errors import UserError
+from helpers.tables import counted
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 BOTH = "trainval"  # VOC's list of the images to train and to validate on
@@ -81,16 +82,22 @@ def own_split(source, settled):
 
     settled: list of `Settled`, of records that were marked. Where the source has no split, ({}, "").
     """
-    listed = _listed_images(source)
-    kinds = {}
+    listed = {path: _without_both(kinds) for path, kinds in _listed_images(source).items()}
+    kinds, several = {}, defaultdict(list)
     for item in settled:
-        kinds[item.image.path] = (
-            _one_of(source, item.image.path, listed[item.image.path]) if item.image.path in listed
-            else item.subdir or _of_folders(item.image.parts[:-1])
-        )  # fmt: skip
+        path = item.image.path
+        if path in listed:
+            kinds[path] = next(kind for kind in (TRAIN, TEST, VALIDATION) if kind in listed[path])
+            if TRAIN in listed[path] and len(listed[path]) > 1:
+                several[" and ".join(sorted(listed[path]))].append(path)
+        else:
+            kinds[path] = item.subdir or _of_folders(item.image.parts[:-1])
     count = {kind: sum(found == kind for found in kinds.values()) for kind in (TRAIN, VALIDATION, TEST)}
     if sum(number > 0 for number in count.values()) < 2:
         return {}, ""
+    for lists, paths in sorted(several.items()):
+        many = counted(len(paths), "image")
+        source.note(paths[0], f"is in the source's lists {lists}: trained on, {many} like this")
     side_of = {TRAIN: "positive", VALIDATION: "positive" if count[TEST] else "testImages", TEST: "testImages"}
     text = ", ".join(f"{number} {kind}" for kind, number in count.items() if number)
     more = ""
@@ -100,14 +107,11 @@ def own_split(source, settled):
     return sides, f"its own split is kept: {text}{more}; --testFraction deals anew"
 
 
-def _one_of(source, path, kinds):
-    """The split of an image that may be in several lists: the one that is trained on, where they disagree."""
-    if BOTH in kinds:  # says less than train.txt and val.txt
-        kinds = kinds - {BOTH} if kinds & {TRAIN, VALIDATION} else kinds - {BOTH} | {TRAIN}
-    kind = min(kinds, key=(TRAIN, VALIDATION, TEST).index)
-    if len(kinds) > 1:
-        source.note(path, f"is in the source's lists {' and '.join(sorted(kinds))}: counts as {kind}")
-    return kind
+def _without_both(kinds):
+    """Of the lists that name an image those that tell: trainval.txt says less than train.txt and val.txt."""
+    if BOTH not in kinds:
+        return kinds
+    return kinds - {BOTH} if kinds & {TRAIN, VALIDATION} else kinds - {BOTH} | {TRAIN}
 
 
 def _listed_images(source):
