@@ -24,6 +24,7 @@ from helpers.feature_files import feature_path, read_features
 from helpers.parameters import run_step
 from helpers.step_run import StepRun
 from helpers.steps import SVMS
+from helpers.tables import counted
 from stages import Classifier, svm_settings, training_rois
 
 
@@ -102,7 +103,7 @@ def main(params):
         regressor = train_regressor(images, svms, params) if params.boxRegression else None
         write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)
         run.finish()
-    print(f"{len(params.classes)} SVMs on {svms.weights.shape[1]} features: {params.svm_dir}")
+    print(f"{counted(len(params.classes), 'SVM')} on {svms.weights.shape[1]} features: {params.svm_dir}")
     return Classifier(svms, regressor)
 
 

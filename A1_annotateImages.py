@@ -26,6 +26,7 @@ from helpers.annotation_view import BoxPainter
 from helpers.annotation_window import WINDOW, parse_window, require_display, run_window
 from helpers.errors import run_script
 from helpers.images import read_image
+from helpers.tables import counted
 
 
 def main(folder, window=WINDOW):
@@ -36,7 +37,8 @@ def main(folder, window=WINDOW):
     done = [image for image in images if image.marks.boxes is not None]
     boxes = sum(len(image.marks.boxes) for image in done)
     empty = sum(not image.marks.boxes for image in done)
-    print(f"{folder}: {len(done)} of {len(images)} images done, {boxes} boxes, {empty} without objects")
+    told = f"{len(done)} of {counted(len(images), 'image')} done, {counted(boxes, 'box')}, {empty} without objects"
+    print(f"{folder}: {told}")
     print(f"next: {next_command(folder)}")
     return images
 

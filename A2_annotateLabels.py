@@ -30,6 +30,7 @@ from helpers.images import read_image
 from helpers.layouts.folders import classes_in
 from helpers.parameters import BACKGROUND, argument_parser, load_parameters
 from helpers.parameters_file import read_parameters_file
+from helpers.tables import counted
 
 
 def find_classes(settings, folder):
@@ -60,7 +61,7 @@ def main(classes, folder, window=WINDOW):
             save_marks(image.path, image.marks, NO_OBJECTS)
     undrawn = sum(image.marks.boxes is None for image in images)
     if undrawn:
-        print(f"{undrawn} of {len(images)} images have no boxes yet: draw them with A1_annotateImages.py")
+        print(f"images without boxes so far: {undrawn} of {len(images)}; draw them with A1_annotateImages.py")
     images = [image for image in images if image.marks.boxes]
     if not images:
         raise UserError(f"{folder}: no box in this folder; draw some with  python3 A1_annotateImages.py {folder}")
@@ -71,7 +72,7 @@ def main(classes, folder, window=WINDOW):
     run_window("A2 annotate labels", session, LabelPainter(read_image, HELP), window)
     boxes = sum(len(image.marks.boxes) for image in images)
     named = sum(len(image.marks.labels or ()) for image in images)
-    print(f"{folder}: {named} of {boxes} boxes have a name")
+    print(f"{folder}: named {named} of {counted(boxes, 'box')}")
     added = [name for name in session.classes if name not in classes]
     dataset = Path(folder).expanduser().absolute().parent.name
     if added and dataset in read_parameters_file().datasets:

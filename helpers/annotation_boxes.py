@@ -14,6 +14,7 @@ from helpers.annotation_geometry import (
 )
 from helpers.annotation_keys import DOWN, ESCAPE, LEFT, RIGHT, UP
 from helpers.annotation_session import MARGIN, STATUS_HEIGHT, Session
+from helpers.tables import counted
 
 ZOOM_STEP, WHEEL_STEP = 1.5, 1.1  # factors of a key and of a notch of the wheel
 LARGEST_PIXEL = 40  # pixels of the window that a pixel of the image takes at most
@@ -244,12 +245,8 @@ class BoxSession(Session):
 
     def _status(self):
         boxes = self.image.marks.boxes
-        count = "no objects" if boxes == () else _count(len(boxes), "box", "boxes") if boxes else "not saved yet"
+        count = "no objects" if boxes == () else counted(len(boxes), "box") if boxes else "not saved yet"
         return f"image {self.index + 1} of {len(self.images)}    {self.image.path.name}    {count}"
-
-
-def _count(number, one, many):
-    return f"{number} {one if number == 1 else many}"
 
 
 def _size(box):
@@ -257,4 +254,4 @@ def _size(box):
 
 
 def _tidied(image):
-    return f"{_count(image.tidied, 'box was', 'boxes were')} reversed or stuck out of the image: check them"
+    return f"put in order: {counted(image.tidied, 'box')} reversed or out of the image; check"

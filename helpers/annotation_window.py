@@ -22,6 +22,7 @@ PROBE = "import cv2; cv2.namedWindow('probe', cv2.WINDOW_GUI_NORMAL); cv2.destro
 WINDOW = (1280, 800)  # pixels: fits on most screens; larger by --window, or by dragging its corner
 WAIT = 15  # milliseconds between looks at the keyboard
 WHEEL_REST = 0.2  # seconds after which the wheel is taken to rest
+FRAME = 60  # pixels that the frame of a window has at most on any side
 
 
 def parse_window(text):
@@ -64,7 +65,7 @@ def run_window(title, session, paint, size):
     mouse, typing = _Mouse(), Typing()
     _open(title, size, mouse)
     session.resize(*size)
-    shown = None
+    shown, home = None, None
     try:
         while not session.finished:
             view = session.view()
@@ -83,7 +84,9 @@ def run_window(title, session, paint, size):
             if mouse.magnified and time.monotonic() > mouse.wheeled + WHEEL_REST:
                 cv2.destroyWindow(title)
                 _open(title, (width, height), mouse)
-                cv2.moveWindow(title, x, y)
+                if home is None or max(abs(x - home[0]), abs(y - home[1])) > FRAME:  # the user has moved it
+                    home = x, y
+                cv2.moveWindow(title, *home)  # (x, y) may be off by the frame: it would walk down the screen
                 mouse.magnified, shown = False, None
             elif width > 0 and height > 0:
                 session.resize(width, height)

@@ -204,7 +204,7 @@ def test_images_without_objects_get_their_empty_labels_and_missing_boxes_are_tol
     assert [image.marks.labels for image in images] == [("apple", "pear"), None]
     assert labels_of(folder, "3") == ""
     told = capsys.readouterr().out
-    assert "1 of 4 images have no boxes yet" in told and "2 of 4 boxes have a name" in told
+    assert "without boxes so far: 1 of 4;" in told and "named 2 of 4 boxes" in told
     assert told.endswith(f"next: python3 A1_annotateImages.py {folder}\n")
 
 

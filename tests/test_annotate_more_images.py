@@ -98,7 +98,7 @@ def test_boxes_that_stick_out_can_be_mended(folder):
     (folder / "2.bboxes.tsv").write_text("50\t50\t10\t10\n-20\t20\t300\t30\n")
     session = start(folder)
     session.key("s")
-    assert session.message == "2 boxes were reversed or stuck out of the image: check them"
+    assert session.message == "put in order: 2 boxes reversed or out of the image; check"
     assert session.view().boxes == ((10, 10, 50, 50), (0, 20, 100, 30))
     assert boxes_of(folder, "2").startswith("50")  # written only when something is changed
     drag(session, (60, 60), (90, 75))

@@ -157,7 +157,7 @@ def test_boxes_are_drawn_and_then_named(screen, folder):
     screen.act("mousemove", 750, 30)  # over the first button
     screen.act("click", 1)
     assert (folder / "2.bboxes.labels.tsv").read_text() == "apple\n"
-    assert "2 of 2 boxes have a name" in finish(screen, process)
+    assert "named 2 of 2 boxes" in finish(screen, process)
 
 
 @on_screen
@@ -173,7 +173,7 @@ def test_the_first_class_is_typed(screen, folder):
     assert labels.read_text() == "mug\n"
     screen.act("key", "1")
     assert labels.read_text() == "mug\nmug\n"
-    assert "2 of 2 boxes have a name" in finish(screen, process)
+    assert "named 2 of 2 boxes" in finish(screen, process)
 
 
 @on_screen
@@ -227,7 +227,7 @@ def test_a_killed_script_has_lost_nothing_and_goes_on(screen, folder):
     screen.act("mousemove", 200, 200)
     screen.do("key", "n")  # 2.jpg: the first one without boxes
     wait_for((folder / "2.bboxes.tsv").exists, "an image without objects")
-    assert "2 of 2 images done, 1 boxes, 1 without objects" in finish(screen, process)
+    assert "2 of 2 images done, 1 box, 1 without objects" in finish(screen, process)
 
 
 @on_screen
