@@ -115,7 +115,7 @@ def side_by_side(panels, titles, heading="", legend=()):
             if item.dashed or item.crossed:
                 brush.rectangle(tile, TILE)
                 inner = np.add(tile, np.multiply(line * 0.12, (1, 1, -1, -1)))
-                _draw_frame(brush, replace(item, box=tuple(inner)), unit)
+                _draw_frame(brush, replace(item, box=tuple(inner)), unit, dash=max(2, line // 8))
             else:
                 brush.rectangle(tile, item.color)
             small.draw(brush, (gap + x + line * 1.3, y), item.caption, INK, "lm")
@@ -147,8 +147,8 @@ def _shorten(text, font, width):
     return font.shorten(text, width - font.size) or "…"
 
 
-def _draw_frame(brush, item, unit):
-    """The outline of a box, centred on its edges."""
+def _draw_frame(brush, item, unit, dash=None):
+    """The outline of a box, centred on its edges; dash: its length in pixels, usually three `unit`."""
     x1, y1, x2, y2 = (round(float(value)) for value in item.box)
     width = max(1, round(unit * item.width))
     before, after = width // 2, width - width // 2 - 1
@@ -165,7 +165,7 @@ def _draw_frame(brush, item, unit):
     brush.rectangle((x1 - before - 1, y1 - before - 1, x2 + after + 1, y2 + after + 1), outline=HALO)
     for edge in edges:
         if edge[2] >= edge[0] and edge[3] >= edge[1]:
-            _draw_edge(brush, edge, item, 3 * unit)
+            _draw_edge(brush, edge, item, dash or 3 * unit)
     if x2 - x1 > 2 * width and y2 - y1 > 2 * width:
         brush.rectangle((x1 + after + 1, y1 + after + 1, x2 - before - 1, y2 - before - 1), outline=HALO)
 

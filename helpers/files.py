@@ -31,7 +31,8 @@ def atomic_path(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not path.is_file():  # a device, which a rename would replace; or a folder
-        raise UserError(f"{path}: no file, so nothing is written there; name a file")
+        why = "a folder of this name is there; move it away" if path.is_dir() else "it is a device; name a file"
+        raise UserError(f"{path}: cannot be written, {why}")
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
         yield temporary
