@@ -97,7 +97,7 @@ def test_labelmes_ignore_is_excluded_and_said(tmp_path, form):
     for number, classes in enumerate(((), ("cup",))):
         found, notes, _ = imported(tmp_path / str(number), form, {name: texts[form]}, classes=classes)
         assert found == {"a.jpg": [BOX, ("EXCLUDE", 1, 2, 33, 44)]}
-        assert '1 box of class "__ignore__" become EXCLUDE' in notes
+        assert '1 box of class "__ignore__" becomes EXCLUDE' in notes
     found = imported(tmp_path / "2", form, {name: texts[form]}, rename=["__ignore__=pan"])[0]
     assert found == {"a.jpg": [BOX, ("pan", 1, 2, 33, 44)]}
 

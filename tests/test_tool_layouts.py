@@ -2,9 +2,11 @@
 them, and files that are about something else beside them.
 """
 
+import pytest
 from test_import_splits import BOX, photo, run, save
 
 import importAnnotations
+from helpers.errors import UserError
 from helpers.parameters import load_parameters
 
 
@@ -67,3 +69,37 @@ def test_lists_of_equal_images_are_told_once(tmp_path):
     assert [name for name, subdir in found.items() if subdir == "testImages"] == ["4.jpg", "5.jpg"]
     assert "3.jpg: is in the source's lists train and validation: trained on, 1 image like this" in notes
     assert notes.count("the source's lists") == 1  # 4.jpg, in those to validate and to test on, is tested on
+
+
+def test_ultralytics_yaml_of_any_name(tmp_path):
+    for split, count in (("train", 2), ("val", 2), ("more", 1)):
+        for number in range(count):
+            path = save(tmp_path / f"source/images/{split}/{split}{number}.jpg", photo(len(split) * 10 + number))
+            label = tmp_path / f"source/labels/{split}/{path.stem}.txt"
+            label.parent.mkdir(parents=True, exist_ok=True)
+            label.write_text(BOX)
+    (tmp_path / "source/hyperparameters.yaml").write_text("lr0: 0.01\n")
+    (tmp_path / "source/cups.yaml").write_text(
+        "path: ../datasets/cups\ntrain: [images/train, images/more]\nval: images/val\ntest:\nnames:\n  0: cup\n"
+    )
+    found, notes, errors = run(tmp_path)
+    assert (
+        sorted(found.values()) == ["positive"] * 3 + ["testImages"] * 2 and not errors and "3 train, 2 valid" in notes
+    )
+    (tmp_path / "source/mugs.yml").write_text("names: [mug]\n")
+    with pytest.raises(UserError, match='mugs.yml: class 0 is "mug", but "cup" in .*cups.yaml; name the right file'):
+        run(tmp_path, dataset="two")
+
+
+def test_open_images_names_its_images_without_suffix_in_the_folder_of_its_split(tmp_path):
+    header = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction"
+    for split, seed in (("train", 0), ("validation", 10)):
+        rows = [header]
+        for number in range(3):
+            save(tmp_path / f"source/{split}/{seed + number:016x}.jpg", photo(seed + number))
+            rows.append(f"{seed + number:016x},xclick,/m/02p5f1q,1,0.1,0.9,0.2,0.8,0,0,0,0")
+        (tmp_path / f"source/{split}-annotations-bbox.csv").write_text("\n".join(rows))
+    save(tmp_path / "source/thumbnails/0000000000000001.jpg", photo(99))
+    found, notes, errors = run(tmp_path, "csv")
+    assert sorted(found.values()) == ["positive"] * 3 + ["testImages"] * 3 and not errors
+    assert "thumbnails/0000000000000001.jpg: left out: has no annotation" in notes

@@ -17,6 +17,8 @@ PLAIN_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")
 def find_class_file(source):
     """The file of class names of a `Source`: in its folder, else below it, else in the folder above.
 
+    In its folder a YAML file of any name counts as well, where there is none of the usual ones.
+
     Raises `UserError` where there is none, and where two in the source's folder or below it give a class two names.
     """
     start = source.path if source.path.is_dir() else source.path.parent
@@ -24,6 +26,7 @@ def find_class_file(source):
     if source.path.is_dir():
         below = [path for path in source.files(".txt", ".yaml", ".yml", ".names") if path.name in CLASS_FILES]
         found += [path for path in below if path not in found and not _is_about_a_photo(source, path)]
+    found = found or [path for path in sorted([*start.glob("*.yaml"), *start.glob("*.yml")]) if _names_in(path)]
     found = found or [start.parent / name for name in CLASS_FILES if (start.parent / name).is_file()][:1]
     if not found:
         raise UserError(f"{source.path}: no file of class names ({', '.join(CLASS_FILES)}); name it with --classFile")
@@ -49,7 +52,7 @@ def _is_about_a_photo(source, path):
 def _names_in(path):
     try:
         return read_class_file(path)[0]
-    except UserError:  # a data.yaml without names, for one
+    except UserError:  # a data.yaml without names, or a YAML file about something else
         return {}
 
 

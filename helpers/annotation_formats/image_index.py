@@ -107,7 +107,8 @@ class ImageIndex:
 
         strict: an equal name alone is no evidence. The image must lie where the name leads, in a folder that the name
         gives, or in the one that corresponds to that of `near`; a name without folders may be that of an image below
-        the latter, if the recorded size fits, or if it has the image's suffix and no size is recorded. In folders that
+        the latter, if the recorded size fits, or if no size is recorded and it has the image's suffix, or `near` is
+        named after the image's folder. In folders that
         the user named, every name counts. Raises `Unreadable` where there is none, `Ambiguous` where an image above the
         folder of `near` has the name.
         """
@@ -162,7 +163,7 @@ class ImageIndex:
         meant = self._meant_by(stem)
         if meant and meant.isdisjoint(map(folded, spot.parts)):
             return False
-        return spot.is_below and (_has_size(spot.image, size) if size else spot.whole_name)
+        return spot.is_below and (_has_size(spot.image, size) if size else spot.whole_name or bool(meant))
 
     def _meant_by(self, stem):
         """The folders that an annotation file is named after: instances_train2017.json is about train2017/."""

@@ -78,7 +78,8 @@ class Counts:
             source.note(source.path, f"{counted(count, 'box')} of class {show(label)} left out: not wanted")
         for label, count in sorted(self.ignored.items()):
             boxes = counted(count, "box")
-            source.note(source.path, f"{boxes} of class {show(label)} become {EXCLUDE}: not learned, not counted")
+            become = "becomes" if count == 1 else "become"
+            source.note(source.path, f"{boxes} of class {show(label)} {become} {EXCLUDE}: not learned, not counted")
 
 
 def settle(source, records, rules):
