@@ -127,12 +127,13 @@ def measure_thresholds(detections, truths, params):
         print(f"No threshold reaches a precision of {params.eval_wantedPrecision:g} (eval_wantedPrecision)")
     else:
         precision, recall = (values[0] for values in count_by_threshold(curves, [lowest]).pooled())
-        suggestion = {**params.vis_decisionThresholds, params.classifier: lowest}
         print(
             f"{lowest:g} is the lowest threshold with a precision of {params.eval_wantedPrecision:g} or more: "
-            f"precision {precision:.3f}, recall {recall:.3f}.\nTo show only what reaches it, set "
-            f"vis_decisionThresholds = {suggestion} in PARAMETERS.py, then run 5_evaluate.py and this script again."
+            f"precision {precision:.3f}, recall {recall:.3f}."
         )
+        if lowest != drawn_from:
+            setting = f"--set vis_decisionThresholds={lowest:g} --keep"
+            print(f"To show only what reaches it, run 5_evaluate.py and this script again with  {setting}")
     return counts, lowest
 
 

@@ -33,6 +33,7 @@ from helpers.onnx_files import is_onnx, read_onnx
 from helpers.parameters import THRESHOLD, argument_parser, load_parameters
 from helpers.rules import option, whole
 from helpers.steps import require_parameters, trained_by
+from helpers.tables import counted
 from onnx_stage import OnnxDetector
 from stages import NnDetector, SvmDetector, detect, prepare_image, propose_rois
 from verdicts import Scored, draw_beside_truth, draw_found
@@ -175,6 +176,7 @@ def main(params, patterns, threshold=None, out=None, detections_tsv=None, model_
             print(describe_nothing(path, scored, params), file=sys.stderr)
         listed = kept | (found.scores >= threshold)
         rows += detection_rows(str(path), found.take(listed), kept[listed], params.all_classes)
+    print(f"{counted(len(paths) - failed, 'picture')}: {pictures[0].parent}", file=sys.stderr)
     if detections_tsv:
         write_detections(Path(detections_tsv), rows)
     return 1 if failed else 0

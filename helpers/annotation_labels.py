@@ -16,8 +16,8 @@ PANEL_WIDTH, OVERVIEW_HEIGHT = 290, 200  # pixels of the window: the buttons, an
 HELP = (
     ("1  2  3 ...", "name the box: the key of a button, or a click on it"),
     ("c", "a new class: type its name, Enter takes it, Esc gives it up"),
-    ("UNDECIDED", "you cannot tell what it is; the box is left out of training and scoring"),
-    ("EXCLUDE", "not to be learnt, such as a half hidden object; left out as well"),
+    ("0", "UNDECIDED: you cannot tell what it is; the box is ignored in training and scoring"),
+    ("x", "EXCLUDE: not to be learnt, such as a half hidden object; ignored as well"),
     ("b", "back to the box before, to name it again"),
     ("n", "on to the next box, where this one has a name"),
     ("s", "skip the rest of this image for now"),

@@ -108,7 +108,7 @@ def test_main_writes_pictures_and_table_and_suggests_a_threshold(detected, capsy
     assert counts.detections.sum(axis=0).tolist() == [2, 1]
     assert lowest == 1  # in (0.5, 2]
     output = capsys.readouterr().out
-    assert "vis_decisionThresholds = {'svm': 1.0, 'nn': 0.5}" in output and str(folder) in output
+    assert "again with  --set vis_decisionThresholds=1 --keep\n" in output and str(folder) in output
 
 
 def test_a_wanted_precision_that_is_never_reached(params, capsys):
