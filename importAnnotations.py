@@ -30,7 +30,7 @@ from types import SimpleNamespace
 
 from helpers.annotation_formats import FORMATS
 from helpers.annotation_formats.class_filters import class_rules
-from helpers.annotation_formats.dealing import Dealt, deal
+from helpers.annotation_formats.dealing import Dealt, deal, without_copies_of
 from helpers.annotation_formats.image_index import FoundImage, ImageIndex
 from helpers.annotation_formats.placing import is_possible_name, move_into, not_there_yet, write_data_set, write_report
 from helpers.annotation_formats.records import Source
@@ -156,7 +156,9 @@ def choose(source, settled, target, params, options):
             settled.append(Settled(image, [], []))
         else:
             source.note(image.path, "left out: has no annotation that could be read")
-    settled, taken, there = readable(source, settled, params), frozenset(), []
+    refused = [image for image in source.images.images if image.path in source.refused]
+    settled = without_copies_of(source, refused, readable(source, settled, params), params)
+    taken, there = frozenset(), []
     if options.add and is_filled(target):
         settled, taken = not_there_yet(target, settled, source)
         there = images_there(target, params)

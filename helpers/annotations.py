@@ -197,6 +197,17 @@ def check_box(path, row, box, fields, size):
     return box, None
 
 
+def check_recorded_size(path, recorded, size):
+    """[`Problem`] where boxes were drawn on the image in another size, (width, height), than it has; None: not said.
+
+    Width and height swapped is how some tools write the size of an image that a viewer turns.
+    """
+    if recorded is None or not math.isfinite(size[0]) or sorted(recorded) == sorted(size):
+        return []
+    message = "annotated on {:g} x {:g} pixels, but the image has {} x {}".format(*recorded, *size)
+    return [Problem("error", path, None, message, "put the right image there, or use importAnnotations.py: it scales")]
+
+
 def is_below_a_pixel(box):
     """Whether a box (x1, y1, x2, y2) in pixels is narrower or lower than a pixel: most likely it is in another unit."""
     return min(box[2] - box[0], box[3] - box[1]) < MIN_BOX_SIDE

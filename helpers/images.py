@@ -53,7 +53,7 @@ def _opened(path, formats):
     except (UserError, MemoryError):
         raise
     except FileNotFoundError:
-        raise UserError(f"{path}: no such image") from None
+        raise UserError(f"{path}: no such image; put it back, or take it off the list that names it") from None
     except UnidentifiedImageError as error:
         names = f"{', '.join(formats[:-1])} or {formats[-1]}"
         raise UserError(f"{path}: not a readable image (no {names} inside); export it again as JPEG or PNG") from error

@@ -153,12 +153,12 @@ def test_lists_decide_and_images_in_none_are_named(tmp_path):
     placed, _ = run(tmp_path, **{name: [tmp_path / f"{name}.txt"] for name in lists})
     parts = {name: subdir for _, subdir, name in placed}
     assert parts == {
-        "0.png": "positive", "1.png": "positive", "5.png": "positive", "2.png": "testImages",
-        "street.png": "negative", "4.png": "negative",
+        "0.png": "positive", "1.png": "positive", "5.png": "positive", "2.png": "testImages", "street.png": "negative",
     }  # fmt: skip
     assert not list((tmp_path / "data/new/negative").glob("*.tsv"))
     text = notes_of(tmp_path)
     assert "3.png: left out: in none of the lists" in text
+    assert "4.png: left out: is listed as negative, but has 1 box" in text
     assert 'test.txt, row 2: no image "no such"' in text
 
 

@@ -18,6 +18,9 @@ from helpers.annotation_formats.splitting import (
 )
 from helpers.copy_names import group_by_name
 from helpers.duplicates import by_first_member, group_by_look, joined
+from helpers.errors import UserError
+from helpers.parallel import in_parallel
+from helpers.tables import counted
 
 TEST = "testImages"
 
@@ -44,6 +47,33 @@ class Dealt:
         return self.subdir == "negative" or (not self.is_there and not self.settled.boxes)
 
 
+def without_copies_of(source, refused, settled, params):
+    """Of `Settled` images those that stay where other images, `FoundImage`s, were left out because of what is on them:
+    not one without objects that shows the same as one of these."""
+    empty = [item for item in settled if not item.boxes]
+    if not (empty and refused):
+        return settled
+    looks = list(in_parallel(_look, refused, params.replace(parallel_backend="threading"), "photos left out"))
+    same, _ = group_by_look([*looks, *(item.image.examined.look for item in empty)])
+    twins, doubtful = {}, set()
+    for group, image in zip(same, refused, strict=False):
+        twins.setdefault(group, image)
+    for group, item in zip(same[len(refused) :], empty, strict=True):
+        if group in twins:
+            path = item.image.path
+            source.note(path, f"left out: shows the same as {twins[group].path}, which was left out with its objects")
+            source.refused.add(path)
+            doubtful.add(path)
+    return [item for item in settled if item.image.path not in doubtful]
+
+
+def _look(image):
+    try:
+        return image.examined.look
+    except UserError:
+        return None
+
+
 def deal(source, settled, listed, kinds, fraction, seed, there=()):
     """[(`Settled`, subdir)] of the images that are taken, in their order; the others are noted in `source`.
 
@@ -64,6 +94,9 @@ def deal(source, settled, listed, kinds, fraction, seed, there=()):
             subdir = "negative" if not item.boxes and own.get(path) == "positive" else own.get(path)
         if subdir is None and not is_free:
             source.note(path, f"left out: in none of the {'lists' if kinds else 'splits of the source'}")
+            continue
+        if subdir == "negative" and item.boxes:
+            source.note(path, f"left out: is listed as negative, but has {counted(len(item.boxes), 'box')}")
             continue
         place = ("/".join(item.image.parts[:-1]), path.stem)
         items.append(Dealt(path, item.image.examined.look, place, item, subdir))

@@ -6,7 +6,7 @@ itself has a few boxes below a pixel: their images are left out, or they would b
 """
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 
@@ -15,7 +15,7 @@ import numpy as np
 from helpers.annotation_formats import coco
 from helpers.annotation_formats.common import Unreadable, read_json, show
 from helpers.annotation_formats.records import Source
-from helpers.annotations import NO_BOXES, Annotation, Problem, check_box, is_below_a_pixel
+from helpers.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size, is_below_a_pixel
 from helpers.dataset import ImageFile
 from helpers.errors import UserError
 from helpers.parameters import EXCLUDED_LABELS
@@ -117,6 +117,8 @@ def read_annotation(image, size, params):
     record = read_coco(path).records.get(name)
     if record is None:
         return NO_BOXES, [Problem("error", path, None, f"has no image {name}", "run 1_computeRois.py again")]
+    for problem in check_recorded_size(path, record.size, size):
+        problems.append(replace(problem, message=f"{name}: {problem.message}"))
     for thing in record.things:
         if thing.label not in params.classes:
             continue

@@ -11,7 +11,7 @@ import numpy as np
 
 from helpers.annotation_formats import voc
 from helpers.annotation_formats.common import Unreadable
-from helpers.annotations import NO_BOXES, Annotation, Problem, check_box
+from helpers.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size
 from helpers.dataset import IMAGE_SUFFIXES, ImageFile
 from helpers.errors import UserError
 from helpers.files import read_lines
@@ -86,6 +86,7 @@ def read_annotation(image, size, params):
     except UserError as error:
         message = str(error).removeprefix(f"{path}: ")
         return NO_BOXES, [Problem("error", path, None, message, "fetch or write it anew")]
+    problems += check_recorded_size(path, record.size, size)
     for dropped in record.dropped:
         if dropped.label is None or dropped.label in params.classes:
             problems.append(Problem("error", path, None, str(dropped), "fetch or write it anew"))
