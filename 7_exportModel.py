@@ -23,6 +23,7 @@ from helpers.files import refuse_to_replace
 from helpers.model_files import model_path, read_description, stored_settings
 from helpers.onnx_files import is_onnx, write_onnx
 from helpers.parameters import argument_parser, load_parameters
+from helpers.steps import TRAINING, require_output
 from helpers.tables import counted
 from onnx_stage import to_onnx
 from stages import load_model
@@ -39,6 +40,8 @@ def main(params, model_file=None, out=None):
         raise UserError(f"{out}: call it {out.name}.onnx; that is how 6_scoreImage.py knows what it is")
     if not path.is_file():
         raise UserError(f'{path}: no model there; run 3_runNetwork.py with classifier = "nn", or name one with --model')
+    if not model_file:
+        require_output(params, TRAINING)
     refuse_to_replace([out], [path])
     description = read_description(path)
     trained = load_parameters(["network_device=cpu"], stored=stored_settings(description, path))

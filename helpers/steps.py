@@ -226,6 +226,12 @@ def require_parameters(params, name):
     _same_outputs(params, name, found)
 
 
+def require_output(params, name):
+    """The same for using what carries its own parameters: the step must have come to its end with any parameters, and
+    its files must be as it wrote them."""
+    _same_outputs(params, name, _complete_record(params, name, {name: {"parameters": {}}}))
+
+
 def _again(name):
     return f"run {name} again and the steps after it (python3 run.py --from {name[0]})"
 

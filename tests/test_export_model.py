@@ -198,6 +198,21 @@ def test_what_is_exported_is_the_model_as_it_was_trained(trained, tmp_path):
     assert again.read_bytes() == exported.read_bytes()
 
 
+def test_the_default_model_is_the_one_that_step_3_wrote(trained, tmp_path):
+    params, model, _ = trained
+    others = params.replace(procRootDir=str(tmp_path))
+    shutil.copytree(params.proc_dir / "models", others.proc_dir / "models")
+    copy = model_path(others)
+    step7.main(others.replace(cntk_nrRois=70, classes=("a",)), out=tmp_path / "other.onnx")  # its own parameters hold
+    write_model(copy, random_model(params).state_dict(), params, {})
+    with pytest.raises(UserError, match="exp1.safetensors: has changed since 3_runNetwork.py .training. wrote it: run"):
+        step7.main(others)
+    step7.main(others, copy, tmp_path / "named.onnx")  # a model that is named may be anybody's
+    (copy.parent / "record_exp1.json").unlink()
+    with pytest.raises(UserError, match="models has no files of 3_runNetwork.py .training.: run"):
+        step7.main(others)
+
+
 def test_no_model_or_a_wrong_name_to_write_to(trained, tmp_path):
     params, model, exported = trained
     with pytest.raises(UserError, match="exp2.safetensors: no model there; run 3_runNetwork.py"):
