@@ -81,7 +81,8 @@ network_contextFactor = 1.8     # a ROI is described by itself and by its surrou
 network_device = "auto"         # "auto": a GPU where there is one; "cpu", "cuda", "mps"
 network_threads = "auto"        # threads that compute an image, whatever the environment allows: other numbers give
                                 # other last digits; "auto": the physical cores of this machine
-network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory
+network_roiBatchSize = 500      # ROIs that go through the head at once; bounds the memory. Other numbers give other
+                                # last digits
 cntk_nrRois = 500               # ROIs of an image; further ones are cut off, text files padded with zeros. Up to three
                                 # quarters of a training image's are its ground-truth boxes [measured; original 200]
 cntk_padWidth = 1000            # pixels of the square that the image is scaled to fit into [original]

@@ -103,7 +103,8 @@ NETWORK_PARAMETERS = (
 
 
 def _feature_parameters(params):
-    return ("experimentName",) if params.classifier == "nn" else (*NETWORK_PARAMETERS, "train_mirrored")
+    names = ("experimentName",) if params.classifier == "nn" else (*NETWORK_PARAMETERS, "train_mirrored")
+    return *names, "network_roiBatchSize"  # other numbers give other last digits
 
 
 def _training_parameters(params):
@@ -114,7 +115,10 @@ def _training_parameters(params):
         "nn_momentum", "nn_weightDecay", "nn_warmupIterations", "nn_clipNorm", "nn_validationFraction",
         "nn_validationEvery", "nn_patience",
     )  # fmt: skip
-    measured = ("nms_boxVoting", "nms_votingOverlap", "nms_maxDetections", "nmsThreshold", "eval_overlapThreshold")
+    measured = (
+        "nms_boxVoting", "nms_votingOverlap", "nms_maxDetections", "nmsThreshold", "eval_overlapThreshold",
+        "network_roiBatchSize",
+    )  # fmt: skip
     return names + (measured if params.nn_validationFraction else ())  # the best weights by that measure are kept
 
 

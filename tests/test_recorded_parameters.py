@@ -12,7 +12,7 @@ ELSEWHERE = {
     "where files are": {"dataRootDir", "datasetFolder", "datasetName", "procRootDir", "resultsRootDir"},
     "part of the record's name": {"classifier", "imageSet", "experimentName"},
     "how it is computed, with the same result": {
-        "parallel_backend", "parallel_address", "network_device", "network_roiBatchSize", "nn_cacheTrunk",
+        "parallel_backend", "parallel_address", "network_device", "nn_cacheTrunk",
     },
     "part of the weights' fingerprint": {"networkWeights", "seed"},
     "not for the files that later steps read": {"eval_overlapThreshold", "eval_use11Points"},

@@ -51,6 +51,7 @@ def contents(folder):
         ({"cntk_nrRois": 59}, INPUTS), ({"cntk_padWidth": 150}, INPUTS), ({"classes": "square,circle"}, INPUTS),
         ({"train_posOverlapThres": 0.55}, INPUTS),
         ({"network": "mobilenet_v3_large"}, FEATURES), ({"train_mirrored": "False"}, FEATURES),
+        ({"network_roiBatchSize": 7}, FEATURES),
         ({"svm_C": 0.5}, SVMS), ({"train_negOverlapThres": 0.2}, SVMS), ({"boxRegression": "False"}, SVMS),
         ({"nmsThreshold": 0.4}, DETECTIONS),
     ],
@@ -68,7 +69,7 @@ def test_a_changed_parameter_stops_the_step_after_the_one_that_used_it(tiny_fini
 
 
 def test_parameters_that_a_step_does_not_use_stop_nothing(tiny_finished):
-    params = tiny_params(tiny_finished, ss_scale=99, ss_kvals="1,2,3", network_roiBatchSize=7, eval_use11Points="True")
+    params = tiny_params(tiny_finished, ss_scale=99, ss_kvals="1,2,3", eval_use11Points="True")
     require(params, DETECTIONS)
 
 
