@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from helpers.errors import UserError
-from helpers.files import read_lines
+from helpers.files import read_lines, refuse_special
 
 LEAST_MAX_DETECTIONS = 100  # COCO's; of "auto"
 MOST_ROIS = 100_000  # that cntk_nrRois may be
@@ -40,6 +40,7 @@ def max_detections(value, folder):
     if value != "auto":
         return value
     path = folder / "train.nrRois.txt"
+    refuse_special(path)
     try:
         status = os.stat(path)
     except FileNotFoundError:

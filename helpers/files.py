@@ -153,6 +153,13 @@ def require_file(path, most, advice):
         raise UserError(f"{path}: {status.st_size / 1e9:.1f} GB, at most {most / 1e9:.1f} GB are read; {advice}")
 
 
+def refuse_special(path):
+    """Raise `UserError` for a pipe or a device: to read it may never end. A file, a folder or nothing is fine."""
+    with contextlib.suppress(OSError):  # what cannot be looked at cannot be read, which says more
+        if stat.S_IFMT(os.stat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+            raise UserError(f"{path}: cannot be read, it is no file; delete it and run this again")
+
+
 def set_aside(path):
     """Rename a file or folder to the first free one of NAME.old, NAME.old2, ...: nothing of yours is ever deleted."""
     number, old = 1, path.with_name(f"{path.name}.old")
@@ -167,6 +174,7 @@ def fingerprint(*paths):
     """A short hash of the content of files, 16 hexadecimal digits; a missing file counts as such."""
     digest = hashlib.blake2b(digest_size=8)
     for path in paths:
+        refuse_special(path)
         try:
             with open(path, "rb") as file:
                 digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())
@@ -181,6 +189,7 @@ def arrays_fingerprint(path):
     The checksums stand in the directory at the file's end; `read_arrays` compares them with what it reads. So a file
     that was exchanged is found by this, and one that was edited when it is read, and no byte is read twice for it.
     """
+    refuse_special(path)
     try:
         with zipfile.ZipFile(path) as archive:
             listed = [(entry.filename, entry.file_size, entry.CRC) for entry in archive.infolist()]

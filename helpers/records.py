@@ -22,7 +22,7 @@ import json
 import os
 
 from helpers.errors import UserError
-from helpers.files import arrays_are_whole, arrays_fingerprint, fingerprint
+from helpers.files import arrays_are_whole, arrays_fingerprint, fingerprint, refuse_special
 
 KINDS = {
     "step": str, "before": (str, type(None)), "parameters": dict, "inputs": dict, "notes": dict, "id": str,
@@ -32,6 +32,7 @@ KINDS = {
 
 def read_record(path, step):
     """The record of a step, or None where there is none; raises `UserError` for one that is damaged."""
+    refuse_special(path)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         trouble = _trouble(record, step)

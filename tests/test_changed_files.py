@@ -174,3 +174,19 @@ def test_features_that_are_not_finite_are_named(finished, value):
     record.write_text(json.dumps(content))  # as if the network had given them
     with pytest.raises(UserError, match="0.dat.npz: mirrored holds values that are not finite; delete it"):
         run_steps(params, 4)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("rois/positive/1.roi.txt", 2), ("cntkFiles/record.json", 2), ("cntkFiles/train.nrRois.txt", 2),
+        ("cntkFiles/record_svm_parsed.json", 4), ("cntkFiles/train_svm_parsed/0.dat.npz", 4),
+    ],
+)  # fmt: skip
+def test_a_named_pipe_in_place_of_a_file_does_not_hang(finished, name, reader):
+    path = finished / "proc" / "tiny" / name
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=f"{path.name}: cannot be read, it is no file; delete it"):
+        run_steps(tiny_params(finished), reader)
