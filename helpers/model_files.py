@@ -54,7 +54,7 @@ def read_description(path):
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); {ADVICE}") from None
     except SafetensorError as error:
-        raise UserError(f"{path}: not a model that step 3 wrote, or damaged ({error})") from None
+        raise UserError(f"{path}: not a model that step 3 wrote, or damaged ({str(error)[:300]})") from None
     return checked_description(text, path)
 
 
@@ -91,7 +91,7 @@ def read_tensors(path, expected):
             _compare({name: _declared(file.get_slice(name)) for name in file.keys()}, expected, path)  # noqa: SIM118
             tensors = {name: file.get_tensor(name) for name in expected}
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a readable model ({error})") from None
+        raise UserError(f"{path}: not a readable model ({str(error)[:300]})") from None
     require_finite(tensors, path, "train again")
     return tensors
 
