@@ -1,4 +1,4 @@
-"""Step 0's checks: every file of a data set, what is wrong with it and how to mend it.
+"""Step 0's checks: every file of a data set, what is wrong with it and how to fix it.
 
 An error is what stops a later step or what it would silently leave out; a warning is what may well be meant so.
 """

@@ -2,6 +2,8 @@
 them, and files that are about something else beside them.
 """
 
+import json
+
 import pytest
 from test_import_splits import BOX, photo, run, save
 
@@ -103,3 +105,15 @@ def test_open_images_names_its_images_without_suffix_in_the_folder_of_its_split(
     found, notes, errors = run(tmp_path, "csv")
     assert sorted(found.values()) == ["positive"] * 3 + ["testImages"] * 3 and not errors
     assert "thumbnails/0000000000000001.jpg: left out: has no annotation" in notes
+
+
+def test_choices_of_label_studios_json_min(tmp_path):
+    box = {"x": 10, "y": 10, "width": 30, "height": 30, "rotation": 0, "rectanglelabels": ["cup"]}
+    tasks = []
+    for number, more in enumerate(({}, {"camera": "left"}, {"choice": {"choices": ["blurry", "dark"]}})):
+        save(tmp_path / f"source/{number}.jpg", photo(number))
+        tasks.append({"image": f"{number}.jpg", "id": number, "annotation_id": number, "label": [box], **more})
+    (tmp_path / "source/export.json").write_text(json.dumps(tasks))
+    found, notes, _ = run(tmp_path, "labelstudio")
+    assert set(found) == {"0.jpg", "1.jpg"}  # a text may be data of the task as well as a choice
+    assert 'task 2: left out: result 1: "blurry" is a class of the whole image' in notes

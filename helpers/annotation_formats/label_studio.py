@@ -78,6 +78,8 @@ def _annotations(task, image):
         return [item.get("result") for item in valid]
     lists = [value for value in task.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
     results = [item for value in lists for item in value if SHAPE_KEYS & item.keys() or _has_labels(item)]
+    ticked = [value for value in task.values() if isinstance(value, dict) and isinstance(value.get("choices"), list)]
+    results += [{"type": "choices", "choices": value["choices"]} for value in ticked]
     if not results and "annotation_id" not in task:
         raise Unreadable('no list "annotations"')
     others = [name for name, value in task.items() if name not in MIN_KEYS and value not in (None, "", [], image)]

@@ -25,7 +25,7 @@ OWN_WORDS = {"__ignore__": EXCLUDE, "_background_": BACKGROUND}  # LabelMe's, an
 
 @dataclass(frozen=True)
 class Settled:
-    """An image of the new data set: boxes [(x1, y1, x2, y2)], their labels, and the part the source gives it."""
+    """An image of the new data set: boxes [(x1, y1, x2, y2)], their labels, and the split the source gives it."""
 
     image: FoundImage
     boxes: list

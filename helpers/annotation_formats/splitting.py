@@ -49,7 +49,7 @@ def _listed(source, path):
 
 
 def subdir_by_lists(settled, chosen, kinds):
-    """The part of a `Settled` image, or None for an image that no list names.
+    """The subdir of a `Settled` image, or None for an image that no list names.
 
     kinds: which of "train" and "test" have a list; where only one has, the other takes the rest.
     """

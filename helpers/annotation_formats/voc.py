@@ -95,7 +95,7 @@ def _polygon(element):
 
 
 def write(images):
-    """{file name: text} for `ExportedImage`s: Annotations/, and lists of the parts in ImageSets/Main/."""
+    """{file name: text} for `ExportedImage`s: Annotations/, and lists of the splits in ImageSets/Main/."""
     files = {}
     for image in images:
         root = Element("annotation")

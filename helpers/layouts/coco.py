@@ -1,7 +1,7 @@
 """COCO's layout, read in place: coco/{train2017,val2017}/ and coco/annotations/instances_{train,val}2017.json.
 
 `coco_categories` names the wanted categories, by name or number; everything else follows from them. Images without
-them are counterexamples or left out, see `coco_imagesWithout`. Crowds are excluded: neither found nor missed. COCO
+them are negative images or not used, see `coco_imagesWithout`. Crowds are excluded: neither found nor missed. COCO
 itself has a few boxes below a pixel: their images are left out, or they would be half-labelled.
 """
 
@@ -122,9 +122,8 @@ def read_annotation(image, size, params):
     for thing in record.things:
         if thing.label not in params.classes:
             continue
-        place = f"{thing.where}: " + ", ".join(f"{value:g}" for value in thing.box)
-        box, problem = check_box(path, None, list(thing.box), [place], size)
-        problems += [problem] if problem else []
+        box, problem = check_box(path, None, list(thing.box), [f"{value:g}" for value in thing.box], size)
+        problems += [replace(problem, message=f"{thing.where}: {problem.message}")] if problem else []
         if box:
             boxes.append(box)
             labels.append(EXCLUDED_LABELS[0] if thing.excluded else thing.label)

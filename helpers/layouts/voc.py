@@ -6,6 +6,7 @@ marked as difficult are neither found nor missed in evaluation; `train_useDiffic
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
@@ -94,9 +95,8 @@ def read_annotation(image, size, params):
         if not thing.label:
             problems.append(Problem("error", path, None, f"{thing.where} has no class", "name it"))
         if thing.label in params.classes:
-            place = f"{thing.where}: " + ", ".join(f"{value:g}" for value in thing.box)
-            box, problem = check_box(path, None, list(thing.box), [place], size)
-            problems += [problem] if problem else []
+            box, problem = check_box(path, None, list(thing.box), [f"{value:g}" for value in thing.box], size)
+            problems += [replace(problem, message=f"{thing.where}: {problem.message}")] if problem else []
             kept += [(box, thing)] if box else []
     boxes = np.array([box for box, _ in kept], np.float32).reshape(-1, 4)
     labels, difficult = tuple(thing.label for _, thing in kept), tuple(thing.excluded for _, thing in kept)
