@@ -24,7 +24,7 @@ NOT_RUN = {
 }
 COMMAND = re.compile(r"    ((?:python3?|source|torchrun|tensorboard|pip|git|cd|\.venv/\S+) .*|# put photos .*)")
 SHOWN = (  # blocks that show files or what a script printed, by how they begin
-    "PARAMETERS.py  ", "ERROR: svm_C is", "data/groceryDemo/positive/1.bboxes.tsv", "limit of ROIs",
+    "PARAMETERS.py  ", "ERROR: svm_C is", "ROIs frame", "data/groceryDemo/positive/1.bboxes.tsv", "limit of ROIs",
     "proc/groceryDemo/rois", "train.txt", ">>> numpy.load", "round 1:", "class     objects", "score from",
     '{"image":', "3 training:",
 )  # fmt: skip
