@@ -115,11 +115,10 @@ def _training_parameters(params):
         "nn_momentum", "nn_weightDecay", "nn_warmupIterations", "nn_clipNorm", "nn_validationFraction",
         "nn_validationEvery", "nn_patience",
     )  # fmt: skip
-    measured = (
-        "nms_boxVoting", "nms_votingOverlap", "nms_maxDetections", "nmsThreshold", "eval_overlapThreshold",
-        "network_roiBatchSize",
-    )  # fmt: skip
-    return names + (measured if params.nn_validationFraction else ())  # the best weights by that measure are kept
+    if not params.nn_validationFraction:
+        return names
+    measured = ("nms_boxVoting", "nms_votingOverlap", "nms_maxDetections", "nmsThreshold", "eval_overlapThreshold")
+    return (*names, *measured, "network_roiBatchSize")  # the best weights by that measure are kept
 
 
 STEPS = {
@@ -250,6 +249,9 @@ def _complete_record(params, name, expected):
     if changed:
         words = [f"{parameter} is {new!r} now but was {old!r}" for parameter, (old, new) in changed.items()]
         raise UserError(f"{', '.join(words)} when {name} ran: {_again(name)}{_set_back(params, expected)}")
+    unknown = expected[name]["parameters"].keys() - found["parameters"].keys()
+    if unknown:
+        raise UserError(f"{path}: of another version, it has no {', '.join(sorted(unknown))}: {_again(name)}")
     if not found["complete"]:
         if is_held(params.proc_dir, lock_name(params, name)):
             who = describe(params.proc_dir, lock_name(params, name))
@@ -261,7 +263,7 @@ def _complete_record(params, name, expected):
 def _changed_parameters(found, expected):
     """Parameter -> (value in the record, value now) of those that differ."""
     old, new = found["parameters"], expected["parameters"]
-    return {name: (old.get(name), value) for name, value in new.items() if name not in old or old[name] != value}
+    return {name: (old[name], value) for name, value in new.items() if name in old and old[name] != value}
 
 
 def _set_back(params, expected):
@@ -270,8 +272,7 @@ def _set_back(params, expected):
     for step, record in expected.items():
         found = read_record(STEPS[step].record(params), step)
         for name, (old, _) in _changed_parameters(found, record).items() if found else ():
-            if name in found["parameters"]:
-                values.setdefault(name, old)
+            values.setdefault(name, old)
     return f", or set it back: {as_options(values, RULES)}" if values else ""
 
 

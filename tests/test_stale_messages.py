@@ -2,6 +2,7 @@
 fit to the files that are there.
 """
 
+import json
 import shlex
 
 import pytest
@@ -46,3 +47,25 @@ def test_other_weights_are_named_with_the_option_that_brings_the_former_back(fin
     run_steps(tiny_params(finished), 3)
     with pytest.raises(UserError, match=r"or set it back: --set networkWeights=random seed=3$"):
         run_steps(tiny_params(finished, networkWeights=first), 4)
+
+
+def test_parameters_of_another_engine_are_not_called_changed(finished):
+    with pytest.raises(UserError, match=r"^roi_engine is 'grid' now but was 'opencv-fast' when .*: --set roi_engine="):
+        run_steps(tiny_params(finished, roi_engine="grid"), 2)
+    with pytest.raises(UserError, match=r"^roi_engine is 'dlib' now but was 'opencv-fast' when .*: --set roi_engine="):
+        run_steps(tiny_params(finished, roi_engine="dlib"), 2)
+
+
+def test_a_record_of_another_version_names_what_it_does_not_have(finished):
+    params = tiny_params(finished, svm_C=0.5)
+    path = params.cntk_files_dir / "record_svm_parsed.json"
+    record = json.loads(path.read_text())
+    del record["parameters"]["network_roiBatchSize"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError) as error:
+        run_steps(params, 5)
+    assert str(error.value) == (
+        f"{path}: of another version, it has no network_roiBatchSize: run 3_runNetwork.py again and the steps after it "
+        "(python3 run.py --from 3)"
+    )
+    run_steps(params, 3, 4, 5)
