@@ -28,8 +28,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-# Of the packages: GB to download and GB of disk. Under Linux, torch brings the libraries of NVIDIA's GPUs
-DOWNLOAD, DISK = (3.5, 7) if sys.platform == "linux" else (0.6, 2.5)
+# GB of the packages to download and on disk, printed by dev/install_size.py under Linux, where torch brings the
+# libraries of NVIDIA's GPUs; elsewhere it is less
+DOWNLOAD, DISK = 3.2, 6.5
 STEPS = {
     0: ("0_checkDataset.py", "check the data set"),
     1: ("1_computeRois.py", "propose regions"),
@@ -96,14 +97,14 @@ def install(requirements):
 
 def announce_cost():
     """Say what the packages cost, and end where they do not fit on the disk."""
-    minutes = DOWNLOAD * 8000 / 50 / 60
+    linux = sys.platform == "linux"
     print(
-        f"First run: about {DOWNLOAD} GB to download, {DISK} GB of disk, {minutes:.0f} minutes at 50 Mbit/s, once. "
-        "Then the example images take about 3 minutes on two cores.",
+        f"First run: {'about' if linux else 'less than'} {DOWNLOAD} GB to download, {DISK} GB of disk, "
+        f"{DOWNLOAD * 8000 / 50 / 60:.0f} minutes at 50 Mbit/s, once. Then come minutes of work on the example images.",
         flush=True,
     )
     free = shutil.disk_usage(ROOT).free / 1e9
-    if free < DISK:
+    if linux and free < DISK:
         sys.exit(f"ERROR: {ROOT}: {free:.1f} GB free, the packages need {DISK}; make room, or move this folder")
 
 
@@ -129,21 +130,34 @@ def run_script(script, arguments):
         sys.exit(code if code > 0 else 1)
 
 
-def read_parameters(settings):
-    """The parameters in force that this script needs, asked of the environment's own Python."""
-    code = (
-        "import json, sys; sys.path.insert(0, sys.argv.pop(1)); from helpers.start import start; start(False)\n"
-        "from helpers.errors import UserError\n"
-        "from helpers.parameters import load_parameters\n"
-        "p = load_parameters(sys.argv[1:])\n"
-        "from helpers.sources import list_images\n"
-        "try:\n    images = list_images(p, ('testImages',))\n"
-        "except UserError:\n    images = []  # step 0 says what is wrong\n"
-        "print(json.dumps({'classifier': p.classifier, 'imageSet': p.imageSet, 'results': str(p.results_dir),"
-        " 'test': str(images[0].path) if images else None}))"
-    )
+ASK = """
+import contextlib, json, sys
+root, early, *settings = sys.argv[1:]
+sys.path.insert(0, root)
+from helpers.start import start
+start(False)
+from helpers import errors, parameters, sources
+def main():
+    params, images = parameters.load_parameters(settings), None
+    with contextlib.suppress(errors.UserError):  # step 0 says what is wrong
+        images = sources.list_images(params, ("testImages",))
+    if early and images is not None:
+        with contextlib.redirect_stdout(sys.stderr):  # a download may have something to say
+            from needs import check_needs
+            check_needs(params)
+    answer = {"classifier": params.classifier, "imageSet": params.imageSet, "results": str(params.results_dir)}
+    print(json.dumps({**answer, "test": str(images[0].path) if images else None}))
+errors.run_script(main)
+"""
+
+
+def read_parameters(settings, early=False):
+    """The parameters in force that this script needs, asked of the environment's own Python.
+
+    early: look at what steps 1 to 3 need as well, see needs.py, and end where it is missing.
+    """
     # in the folder that the steps run in, since paths may be relative
-    command = [str(PYTHON), "-c", code, str(ROOT), *settings]
+    command = [str(PYTHON), "-c", ASK, str(ROOT), "early" if early else "", *settings]
     answer = subprocess.run(command, check=False, stdout=subprocess.PIPE)
     if answer.returncode:
         sys.exit(answer.returncode)
@@ -152,7 +166,7 @@ def read_parameters(settings):
 
 def run_steps(arguments):
     """Run the wanted steps in order and end with the table of results and the places of the pictures."""
-    params = read_parameters(arguments.settings)
+    params = read_parameters(arguments.settings, early=arguments.first == 0 < arguments.last)
     settings = ["--set", *arguments.settings] if arguments.settings else []
     settings += ["--keep"] if arguments.keep else []
     seconds = {}

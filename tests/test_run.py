@@ -183,6 +183,7 @@ def test_the_first_run_says_what_it_costs(run, capsys):
 
 
 def test_a_disk_without_room_is_told_before_anything_is_downloaded(run, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1e9))
     with pytest.raises(SystemExit, match=r"^ERROR: .*my photos: 1.0 GB free, the packages need .*make room"):
         run.install(RUNTIME)

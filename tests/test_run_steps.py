@@ -40,6 +40,12 @@ def load_parameters(settings):
         imageSet="test", classifier=values["classifier"], image_dir=root / "photos", results_dir=root / "results"
     )
 """
+NEEDS = """from helpers.errors import UserError
+def check_needs(params):
+    if params.classifier == "big":
+        print("downloading")
+        raise UserError("no room for step 3")
+"""
 SOURCES = """from types import SimpleNamespace
 from helpers.errors import UserError
 def list_images(params, parts):
@@ -70,6 +76,7 @@ def project(tmp_path, environment, monkeypatch):
     (home / "requirements.txt").write_text("")
     for name in ("__init__", "errors", "start", "streams"):
         shutil.copy(ROOT / "helpers" / f"{name}.py", home / "helpers")
+    (home / "needs.py").write_text(NEEDS)
     (home / "helpers" / "parameters.py").write_text(PARAMETERS)
     (home / "helpers" / "sources.py").write_text(SOURCES)
     specification = importlib.util.spec_from_file_location("run_of_test", home / "run.py")
@@ -164,6 +171,13 @@ def test_a_wrong_parameter_runs_nothing(project):
     process, calls = execute(project, "--set", "bad=1")
     assert process.returncode == 1 and calls == []
     assert process.stderr == "ERROR: bad: unknown parameter\n"
+
+
+def test_what_later_steps_need_is_looked_at_before_step_0(project):
+    process, calls = execute(project, "--set", "classifier=big")
+    assert (process.returncode, calls) == (1, [])
+    assert process.stderr == "downloading\nERROR: no room for step 3\n"
+    assert scripts(execute(project, "--to", "0", "--set", "classifier=big")[1]) == ["0_checkDataset.py"]
 
 
 def test_relative_paths_mean_the_same_everywhere(project, tmp_path):
