@@ -43,7 +43,7 @@ def find_images(patterns):
     """Image paths from files, folders (the images in them) and patterns; raises `UserError` for one without images."""
     found = {}
     for pattern in patterns:
-        path = Path(pattern).expanduser()
+        path = Path(os.path.expanduser(pattern))
         if path.is_dir():
             paths = sorted(filter(is_image, path.iterdir()), key=lambda file: natural_order(file.name))
         elif path.is_file():

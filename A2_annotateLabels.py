@@ -16,6 +16,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+import os
 from pathlib import Path
 
 from helpers.annotation_files import NO_OBJECTS, read_folder, save_marks
@@ -39,7 +40,7 @@ def find_classes(settings, folder):
     Of a folder outside of any data set, or without a class so far, those in its own label files: maybe ().
     """
     named = {setting.partition("=")[0] for setting in settings}
-    folder = Path(folder).expanduser().absolute()
+    folder = Path(os.path.abspath(os.path.expanduser(folder)))
     belongs = folder.name in ANNOTATED_SUBDIRS and "datasetName" not in named
     if belongs:
         settings = [f"dataRootDir={folder.parent.parent}", f"datasetName={folder.parent.name}", *settings]
@@ -74,7 +75,7 @@ def main(classes, folder, window=WINDOW):
     named = sum(len(image.marks.labels or ()) for image in images)
     print(f"{folder}: named {named} of {counted(boxes, 'box')}")
     added = [name for name in session.classes if name not in classes]
-    dataset = Path(folder).expanduser().absolute().parent.name
+    dataset = Path(os.path.abspath(os.path.expanduser(folder))).parent.name
     if added and dataset in read_parameters_file().datasets:
         print(f'NOTE: add {", ".join(added)} to the classes of "{dataset}" in PARAMETERS.py, which names them')
     print(f"next: {next_command(folder)}")

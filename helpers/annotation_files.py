@@ -72,7 +72,7 @@ def read_folder(folder):
     folder that is missing, has no image or cannot be written to, for an image without a readable head, for a row that
     is not four numbers, and for labels without boxes.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the one with the images")
     if not folder.name or folder.name == "..":

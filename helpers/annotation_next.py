@@ -1,5 +1,6 @@
 """What is to be done next while a data set is annotated: the commands that the annotation scripts end with."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -12,7 +13,7 @@ def next_command(folder):
 
     Images are drawn on, their boxes named, first those of this folder, then those of the other one.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     here = folder.absolute()
     if here.name not in ANNOTATED_SUBDIRS:
         return _open_work(folder) or f"make a data set for these images: {_command('newDataset.py')} NAME"

@@ -41,6 +41,15 @@ def start(environment=True):
     from helpers.streams import guard_streams
 
     guard_streams()
+    _require_folder()
+
+
+def _require_folder():
+    """End with one line where the current folder is gone: libraries end in ways of their own there."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        sys.exit(f"ERROR: the current folder: {error.strerror}; cd to another folder and run this again")
 
 
 def require_python(environment=True):

@@ -1,6 +1,7 @@
 """Files with pre-trained weights: finding them, downloading torchvision's, reading them safely."""
 
 import hashlib
+import os
 import pickle
 import re
 import zipfile
@@ -52,7 +53,7 @@ def find_weights(params):
         return _bundled(params.network)
     if params.networkWeights == "auto":
         return next((path for path in auto_candidates(params.network) if path.is_file()), None)
-    path = Path(params.networkWeights).expanduser()
+    path = Path(os.path.expanduser(params.networkWeights))
     if not path.is_file():
         raise UserError(f'networkWeights = "{path}": no such file; give a .pth or .safetensors file, or "auto"')
     return path

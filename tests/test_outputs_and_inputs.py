@@ -123,6 +123,8 @@ def test_the_part_of_a_pattern_that_exists_is_no_pattern(photos, monkeypatch):
     assert names("*/*/2.jpg") == ["2.jpg"] and names("*.jpg") == ["1.jpg"]
     with pytest.raises(UserError, match="no image there"):
         names("photos [2024]/*.png")
+    with pytest.raises(UserError, match="~nobody-of-this-name/x.jpg: no image there"):
+        names("~nobody-of-this-name/x.jpg")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names that Windows does not allow")

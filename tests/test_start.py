@@ -140,6 +140,16 @@ def test_any_text_can_be_printed_in_any_locale(tmp_path):
 
 
 @posix
+@posix
+def test_a_current_folder_that_is_gone(tmp_path):
+    path = script(tmp_path, "print('ready')")
+    (tmp_path / "gone").mkdir()
+    code = f"rmdir ../gone; exec {sys.executable} {path}"
+    done = subprocess.run(["sh", "-c", code], cwd=tmp_path / "gone", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("ERROR: the current folder: No such file") and "cd to another" in done.stderr
+
+
 def test_closed_streams(tmp_path):
     path = script(tmp_path, "print('text')\nprint('text', file=sys.stderr)\n")
     assert subprocess.run(["bash", "-c", f'"{sys.executable}" "{path}" >&- 2>&-'], check=False).returncode == 0

@@ -261,7 +261,7 @@ def test_impossible_download(places, server, script):
     server.script = script
     with pytest.raises(UserError) as caught:
         get_weights(parameters())
-    for word in ("squeezenet1_1", f"/{NAME}", f"Put the file {NAME} into {places[0]}", "networkWeights"):
+    for word in ("squeezenet1_1", f"/{NAME}", f"put it at {places[1] / NAME} or into {places[0]}", "networkWeights"):
         assert word in str(caught.value)
     assert "\n" not in str(caught.value) and not (places[1] / NAME).exists()
 
