@@ -13,6 +13,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+from helpers.annotation_next import next_command
 from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS, list_folder_images
 from helpers.derived import block_as_text, derive_block
 from helpers.errors import UserError, run_script
@@ -40,7 +41,7 @@ def main(settings, name):
     block = derive_block(params)
     print("\nA block for PARAMETERS.py; the data set runs without it as well, with these very values:\n")
     print(block_as_text(name, block))
-    print(f"\nnext: python3 run.py --set datasetName={name}")
+    print(f"\nnext: {next_command(folder / 'positive')}")
     return block
 
 
