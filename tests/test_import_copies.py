@@ -4,6 +4,9 @@ import pytest
 from PIL import ImageOps
 from test_import_splits import BOX, photo, run, save
 
+import importAnnotations
+from helpers.parameters import load_parameters
+
 
 @pytest.mark.parametrize("change", [lambda picture: picture, ImageOps.mirror], ids=("equal", "mirrored"))
 def test_a_copy_of_a_photo_that_was_left_out_is_no_negative_image(tmp_path, change):
@@ -29,3 +32,18 @@ def test_a_photo_with_objects_in_a_list_of_negatives_is_left_out(tmp_path):
     found, notes, errors = run(tmp_path, negative=[tmp_path / "list.txt"])
     assert {name for name, subdir in found.items() if subdir == "negative"} == {"3.jpg", "4.jpg"} and not errors
     assert "2.jpg" not in found and "2.jpg: left out: is listed as negative, but has 1 box" in notes
+
+
+def test_equal_files_get_the_boxes_of_all_their_names(tmp_path):
+    left, right = "0 .3 .5 .2 .5\n", "0 .7 .5 .2 .5\n"
+    save(tmp_path / "source/a/1.jpg", photo(1), left)
+    save(tmp_path / "source/b/1.jpg", photo(1), right + "0 .301 .5 .2 .5\n")  # the first box once more
+    save(tmp_path / "source/b/2.jpg", photo(2), left)
+    save(tmp_path / "source/b/3.jpg", photo(3), left)
+    (tmp_path / "source/classes.txt").write_text("cup\n")
+    params = load_parameters([f"dataRootDir={tmp_path / 'data'}"])
+    placed, notes = importAnnotations.main(params, "yolo", tmp_path / "source", "new")
+    boxes = {item.image.parts: sorted(box[0] for box in item.boxes) for item, _, _ in placed}
+    assert boxes[("a", "1.jpg")] == [20, 60] and len(boxes[("b", "1.jpg")]) == 2
+    assert len(boxes[("b", "2.jpg")]) == len(boxes[("b", "3.jpg")]) == 1
+    assert "a/1.jpg: is the same file as" in "\n".join(map(str, notes))

@@ -117,3 +117,15 @@ def test_choices_of_label_studios_json_min(tmp_path):
     found, notes, _ = run(tmp_path, "labelstudio")
     assert set(found) == {"0.jpg", "1.jpg"}  # a text may be data of the task as well as a choice
     assert 'task 2: left out: result 1: "blurry" is a class of the whole image' in notes
+
+
+def test_csv_without_a_header_is_told_by_where_its_images_are(tmp_path):
+    for split, count in (("train", 3), ("test", 2)):
+        rows = [f"{split}_{number}.jpg,10,10,90,70,object,100,80" for number in range(count)]  # SKU110K
+        for number in range(count):
+            save(tmp_path / f"source/images/{split}_{number}.jpg", photo(number + 10 * count))
+        (tmp_path / "source/annotations").mkdir(exist_ok=True)
+        (tmp_path / f"source/annotations/annotations_{split}.csv").write_text("\n".join(rows))
+    found, notes, errors = run(tmp_path, "csv")
+    assert [name for name, subdir in found.items() if subdir == "testImages"] == ["test_0.jpg", "test_1.jpg"]
+    assert "3 train, 2 test" in notes and not errors

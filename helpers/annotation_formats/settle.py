@@ -15,6 +15,7 @@ from helpers.annotation_formats.image_index import FoundImage
 from helpers.annotation_formats.records import Ambiguous, Dropped, Thing
 from helpers.annotations import MAX_OUTSIDE
 from helpers.errors import UserError
+from helpers.files import fingerprint
 from helpers.parameters import BACKGROUND, EXCLUDED_LABELS, RULES
 from helpers.tables import counted
 
@@ -98,7 +99,40 @@ def settle(source, records, rules):
         else:
             settled.append(item)
     counts.note(source)
-    return settled
+    return _same_boxes_on_same_files(source, settled)
+
+
+def _same_boxes_on_same_files(source, settled):
+    """`Settled` images of which files with equal bytes, under several names, have the boxes of all of them.
+
+    An image without boxes stays without: whether it is one without objects is decided where images are dealt.
+    """
+    groups = defaultdict(list)
+    for index in _of_equal_lengths([item.image.path for item in settled]):
+        if settled[index].boxes:
+            groups[fingerprint(settled[index].image.path)].append(index)
+    shared = list(settled)
+    for indices in groups.values():
+        boxes, labels = [], []
+        for index in indices:
+            pairs = zip(settled[index].boxes, settled[index].labels, strict=True)
+            for box, label in _not_among(boxes, labels, pairs):
+                boxes.append(box)
+                labels.append(label)
+        for index in indices:
+            item = settled[index]
+            if len(boxes) > len(item.boxes):
+                others = [settled[other].image.path for other in indices if other != index]
+                source.note(item.image.path, f"is the same file as {others[0]}: gets the boxes of both")
+                shared[index] = replace(item, boxes=boxes, labels=labels)
+    return shared
+
+
+def _of_equal_lengths(paths):
+    """Indices of the files that another one may equal, in order: files of equal length."""
+    lengths = [path.stat().st_size for path in paths]
+    count = Counter(lengths)
+    return [index for index, length in enumerate(lengths) if length and count[length] > 1]
 
 
 def _mentions(source, record):

@@ -4,6 +4,7 @@
     image,x,y,width,height,label                    corner and size
     path,x1,y1,x2,y2,class                          without a header (keras-retinanet)
     label,x,y,width,height,image,width,height       without a header (makesense.ai)
+    image,x1,y1,x2,y2,class,width,height            without a header (SKU110K)
     ImageID,...,LabelName,...,XMin,XMax,YMin,YMax   fractions of the image (Open Images); IsGroupOf is a crowd
     filename,...,region_shape_attributes,...        shapes as JSON (VGG Image Annotator)
 
@@ -27,6 +28,7 @@ from helpers.annotation_formats.common import (
     read_text,
     show,
 )
+from helpers.annotation_formats.image_names import PHOTO_SUFFIXES
 from helpers.annotation_formats.records import Dropped, Record, read_shared_file, read_things
 from helpers.errors import UserError
 
@@ -49,7 +51,11 @@ COLUMNS = {  # our name -> names in headers, in small letters without "_", "-" a
 MEANING = {name: ours for ours, names in COLUMNS.items() for name in names.split()}
 MAX_FRACTION = 1.5  # boxes stick out of their image, and rounding adds to that
 CORNERS, SIZES = ("x1", "y1", "x2", "y2"), ("x", "y", "w", "h")
-WITHOUT_HEADER = {6: ("image", *CORNERS, "label"), 8: ("label", *SIZES, "image", "image_width", "image_height")}
+WITHOUT_HEADER = (
+    ("image", *CORNERS, "label"),
+    ("label", *SIZES, "image", "image_width", "image_height"),
+    ("image", *CORNERS, "label", "image_width", "image_height"),
+)
 
 
 def read(source):
@@ -147,9 +153,10 @@ def _columns(rows):
         corner = {name: columns.get(name, columns.get(other)) for name, other in (("x", "x1"), ("y", "y1"))}
         if None not in corner.values() and "w" in columns and "h" in columns:
             return {name: column for name, column in {**columns, **corner}.items() if name not in CORNERS}, rows[1:]
-    without = WITHOUT_HEADER.get(len(header))
-    if without and _is_number_or_empty(header[1:5]):
-        return {name: index for index, name in enumerate(without)}, rows
+    fitting = [names for names in WITHOUT_HEADER if len(names) == len(header)]
+    if fitting and _is_number_or_empty(header[1:5]):
+        with_suffix = [names for names in fitting if header[names.index("image")].lower().endswith(PHOTO_SUFFIXES)]
+        return {name: index for index, name in enumerate((with_suffix or fitting)[0])}, rows
     raise Unreadable(
         f"header {show(','.join(header))} is not understood; write filename,xmin,ymin,xmax,ymax,class above the columns"
     )
