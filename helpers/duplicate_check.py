@@ -19,7 +19,7 @@ def check_duplicates(checked):
     copies = joined(named, (range(len(checked)), same))
     problems = [problem for group in members(copies) for problem in _leaks(checked, group, same)]
     for group in members(same):
-        problems += _contradictions(checked, group) or _repetitions(checked, group)
+        problems += _contradictions(checked, group) or list(_repetitions(checked, group))
     trained = {copies[index] for index, image in enumerate(checked) if not image.is_test}
     for group in members(scene):
         problems += _near(checked, group, {index for index in group if copies[index] in trained})
@@ -50,12 +50,26 @@ def _contradictions(checked, group):
 
 
 def _repetitions(checked, group):
-    remedy = "delete one, unless it shall count twice"
-    return [
-        _problem("warning", checked, side[1], f"the same picture as {_names(checked, side[:1] + side[2:])}", remedy)
-        for side in _sides(checked, group)
-        if len(side) > 1
-    ]
+    for side in _sides(checked, group):
+        if len(side) > 1:
+            message = f"the same picture as {_names(checked, side[:1] + side[2:])}"
+            yield _problem("warning", checked, side[1], message, "delete one, unless it shall count twice")
+        first = {}  # exact look -> the first image
+        for index in side:
+            item = checked[index]
+            look = (item.size, item.look.bits.tobytes(), item.look.thumbnail.tobytes()) if item.look else index
+            other = first.setdefault(look, index)
+            if _objects(item) != _objects(checked[other]):
+                remedy = "give both all boxes, or delete one: an object without a box counts as background"
+                message = f"the same picture as {checked[other].image.key}, but with other boxes"
+                yield _problem("warning", checked, index, message, remedy)
+                break
+
+
+def _objects(item):
+    """The labels and boxes of a `CheckedImage`, for comparison."""
+    boxes = item.annotation.boxes.round(1).tolist()
+    return sorted((label, *box) for label, box in zip(item.annotation.labels, boxes, strict=True))
 
 
 def _near(checked, group, leaked):

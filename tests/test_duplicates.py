@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from helpers import duplicates
-from helpers.annotations import NO_BOXES
+from helpers.annotations import NO_BOXES, Annotation
 from helpers.copy_names import group_by_name, photo_name
 from helpers.dataset import ImageFile
 from helpers.dataset_check import CheckedImage
@@ -215,3 +215,22 @@ def test_a_film_of_one_scene_is_grouped_in_a_second():
     copies, scenes = group_by_look(film)
     assert time.process_time() - start < 6, "16 s where every pair is compared"
     assert not copies.any() and not scenes.any()
+
+
+def test_step_0_warns_where_the_same_picture_has_other_boxes(tmp_path):
+    def boxes(*rows):
+        return Annotation(np.array(rows, np.float32).reshape(-1, 4), ("cup",) * len(rows))
+
+    def messages(*annotations, picture=lambda number: drawn(1)):
+        checked = [
+            CheckedImage(ImageFile(tmp_path, f"positive/{n}.jpg"), (320, 240), *looks(picture(n)), annotation, [])
+            for n, annotation in enumerate(annotations)
+        ]
+        return [problem.message for problem in check_duplicates(checked)]
+
+    one, both = boxes([1, 2, 30, 40]), boxes([50, 60, 70, 80], [1, 2, 30, 40])
+    said = "the same picture as positive/0.jpg"
+    assert messages(both, boxes([1, 2, 30, 40], [50, 60, 70, 80])) == [said]  # in another order
+    assert messages(both, one) == [said, f"{said}, but with other boxes"]
+    # a mirrored copy has its boxes elsewhere
+    assert messages(both, one, picture=lambda number: COPIES["mirrored"](drawn(1)) if number else drawn(1)) == [said]
