@@ -100,6 +100,8 @@ def main(arguments):
     each = -(-arguments.count // len(kinds))
     numbers = [arguments.case] if arguments.case is not None else range(each)
     cases = [(kind, number) for number in numbers for kind in kinds]
+    if arguments.folder:
+        os.makedirs(arguments.folder, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=arguments.folder))
     results = fuzz(cases, arguments.seed, folder, arguments.jobs, show_progress(len(cases)))
     if len(results) == 1:

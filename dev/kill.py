@@ -151,6 +151,8 @@ def make_targets(folder, url, only=None):
 def main(arguments):
     """Kill what the command line asks for; returns the exit code, 1 where something was not as undisturbed."""
     preload()
+    if arguments.folder:
+        os.makedirs(arguments.folder, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="kill-", dir=arguments.folder))
     server, url = start_server()
     try:
