@@ -10,6 +10,11 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from cross_validation import describe, measure, score, train

@@ -8,15 +8,20 @@ by the same functions as steps 1 and 3. Also prints the result of the data set's
 """
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fastRCNN.box_regression import train_box_regressor
 from fastRCNN.boxes import mirror

@@ -7,17 +7,22 @@ kind of copy how many are told as one, and as the same scene, and of photos that
 are boxes) how many are taken for copies. A few minutes for a hundred photos.
 """
 
-import argparse
 import sys
-import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import argparse
+import tempfile
 
 import cv2
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from helpers.annotations import BOX_SUFFIXES, annotation_path
 from helpers.dataset import is_image

@@ -5,16 +5,21 @@ alone, to read them with numpy alone, to read them as step 4 does in each round 
 as each step does once, and, for comparison, to hash all bytes. The files lie in a temporary folder, removed at the end.
 """
 
-import argparse
-import hashlib
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import argparse
+import hashlib
+import tempfile
+import time
+
+import numpy as np
 
 from benchmarks.timing import announce
 from helpers.errors import run_script

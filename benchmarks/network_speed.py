@@ -9,19 +9,24 @@ fastRCNN/roi_align.py. The third divides the time of step 3 among its parts, eac
 decodes and scales the next photo while it works on this one.
 """
 
-import copy
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import copy
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import Measured, announce, finish, interleaved, spread
 from fastRCNN.network import FLOAT16_MAX, to_input

@@ -7,17 +7,22 @@ every photo, and use the same number of threads. The time is what 6_scoreImage.p
 how far probabilities and offsets are apart at most.
 """
 
-import importlib
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import importlib
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.shared_convolutions import load_photos
 from benchmarks.timing import announce, interleaved

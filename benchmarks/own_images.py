@@ -14,14 +14,19 @@ several draws the mean and the range; "k-fold mAP" is that over all annotated im
 each scored by a detector that never saw it, mean and range of several divisions into folds.
 """
 
-import importlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import importlib
+from dataclasses import dataclass
+
+import numpy as np
 
 from benchmarks.cross_validation import (
     cross_validate,

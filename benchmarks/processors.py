@@ -7,16 +7,22 @@ steps in processes of their own, on the same ROIs, in a folder of their own. Pri
 whether the features of step 3 are byte for byte those of the first row. Run steps 1 and 2 before.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from timing import announce

@@ -6,16 +6,21 @@
 The run starts from nothing and takes some minutes. Pictures and numbers belong to each other, and to the code as it is.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
 import argparse
 import difflib
 import json
 import re
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from helpers.errors import UserError, run_script
 from helpers.files import write_text

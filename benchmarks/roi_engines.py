@@ -8,17 +8,22 @@ proposals by votes, then the grid. Seconds are those of a whole image on one cor
 take turns on every image. A second table compares the ranking by votes with other orders of the same proposals.
 """
 
-import statistics
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import statistics
+from dataclasses import dataclass
 from unittest import mock
 
 import cv2
 import numpy as np
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import announce, interleaved, one_thread, spread
 from fastRCNN import boxes as box_ops

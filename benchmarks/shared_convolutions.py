@@ -7,18 +7,23 @@ batches. It is timed on some of an image's ROIs and extrapolated to all of them,
 ways start with the decoded photo and its ROIs, end with the features, and take turns on every photo.
 """
 
-import statistics
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import statistics
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from torch.nn import functional
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.network import to_input

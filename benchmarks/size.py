@@ -9,20 +9,25 @@ detections; the steps that handle them are the real ones, with 2 rounds of minin
 in a temporary folder, which takes about half a MB an image, and is removed at the end.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
 import contextlib
 import importlib
 import os
-import sys
 import tempfile
 import time
 from multiprocessing import get_all_start_methods, get_context
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import announce, in_fresh_process, one_thread, peak_memory, spread
 from fastRCNN.boxes import as_boxes

@@ -9,19 +9,24 @@ ROIs an image that takes several GB, and --plainRois N leaves it only the first 
 mAP is that on the data set's test images, without box regression.
 """
 
-import statistics
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import statistics
 import tempfile
 import time
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.cross_validation import describe, measure_on, train_and_test
 from benchmarks.timing import Measured, announce, in_fresh_process, interleaved, peak_memory

@@ -6,14 +6,19 @@
 The contenders take turns on the same photos. Without --model the network is the pre-trained one, and there is no mAP.
 """
 
-import copy
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import copy
+
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.evaluation import Truth, mean_ap, precision_recall

@@ -7,13 +7,19 @@ the original tutorial) and measured mAP, at 11 recalls as VOC 2007 has it, with 
 already is kept, so a run that was broken off goes on. Rows may be chosen with --only.
 """
 
-import importlib
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
+
+import importlib
+import time
+from dataclasses import dataclass
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from timing import announce

@@ -25,6 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 for variable, value in (("OMP_NUM_THREADS", "1"), ("LOKY_MAX_CPU_COUNT", "1"), ("MPLBACKEND", "agg")):
     os.environ.setdefault(variable, value)
 sys.path[:0] = [str(ROOT / "dev"), str(ROOT), str(ROOT / "tests")]
+if __name__ == "__main__":  # whichever Python this is
+    from helpers.start import require_python
+
+    require_python()
 
 from fuzzing.base import preload  # noqa: E402 (after the paths)
 from killing.processes import NEVER, UNCLEAR, Moment, run_until  # noqa: E402

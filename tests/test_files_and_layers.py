@@ -9,6 +9,7 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,12 +104,27 @@ def test_parameters_import_nothing_of_the_project():
     assert set(imports(ROOT / "PARAMETERS.py")) <= {"os", "os.path", "pathlib", "pathlib.Path"}
 
 
+def needs_packages(path):
+    """Whether it is a script that imports more than the standard library."""
+    names = {name.partition(".")[0] for name in imports(path)}
+    return "__main__" in path.read_text(encoding="utf-8") and bool(names - sys.stdlib_module_names)
+
+
 START = """
 if __name__ == "__main__":
     from helpers.start import start
 
     start()
 """
+
+
+@each([path for path in sorted(ROOT.glob("benchmarks/*.py")) + sorted(ROOT.glob("dev/*.py")) if needs_packages(path)])
+def test_benchmarks_and_drivers_find_the_environment(path):
+    body = tree(path).body
+    start = next(index for index, node in enumerate(body) if isinstance(node, ast.If))
+    assert "require_python()" in ast.unparse(body[start])
+    before = {name for node in body[:start] for name in re.findall(r"^(?:import|from) (\w+)", ast.unparse(node))}
+    assert before <= sys.stdlib_module_names
 
 
 @each([path for path in SCRIPTS if "run_s" in path.read_text(encoding="utf-8") and path.name != "run.py"])
