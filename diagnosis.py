@@ -14,6 +14,7 @@ from helpers.cntk_files import read_rois, roi_path
 from helpers.files import read_json
 from helpers.images import image_size
 from helpers.sources import IMAGE_SETS, list_images, load_training_truth
+from helpers.tables import counted
 from stages import input_factors, roi_limits
 
 ENOUGH_FRAMED = 0.9  # the share of ground-truth boxes that the ROIs should frame
@@ -137,7 +138,7 @@ def _few_boxes(trained, params):
     listed = ", ".join(f"{name} {count}" for name, count in list(few.items())[:5]) + (", ..." if len(few) > 5 else "")
     return Cause(
         lost,
-        f"{len(few)} of {len(counts)} classes have fewer than {ENOUGH_BOXES} training boxes ({listed}): annotate more",
+        f"classes with fewer than {ENOUGH_BOXES} training boxes: {len(few)} of {len(counts)} ({listed}); annotate more",
     )
 
 
@@ -155,8 +156,8 @@ def _small_objects(truths, params):
     remedy = f"--set cntk_padWidth={2 * params.cntk_padWidth} cntk_padHeight={2 * params.cntk_padHeight}"
     return Cause(
         0.7 * small / len(sides),
-        f"{small} of {len(sides)} objects are narrower than {SMALL} pixels of the network's input (the smallest "
-        f"{sides.min():.0f}): {remedy}",
+        f"objects narrower than {SMALL} pixels of the network's input: {small} of {len(sides)} (the smallest "
+        f"{sides.min():.0f}); {remedy}",
     )
 
 
@@ -172,7 +173,8 @@ def _loose_boxes(result, detections, truths, params):
 
 def _unlike_images(trained, params):
     images = len([image for image in list_images(params, IMAGE_SETS["train"]) if image.subdir == "positive"])
-    text = f"{images} photos with {len(trained.ranks)} boxes to learn from may show too little of what test images show"
+    learned = f"{counted(images, 'photo')} with {counted(len(trained.ranks), 'box')}"
+    text = f"{learned} to learn from may show too little of what test images show"
     path = params.results_dir / f"evaluation_train_{params.classifier}.json"
     known = read_json(path).get("mAP") if path.exists() else None
     if known is not None and params.imageSet == "test":

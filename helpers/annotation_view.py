@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from helpers.annotation_geometry import fit_image, surroundings
 from helpers.annotation_session import MARGIN, STATUS_HEIGHT
-from helpers.drawing import CLASS_COLORS, GREY, INK, WHITE, DrawnBox, class_color, draw_boxes
+from helpers.drawing import CLASS_COLORS, GREY, INK, WHITE, DrawnBox, class_color, draw_boxes, is_bright
 from helpers.fonts import can_draw, lettering
 
 GROUND, BAR, PANEL = (52, 54, 58), (32, 33, 36), (44, 46, 50)
@@ -154,7 +154,7 @@ def _draw_button(picture, button):
     fill = color if button.chosen else (82, 85, 91) if button.hovered else (64, 67, 72)
     tile = Image.new("RGB", (x2 - x1, y2 - y1), fill)
     brush, height = ImageDraw.Draw(tile), y2 - y1
-    ink = (INK if np.dot(color, (0.299, 0.587, 0.114)) > 125 else WHITE) if button.chosen else WHITE
+    ink = INK if button.chosen and is_bright(color) else WHITE
     font, edge = lettering(max(9, min(FONT_SIZE, height - 10))), max(18, min(height, 34))
     brush.rectangle((0, 0, 5, height), color)
     lettering(font.size, True).draw(brush, (6 + edge / 2, height / 2), button.key, ink, "mm")

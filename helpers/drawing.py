@@ -175,7 +175,7 @@ def _draw_edge(brush, edge, item, dash):
     if not item.dashed:
         brush.rectangle(edge, item.color)
         return
-    brush.rectangle(edge, HALO if _is_bright(item.color) else WHITE)
+    brush.rectangle(edge, HALO if is_bright(item.color) else WHITE)
     x1, y1, x2, y2 = edge
     along = 0 if x2 - x1 >= y2 - y1 else 1
     start, end = edge[along], edge[along + 2] + 1
@@ -251,11 +251,11 @@ def _draw_label(brush, place, text, font, item):
     x1, y1, x2, y2 = place
     fill = WHITE if item.open_caption else item.color
     brush.rectangle((x1, y1, x2 - 1, y2 - 1), fill, item.color, max(1, font.size // 9))
-    ink = INK if _is_bright(fill) else WHITE
+    ink = INK if is_bright(fill) else WHITE
     font.draw(brush, (x1 + font.size / 4, y1 + font.height()[0]), text, ink)
 
 
-def _is_bright(color):
+def is_bright(color):
     """Whether dark letters are easier to read on a colour than white ones (luma of ITU-R BT.601)."""
     return np.dot(color, (0.299, 0.587, 0.114)) > 125
 
