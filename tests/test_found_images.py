@@ -177,6 +177,17 @@ def test_labelmes_photo_inside_of_its_file_is_read(tmp_path):
         assert reason in notes
 
 
+def test_notes_name_the_file_in_which_a_photo_was(tmp_path):
+    texts = {f"{name}.json": labelme(name=f"{name}.jpg", imageData=encoded("BMP")) for name in "ab"}
+    texts["b.json"]["shapes"][0]["points"] = [[60, 20], [90, 50]]
+    texts["c.json"] = labelme(name="c.jpg", imageData=encoded("PNG", (100, 81)))
+    texts["c.json"]["shapes"][0]["points"] = [[60, 20], [90, 200]]
+    notes = imported(tmp_path, "labelme", texts, ())[1].replace(str(tmp_path / "source") + "/", "")
+    assert "a.json: BMP, converted to PNG" in notes
+    assert "a.json: is the same file as the photo in b.json: gets the boxes of both" in notes
+    assert "/data/" not in notes and ".new." not in notes
+
+
 def test_a_photo_beside_its_file_counts_before_the_one_inside(tmp_path):
     texts = {"a.json": labelme(name="a.jpg", imageData=encoded(size=(10, 8)))}
     assert imported(tmp_path, "labelme", texts)[0] == {"a.jpg": [BOX]}

@@ -35,6 +35,7 @@ def find_or_unpack(source, path, names, size, data):
         raise Unreadable("the photo is missing, and imageData is no image")
     photo = Path(tempfile.mkdtemp(dir=source.scratch_folder()), path.stem + suffix)
     photo.write_bytes(content)
+    source.unpacked[photo] = path
     source.images.add(FoundImage(photo, (*source.images.place_of(path), photo.name), is_temporary=True))
     return (photo.name,)
 

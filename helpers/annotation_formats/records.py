@@ -127,7 +127,8 @@ class Source:
     """Where annotations come from: a file or folder, the images that belong to them, and notes on what was left out.
 
     images: an `ImageIndex`; class_file: a file of class names for YOLO, or None to look for one; refused: the paths of
-    images that are left out although there are annotations of them.
+    images that are left out although there are annotations of them; unpacked: {photo in the scratch folder: the file
+    that it was in}.
     """
 
     path: Path
@@ -135,6 +136,7 @@ class Source:
     class_file: Path | None = None
     notes: list = field(default_factory=list)
     refused: set = field(default_factory=set)
+    unpacked: dict = field(default_factory=dict)
     _noted: set = field(default_factory=set)
     _scratch: Path | None = None
     _open_scratch: object = None
@@ -152,7 +154,11 @@ class Source:
         return sorted(found.values())
 
     def note(self, path, message, where=""):
-        note = LeftOut(Path(path), where, message)
+        """Add a `LeftOut`; of a photo that was unpacked it names the file that it was in."""
+        if self._scratch and str(self._scratch) in message:
+            for photo, file in self.unpacked.items():
+                message = message.replace(str(photo), f"the photo in {file}")
+        note = LeftOut(self.unpacked.get(Path(path), Path(path)), where, message)
         if note not in self._noted:
             self._noted.add(note)
             self.notes.append(note)
