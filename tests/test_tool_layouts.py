@@ -129,3 +129,26 @@ def test_csv_without_a_header_is_told_by_where_its_images_are(tmp_path):
     found, notes, errors = run(tmp_path, "csv")
     assert [name for name, subdir in found.items() if subdir == "testImages"] == ["test_0.jpg", "test_1.jpg"]
     assert "3 train, 2 test" in notes and not errors
+
+
+def test_roboflows_darknet_export(tmp_path):
+    for seed, split in enumerate(("train", "valid")):
+        for number in range(2):
+            save(tmp_path / f"source/{split}/{split}{number}.jpg", photo(10 * seed + number), BOX)
+        (tmp_path / f"source/{split}/_darknet.labels").write_text("cup\n")
+    found, notes, errors = run(tmp_path)
+    assert (
+        sorted(found.values()) == ["positive"] * 2 + ["testImages"] * 2 and "2 train, 2 valid" in notes and not errors
+    )
+    (tmp_path / "source/valid/_darknet.labels").write_text("mug\n")
+    with pytest.raises(UserError, match='valid/_darknet.labels: class 0 is "mug", but "cup" in'):
+        run(tmp_path, dataset="two")
+
+
+def test_the_keys_of_cvats_data_yaml(tmp_path):
+    for number in range(4):
+        save(tmp_path / f"source/images/{number}.jpg", photo(number), BOX)
+    (tmp_path / "source/a.txt").write_text("images/0.jpg\nimages/1.jpg\n")
+    (tmp_path / "source/b.txt").write_text("images/2.jpg\nimages/3.jpg\n")
+    (tmp_path / "source/data.yaml").write_text("Train: a.txt\nTest: b.txt\npath: .\nnames:\n  0: cup\n")
+    assert [name for name, subdir in run(tmp_path)[0].items() if subdir == "testImages"] == ["2.jpg", "3.jpg"]

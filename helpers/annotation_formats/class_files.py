@@ -9,7 +9,10 @@ import yaml
 from helpers.annotation_formats.common import Unreadable, class_name, number, one_line, read_text, show
 from helpers.errors import UserError
 
-CLASS_FILES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml", "classes.txt", "obj.names", "classes.names")
+CLASS_FILES = (
+    "data.yaml", "dataset.yaml", "data.yml", "dataset.yml", "classes.txt", "obj.names", "classes.names",
+    "_darknet.labels",
+)  # fmt: skip
 MAX_BYTES = 10_000_000
 PLAIN_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 
@@ -24,7 +27,9 @@ def find_class_file(source):
     start = source.path if source.path.is_dir() else source.path.parent
     found = [start / name for name in CLASS_FILES if (start / name).is_file()]
     if source.path.is_dir():
-        below = [path for path in source.files(".txt", ".yaml", ".yml", ".names") if path.name in CLASS_FILES]
+        below = [
+            path for path in source.files(".txt", ".yaml", ".yml", ".names", ".labels") if path.name in CLASS_FILES
+        ]
         found += [path for path in below if path not in found and not _is_about_a_photo(source, path)]
     found = found or [path for path in sorted([*start.glob("*.yaml"), *start.glob("*.yml")]) if _names_in(path)]
     found = found or [start.parent / name for name in CLASS_FILES if (start.parent / name).is_file()][:1]

@@ -158,7 +158,7 @@ def _images_of_yaml(source, path, root):
         return []
     base, found = content.get("path"), []
     for name, value in content.items():
-        kind = WORDS.get(name) if isinstance(name, str) else None
+        kind = WORDS.get(name.casefold()) if isinstance(name, str) else None
         for entry in value if isinstance(value, list) else [value]:
             if kind and isinstance(entry, str) and entry.strip():
                 found += [(kind, image) for image in _images_of_entry(source, root, base, entry.strip())]
