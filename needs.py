@@ -4,6 +4,7 @@ there, and room for what step 3 writes.
 To learn after an hour of step 1 that a download fails, or after a night of step 3 that the disk is full, is too late.
 """
 
+import contextlib
 import os
 import shutil
 from collections import Counter
@@ -96,7 +97,11 @@ def require_room_for_maps(params, paths):
     """The same for the maps of the frozen layers that training keeps on disk while it runs, of images in files."""
     first_layer(params)
     if params.nn_cacheTrunk:
-        wanted = map_bytes(params, [image_size(path)[0] for path in paths])
+        sizes = []
+        for path in paths:
+            with contextlib.suppress(UserError):  # of an unreadable image, which step 0 reports with all others
+                sizes.append(image_size(path)[0])
+        wanted = map_bytes(params, sizes)
         what = f"the maps of {len(paths)} training images while it trains"
         _require_room(params, wanted, map_root(params).rglob("*.npz"), what, "nn_cacheTrunk=False")
 

@@ -137,6 +137,11 @@ def test_a_disk_without_room_for_cached_maps_stops_step_1_and_training(tiny, roo
     check_needs(params)  # it is trained
 
 
+def test_an_unreadable_image_is_left_to_step_0(tiny):
+    (tiny / "data" / "tiny" / "positive" / "1.jpg").write_bytes(b"none")
+    check_needs(nn_params(tiny))
+
+
 def test_a_layer_that_the_network_does_not_have_stops_step_1(tiny):
     params = nn_params(tiny, nn_trainFromLayer="features.99")
     with pytest.raises(
