@@ -20,6 +20,7 @@ reads it.
 
 import json
 import os
+from pathlib import PurePosixPath
 
 from helpers.errors import UserError
 from helpers.files import arrays_are_whole, arrays_fingerprint, fingerprint, refuse_special
@@ -60,7 +61,15 @@ def _trouble(record, step):
         for name, value in record[key].items():
             if not isinstance(value, str):
                 return f"{key}: {json.dumps(name)[:50]} is {json.dumps(value)[:50]}"
-    return None
+    strange = next((name for name in record["outputs"] if not _is_below(name)), None)
+    return None if strange is None else f"outputs: {json.dumps(strange)[:50]} is no file of the step"
+
+
+def _is_below(name):
+    """Whether a text is the path of a file below the record's folder."""
+    parts = PurePosixPath(name).parts
+    can_be_a_name = "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
+    return can_be_a_name and bool(parts) and parts[0] != "/" and ".." not in parts
 
 
 def output_fingerprint(path):

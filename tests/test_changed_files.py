@@ -190,3 +190,17 @@ def test_a_named_pipe_in_place_of_a_file_does_not_hang(finished, name, reader):
     os.mkfifo(path)
     with pytest.raises(UserError, match=f"{path.name}: cannot be read, it is no file; delete it"):
         run_steps(tiny_params(finished), reader)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "", ".", "/etc/passwd", "../record.json", "\ud800"])
+def test_a_record_lists_files_below_its_folder_alone(finished, name):
+    params = tiny_params(finished)
+    path = params.cntk_files_dir / "record.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "outputs": {**record["outputs"], name: "0" * 16}}))
+    wanted = f"record.json: damaged, or of another version (outputs: {json.dumps(name)} is no file of the step); delete"
+    for number in (2, 3):
+        with pytest.raises(UserError, match=re.escape(wanted)):
+            run_steps(params, number)
+    path.unlink()
+    run_steps(params, 2, 3)
