@@ -152,3 +152,16 @@ def test_the_keys_of_cvats_data_yaml(tmp_path):
     (tmp_path / "source/b.txt").write_text("images/2.jpg\nimages/3.jpg\n")
     (tmp_path / "source/data.yaml").write_text("Train: a.txt\nTest: b.txt\npath: .\nnames:\n  0: cup\n")
     assert [name for name, subdir in run(tmp_path)[0].items() if subdir == "testImages"] == ["2.jpg", "3.jpg"]
+
+
+def test_a_name_that_is_not_in_the_folder_of_its_split_casts_doubt(tmp_path):
+    rows = ["filename,split,x1,y1,x2,y2,class"]
+    for seed, split in enumerate(("train", "test")):
+        for number in range(2):
+            save(tmp_path / f"source/{split}/{split}{number}.jpg", photo(10 * seed + number))
+            rows.append(f"{split}{number}.jpg,{split},10,10,40,70,cup")
+    rows.append("train1.jpg,test,50,10,90,70,cup")  # one more object on train/train1.jpg?
+    (tmp_path / "source/a.csv").write_text("\n".join(rows))
+    found, notes, _ = run(tmp_path, "csv")
+    assert set(found) == {"train0.jpg", "test0.jpg", "test1.jpg"}
+    assert 'left out: no image "train1.jpg" in test/, the folder of its split' in notes

@@ -48,8 +48,8 @@ def _record(source, path, image, where):
     things, dropped = read_things(items, _class, _box)
     size = positive_size(image.get("width", ""), image.get("height", ""))
     subset = image.get("subset")
-    names = source.images.names_in(subset, image.get("name"))
-    return Record(path, names, things, dropped, size, subdir=subset, where=where)
+    names, doubt = source.images.names_in(subset, image.get("name"))
+    return Record(path, names, things, dropped + doubt, size, subdir=subset, where=where)
 
 
 def _class(shape):

@@ -23,7 +23,7 @@ from helpers.annotation_formats.image_names import (
     telling,
 )
 from helpers.annotation_formats.pictures import examine
-from helpers.annotation_formats.records import Ambiguous
+from helpers.annotation_formats.records import Ambiguous, Dropped
 from helpers.annotation_formats.walking import MAX_FILES, walk
 from helpers.errors import UserError
 from helpers.images import IMPORTED_FORMATS, image_size
@@ -131,11 +131,18 @@ class ImageIndex:
         raise Ambiguous(message, above) if above else Unreadable(message)
 
     def names_in(self, split, name):
-        """What `find` may look for where annotations give an image's split beside its name: "1.jpg" of the split "Test"
-        is in Test/, where images lie in a folder of that name."""
-        if not split or folded(split) not in self._folder_names:
-            return (name,)
-        return (f"{split}/{name}", name) if len(path_parts(name)) > 1 else (f"{split}/{name}",)
+        """(names for `find`, `Dropped`s) of an image whose split annotations give beside its name.
+
+        "1.jpg" of the split "Test" is in Test/, where images lie in a folder of that name. If it is not there, and one
+        image elsewhere has the name, nobody knows whether that is meant.
+        """
+        if not split or folded(split) not in self._folder_names or not path_parts(name):
+            return (name,), ()
+        spots = self._like(path_parts(name)[-1])
+        is_there = any(folded(split) in map(folded, parts[:-1]) for _, parts in spots)
+        if not is_there and len({image.path for image, _ in spots}) == 1:
+            return (name,), (Dropped("", f"no image {show(name)} in {split}/, the folder of its split"),)
+        return ((f"{split}/{name}", name) if len(path_parts(name)) > 1 else (f"{split}/{name}",)), ()
 
     def like(self, name):
         """The images that a file of this name might be about, wherever they lie."""

@@ -91,8 +91,9 @@ def _records(source, path, rows):
             spoiled[name].append(waiting[-1])
             continue
         split = cells.pop("split", "")
-        names = source.images.names_in(split, cells.get("image") or cells["filename"])
+        names, doubt = source.images.names_in(split, cells.get("image") or cells["filename"])
         name = names[0]
+        spoiled[name] += doubt
         names_of[name] = names
         splits[name].add(split)
         spoiled[name] += waiting
