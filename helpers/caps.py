@@ -70,7 +70,8 @@ def count_objects(image, annotation, params):
 def over_rois(counts, is_training, params):
     """Images with more objects than ROIs have room for: [(key, what is wrong, what to do)]. counts: {key: objects}."""
     limit = max_ground_truth(params.cntk_nrRois) if is_training else params.cntk_nrRois
-    wanted = _rois_for(max(counts.values(), default=0))
+    most = max(counts.values(), default=0)
+    wanted = _rois_for(most) if is_training else most
     remedy = f"set cntk_nrRois={wanted} or more" if wanted <= MOST_ROIS else "cut the image into several"
     if is_training:
         room = f"only {limit} of cntk_nrRois = {params.cntk_nrRois} ROIs are for them, the rest is for background"

@@ -30,7 +30,8 @@ def test_the_value_to_set_is_the_least_that_cuts_nothing(count):
     assert max_ground_truth(value) >= count > max_ground_truth(value - 1)
     assert over_rois({"a.jpg": count}, True, params.replace(cntk_nrRois=value)) == []
     assert over_rois({"a.jpg": count}, False, params.replace(cntk_nrRois=count)) == []
-    assert over_rois({"a.jpg": count + 1}, False, params.replace(cntk_nrRois=count)) != []
+    ((_, _, remedy),) = over_rois({"a.jpg": count + 1}, False, params.replace(cntk_nrRois=count))
+    assert remedy == f"set cntk_nrRois={count + 1} or more"  # in testing, no ground-truth box is among them
 
 
 def test_more_objects_than_there_may_be_rois():
