@@ -165,3 +165,17 @@ def test_a_name_that_is_not_in_the_folder_of_its_split_casts_doubt(tmp_path):
     found, notes, _ = run(tmp_path, "csv")
     assert set(found) == {"train0.jpg", "test0.jpg", "test1.jpg"}
     assert 'left out: no image "train1.jpg" in test/, the folder of its split' in notes
+
+
+def test_a_split_whose_images_are_not_here_gives_its_boxes_to_no_others(tmp_path):
+    images = []
+    for number in range(3):
+        save(tmp_path / f"source/images/Train/{number}.jpg", photo(number))
+        for left, split in ((10, "Train"), (20, "Test")):
+            box = f'<box label="cup" xtl="{left}" ytl="10" xbr="90" ybr="70"/>'
+            images.append(f'<image name="{number}.jpg" subset="{split}">{box}</image>')
+    (tmp_path / "source/annotations.xml").write_text(f"<annotations>{''.join(images)}</annotations>")
+    params = load_parameters([f"dataRootDir={tmp_path / 'data'}"])
+    placed, notes = importAnnotations.main(params, "cvat", tmp_path / "source", "new")
+    assert [[box[0] for box in item.boxes] for item, _, _ in placed] == [[10]] * 3
+    assert len(notes) == 3 and 'no image "Test/0.jpg"' in str(notes[0])

@@ -24,6 +24,7 @@ from helpers.annotation_formats.image_names import (
 )
 from helpers.annotation_formats.pictures import examine
 from helpers.annotation_formats.records import Ambiguous, Dropped
+from helpers.annotation_formats.source_split import kind_of_folder, kind_of_word
 from helpers.annotation_formats.walking import MAX_FILES, walk
 from helpers.errors import UserError
 from helpers.images import IMPORTED_FORMATS, image_size
@@ -136,9 +137,13 @@ class ImageIndex:
         "1.jpg" of the split "Test" is in Test/, where images lie in a folder of that name. If it is not there, and one
         image elsewhere has the name, nobody knows whether that is meant.
         """
-        if not split or folded(split) not in self._folder_names or not path_parts(name):
+        spots = self._like(path_parts(name)[-1]) if split and path_parts(name) else []
+        if spots and folded(split) not in self._folder_names:  # perhaps the images of that split are not here at all
+            own = kind_of_word(split)
+            others = [any(kind_of_folder(part) not in (None, own) for part in parts[:-1]) for _, parts in spots]
+            return ((f"{split}/{name}",) if own and all(others) else (name,)), ()
+        if not spots:
             return (name,), ()
-        spots = self._like(path_parts(name)[-1])
         is_there = any(folded(split) in map(folded, parts[:-1]) for _, parts in spots)
         if not is_there and len({image.path for image, _ in spots}) == 1:
             return (name,), (Dropped("", f"no image {show(name)} in {split}/, the folder of its split"),)
