@@ -6,6 +6,7 @@ import importlib
 import json
 import runpy
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -195,6 +196,16 @@ def test_what_is_exported_is_the_model_as_it_was_trained(trained, tmp_path):
     params, model, exported = trained
     others = params.replace(classes=("a", "b", "c"), network="alexnet", boxRegression=False)
     again = step7.main(others, model, tmp_path / "again.onnx")
+    assert again.read_bytes() == exported.read_bytes()
+
+
+def test_a_user_sees_no_warnings_from_inside_torch(trained, tmp_path):
+    _, model, exported = trained
+    again = tmp_path / "again.onnx"
+    command = [sys.executable, step7.__file__, "--model", str(model), "--out", str(again)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and str(again) in done.stdout
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["network"], "what is said of it, and no more"
     assert again.read_bytes() == exported.read_bytes()
 
 
