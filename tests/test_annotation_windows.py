@@ -24,6 +24,8 @@ MISSING += [] if features.check("xcb") else ["Pillow with xcb"]
 on_screen = pytest.mark.skipif(
     bool(MISSING), reason=f"{' and '.join(MISSING)} missing; on Debian and Ubuntu: apt-get install xvfb xdotool"
 )
+# without a window manager, Qt now and then leaves a window black or deaf for good: such a test starts again
+again = pytest.mark.flaky(reruns=3)
 
 
 def wait_for(condition, what):
@@ -132,6 +134,7 @@ def rows(path):
     return [[float(value) for value in line.split("\t")] for line in path.read_text().splitlines()]
 
 
+@again
 @on_screen
 def test_boxes_are_drawn_and_then_named(screen, folder):
     process = screen.start("A1_annotateImages.py", folder)
@@ -160,6 +163,7 @@ def test_boxes_are_drawn_and_then_named(screen, folder):
     assert "named 2 of 2 boxes" in finish(screen, process)
 
 
+@again
 @on_screen
 def test_the_first_class_is_typed(screen, folder):
     (folder / "1.bboxes.tsv").write_text("100\t100\t300\t250\n10\t10\t90\t90\n")
@@ -176,6 +180,7 @@ def test_the_first_class_is_typed(screen, folder):
     assert "named 2 of 2 boxes" in finish(screen, process)
 
 
+@again
 @on_screen
 def test_the_wheel_zooms_to_a_small_object(screen, folder):
     process = screen.start("A1_annotateImages.py", folder)
@@ -198,6 +203,7 @@ def test_the_wheel_zooms_to_a_small_object(screen, folder):
     finish(screen, process)
 
 
+@again
 @on_screen
 def test_a_turn_of_the_wheel_and_a_window_of_another_size_do_no_harm(screen, folder):
     process = screen.start("A1_annotateImages.py", folder)
@@ -214,6 +220,7 @@ def test_a_turn_of_the_wheel_and_a_window_of_another_size_do_no_harm(screen, fol
     finish(screen, process)
 
 
+@again
 @on_screen
 def test_a_killed_script_has_lost_nothing_and_goes_on(screen, folder):
     process = screen.start("A1_annotateImages.py", folder)
@@ -230,6 +237,7 @@ def test_a_killed_script_has_lost_nothing_and_goes_on(screen, folder):
     assert "2 of 2 images done, 1 box, 1 without objects" in finish(screen, process)
 
 
+@again
 @on_screen
 def test_a_file_that_cannot_be_written_ends_the_script_in_one_line(screen, folder):
     process = screen.start("A1_annotateImages.py", folder)

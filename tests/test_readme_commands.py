@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from readme_stand_ins import PREPARATIONS, Hand, Project, draw_data_set
-from test_annotation_windows import MISSING, virtual_screen, wait_for
+from test_annotation_windows import MISSING, again, virtual_screen, wait_for
 from test_run import ROOT
 
 NOT_RUN = {
@@ -99,6 +99,7 @@ def test_lists_and_stand_ins_are_not_stale():
     assert all(reason for reason in NOT_RUN.values())
 
 
+@again
 @pytest.mark.skipif(os.name == "nt", reason="the stand-ins for python3 and torchrun are shell scripts")
 def test_every_command_runs_as_it_stands(project, request):
     hand = None if MISSING else Hand(project, request.getfixturevalue("large_screen"))
