@@ -13,6 +13,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+import sys
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -29,6 +30,7 @@ from helpers.sources import list_images, published_files, require_images
 from helpers.step_run import StepRun
 from helpers.steps import ROIS
 from helpers.tables import counted
+from helpers.weights import OutOfReach
 from needs import check_needs
 from stages import propose_rois
 
@@ -58,7 +60,10 @@ def main(params):
     """Write the ROIs of all images of the data set; returns the number of ROIs of each image computed in this run."""
     images = list_images(params)
     require_images(images, params, "positive", "testImages")
-    check_needs(params)
+    try:
+        check_needs(params)
+    except OutOfReach as error:
+        print(f"WARNING: step 3 will need what is missing now: {error}", file=sys.stderr)
     outputs = {image.key: roi_path(params.roi_dir, image) for image in images}
     counts = {}
     with StepRun(params, ROIS) as run:

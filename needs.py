@@ -24,14 +24,17 @@ GB, MB = 1e9, 1e6
 
 
 def check_needs(params):
-    """Get the weights, downloaded if need be, and raise `UserError` where they or the disk's room are missing."""
-    get_weights(params)
+    """Get the weights, downloaded if need be, and raise `UserError` where they or the disk's room are missing.
+
+    Weights come last: step 1 by itself can do without those that are out of reach for the moment.
+    """
     images = {image_set: list_images(params, parts) for image_set, parts in IMAGE_SETS.items()}
     nr_rois = {image_set: len(found) * params.cntk_nrRois for image_set, found in images.items()}
     what = f"{sum(map(len, images.values()))} images with up to {params.cntk_nrRois} ROIs each"
     require_room(params, output_bytes(params, nr_rois["train"], nr_rois["test"]), what)
     if params.classifier == "nn" and not model_path(params).exists():
         require_room_for_maps(params, [image.path for image in images["train"]])
+    get_weights(params)
 
 
 def first_layer(params):

@@ -76,8 +76,12 @@ def weights_fingerprint(params):
     return fingerprint(path) if path else "not on this machine"
 
 
+class OutOfReach(UserError):
+    """Weights cannot be downloaded now, and perhaps later."""
+
+
 def get_weights(params):
-    """The path of the weights' file, downloaded if need be; None for random weights."""
+    """The path of the weights' file, downloaded if need be; None for random weights. Raises `OutOfReach`."""
     path = find_weights(params)
     if path is None and params.networkWeights == "auto":
         url = torchvision_url(params.network)
@@ -85,7 +89,7 @@ def get_weights(params):
         try:
             download(url, path, sha256_prefix=_hash_prefix(path))
         except UserError as error:
-            raise UserError(
+            raise OutOfReach(
                 f"no ImageNet weights for {params.network}: {error} or into {RESOURCES}, or --set "
                 f"networkWeights=FILE to one of your own. {_without_network(params.network)}"
             ) from error

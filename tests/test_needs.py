@@ -2,6 +2,7 @@
 disk that cannot hold what step 3 writes.
 """
 
+import re
 import shutil
 from collections import namedtuple
 
@@ -33,16 +34,19 @@ def test_a_missing_file_of_weights_stops_step_1(tiny):
 
 
 @pytest.mark.parametrize(("network", "works"), [("squeezenet1_1", "bundled"), ("resnet18", "squeezenet1_1")])
-def test_what_works_without_a_network_is_said_before_step_1(tiny, monkeypatch, network, works):
+def test_what_works_without_a_network_is_said_before_step_1(tiny, monkeypatch, capsys, network, works):
     def fail(*arguments, **options):
         raise UserError("the network cannot be reached")
 
     monkeypatch.setattr("helpers.weights.download", fail)
     monkeypatch.setattr("helpers.weights.auto_candidates", lambda network: [tiny / f"{network}-12345678.pth"])
     params = tiny_params(tiny, network=network, networkWeights="auto")
-    with pytest.raises(UserError, match=rf"^no ImageNet weights for {network}: .*Without a network .*{works}.* works"):
-        run_steps(params, 1)
+    advice = rf"no ImageNet weights for {network}: .*Without a network .*{works}.* works"
+    with pytest.raises(UserError, match=f"^{advice}"):  # what run.py does before step 0
+        check_needs(params)
     assert not params.proc_dir.exists()
+    assert min(run_steps(params, 1).values()) > 0, "ROIs need no weights"
+    assert re.search(f"WARNING: step 3 will need what is missing now: {advice}", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
