@@ -175,7 +175,8 @@ def train_svms(images, settings=SvmSettings(), progress=None):
     for round_number in range(1, settings.max_rounds + 1):
         # with zero weights every ROI is an offender, and round 1 takes the examples and an even sample of the rest
         added, offenders = _mine(images, problem, cache, weights)
-        say(f"round {round_number}: {offenders} ROIs inside the margin, {len(cache.rows)} held")
+        rois = "1 ROI" if offenders == 1 else f"{offenders} ROIs"
+        say(f"round {round_number}: {rois} inside the margin, {len(cache.rows)} held")
         if added == 0:
             if offenders:
                 say(f"stopped: {len(cache.rows)} ROIs that decide are as many as memory is meant for")
