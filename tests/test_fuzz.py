@@ -36,7 +36,7 @@ def hog(trial):
 
 
 def swell(trial):
-    taken = b"x" * 640_000_000
+    taken = b"x" * 500_000_000
     return RIGHT
 
 

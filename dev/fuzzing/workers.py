@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import random
+import re
 import resource
 import selectors
 import shutil
@@ -96,13 +97,20 @@ def _start(kind, number, base, own, seed, limits):
         os.close(reader)
         _limit(limits)
         os.chdir(own)
-        trial = Trial(Path(base), own, trial_random(seed, kind.name, number))
+        trial, held = Trial(Path(base), own, trial_random(seed, kind.name, number)), _peak_memory()
         outcome, details, cause = try_case(kind, trial)
-        answer = json.dumps([outcome, details, cause, trial.done]).encode("utf-8", "backslashreplace")
+        answer = json.dumps([outcome, details, cause, trial.done, _peak_memory() - held])
         with os.fdopen(writer, "wb") as pipe:
-            pipe.write(answer)
+            pipe.write(answer.encode("utf-8", "backslashreplace"))
     finally:
         os._exit(0)  # neither the buffers nor the clean-up of the process that this one is a copy of
+
+
+def _peak_memory():
+    """The most bytes that this process has held. getrusage would count those of the program that started it as well."""
+    if sys.platform == "linux":
+        return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _limit(limits):
@@ -122,9 +130,7 @@ def _end(kind, number, pid, pipe, seconds, limits):
         answer = file.read()
     _, status, usage = os.wait4(pid, 0)
     if answer:
-        outcome, details, cause, done = json.loads(answer)
-        unit = 1024 if sys.platform == "linux" else 1
-        grown = (usage.ru_maxrss - resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
+        outcome, details, cause, done, grown = json.loads(answer)
         if grown > limits.memory * 0.6:  # one that was refused memory may have called that an error of the user's
             return Result(kind.name, number, MEMORY, f"took {grown / 2**20:.0f} MB", "grew", done, seconds)
         return Result(kind.name, number, outcome, details, cause, done, seconds)
