@@ -24,6 +24,8 @@ from pathlib import PurePosixPath
 
 from helpers.errors import UserError
 from helpers.files import arrays_are_whole, arrays_fingerprint, fingerprint, refuse_special
+from helpers.parameters import RULES
+from helpers.settings import frozen
 
 KINDS = {
     "step": str, "before": (str, type(None)), "parameters": dict, "inputs": dict, "notes": dict, "id": str,
@@ -57,12 +59,23 @@ def _trouble(record, step):
             return f"no {key}" if key not in record else f"{key} is {json.dumps(record[key])[:50]}"
     if record["step"] != step:
         return f"the record of {json.dumps(record['step'])[:50]}"
+    for name, value in record["parameters"].items():
+        if name in RULES and not _is_allowed(RULES[name], value):
+            return f"parameters: {name} is {json.dumps(value)[:50]}"
     for key in ("inputs", "notes", "outputs"):
         for name, value in record[key].items():
             if not isinstance(value, str):
                 return f"{key}: {json.dumps(name)[:50]} is {json.dumps(value)[:50]}"
     strange = next((name for name in record["outputs"] if not _is_below(name)), None)
     return None if strange is None else f"outputs: {json.dumps(strange)[:50]} is no file of the step"
+
+
+def _is_allowed(rule, value):
+    try:
+        rule.check(frozen(value))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_below(name):

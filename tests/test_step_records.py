@@ -240,6 +240,9 @@ def damaged(record):
         "deep": "[" * 100_000, "deep objects": '{"a":' * 100_000, "long number": "9" * 5000,
     }  # fmt: skip
     wrong["of another step"] = json.dumps({**content, "step": INPUTS})
+    for value in ("x" * 3000, None, -1, 1e300, [1], {"a": 1}):  # no parameter of step 1 may have one of these
+        parameters = {**content["parameters"], "grid_nrScales": value}
+        wrong[f"parameter {value}"] = json.dumps({**content, "parameters": parameters})
     for key in content:
         wrong[f"without {key}"] = json.dumps({name: value for name, value in content.items() if name != key})
         for value in (None, [], 3, 0.5, {"a": 1}, {"a": None}, {"a": []}, "false"):
