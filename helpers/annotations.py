@@ -109,12 +109,12 @@ def read_annotation(image_path, size, classes):
     """
     box_path, label_path = annotation_path(image_path, BOX_SUFFIXES), annotation_path(image_path, LABEL_SUFFIXES)
     problems = []
-    box_rows = _rows(box_path, problems, "draw its boxes with A1_annotateImages.py, or move the image to negative/")
+    box_rows = _rows(box_path, problems, "draw its boxes with A1_annotateImages.py; n says that it shows none")
     label_rows = _rows(label_path, problems, "name its boxes with A2_annotateLabels.py") if box_path.exists() else []
     _check_twins(image_path, BOX_SUFFIXES, problems)
     _check_twins(image_path, LABEL_SUFFIXES, problems)
     if not box_rows and all(problem.level == "warning" for problem in problems):
-        problems.append(Problem("warning", box_path, None, "has no box", "draw some, or move the image to negative/"))
+        problems.append(Problem("warning", box_path, None, "has no box", "draw some, unless it shows no object"))
     if len(box_rows) != len(label_rows) and box_path.exists() and label_path.exists():
         message = f"{counted(len(label_rows), 'label')} for {counted(len(box_rows), 'box')} of {box_path.name}"
         problems.append(Problem("error", label_path, None, message, "write one label a box, in the same order"))
