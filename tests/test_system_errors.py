@@ -71,7 +71,7 @@ run_script(main)
 @posix
 def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match="pipe: no file"):
+    with pytest.raises(UserError, match="pipe: cannot be written, it is a device; name a file"):
         write_text(tmp_path / "pipe", "text")
     assert (tmp_path / "pipe").is_fifo()
 
