@@ -117,6 +117,8 @@ def uniform_grid(width, height, limits, grid):
             box_width, box_height = int(side * ratio**0.5 + 1e-6), int(side / ratio**0.5 + 1e-6)
             if not (0 < box_width <= width and 0 < box_height <= height):
                 continue
+            if not filter_mask([[0, 0, box_width, box_height]], width, height, limits)[0]:
+                continue  # else limits for small objects would mean millions of boxes that are dropped again
             x = _positions(width, box_width, grid.step)
             y = _positions(height, box_height, grid.step)
             count += len(x) * len(y)
@@ -124,7 +126,6 @@ def uniform_grid(width, height, limits, grid):
                 raise TooManyRois(f"the grid has more than {MAX_GRID} boxes in an image of {width} x {height} pixels")
             corners = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
             layer = np.hstack([corners, corners + [box_width, box_height]])
-            layer = layer[filter_mask(layer, width, height, limits)]
             layers.append(layer[even_order(len(layer))])
     if not layers:
         return box_ops.as_boxes([])

@@ -217,6 +217,8 @@ def test_a_graph_gets_no_more_memory_than_networks_need(exported, tmp_path):
 
 
 def test_a_grid_that_would_fill_the_memory(exported):
-    fine = exported[0].replace(grid_nrScales=30, grid_downscaleRatioPerIteration=1.5, grid_stepRel=0.05)
+    fine = exported[0].replace(
+        grid_nrScales=30, grid_downscaleRatioPerIteration=1.5, grid_stepRel=0.05, roi_minDimRel=0.001
+    )
     image = np.zeros((700, 1000, 3), np.uint8)
     assert "the grid has more than 2000000 boxes" in refusal(propose_rois, image, fine.replace(roi_engine="grid"))

@@ -279,3 +279,10 @@ def test_no_grid_box_is_lost_by_rounding():
     limits, grid = RoiLimits(max_area=0.1), GridSettings(nr_scales=1, aspect_ratios=(1.0,))
     assert len(uniform_grid(300, 300, limits, grid)) == 36
     assert len(compute_rois(uniform_image(300, 300), SearchSettings(engine="grid"), limits, grid)) == 36
+
+
+def test_limits_for_small_objects_give_a_small_grid():
+    # sides from 11.5 to 17.3 pixels: the smaller ones of seven sizes would be millions
+    boxes = uniform_grid(640, 480, RoiLimits(0.018, 0.027, 0.0, 1.0, 1.2), GridSettings())
+    assert 1000 < len(boxes) < 20_000
+    assert filter_mask(boxes, 640, 480, RoiLimits(0.018, 0.027, 0.0, 1.0, 1.2)).all()
