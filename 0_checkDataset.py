@@ -2,7 +2,7 @@
 
     data/<dataset>/{positive,negative,testImages}/  ->  a report: per file, what is wrong and how to fix it
 
-Every image is decoded, every annotation is parsed. Errors come first; they must be mended, and the exit code is 1.
+Every image is decoded, every annotation is parsed. Errors come first; they must be fixed, and the exit code is 1.
 Warnings may well be meant so. The tables below them show what there is, and which limits of ROI sizes would fit.
 """
 

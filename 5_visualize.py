@@ -150,7 +150,7 @@ def main(params):
 
 
 def draw_and_measure(params):
-    """The work of `main`."""
+    """Pictures and threshold table, of detections that nobody replaces meanwhile; returns what `main` does."""
     nr_images = len(list_images(params, IMAGE_SETS[params.imageSet]))
     nr_pictures = min(params.vis_maxPictures, nr_images)
     drawn = {number * nr_images // nr_pictures for number in range(nr_pictures)}  # evenly spread over all

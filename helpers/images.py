@@ -24,6 +24,7 @@ STRIP_PIXELS = 4_000_000  # what is turned into RGB at once
 SPILL_PIXELS = 50_000_000  # Pillow's picture (4 bytes a pixel) and ours (3) of a larger image are not held at once
 EXIF_ORIENTATION = 0x0112
 MP_ENTRIES = 0xB002  # the list of the pictures in an MPO (CIPA DC-007)
+DRAWN = b"a picture of a script"  # the comment in a JPEG that may be replaced
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit warns or fails with another message; ours is checked below
 warnings.filterwarnings("ignore", module="PIL")  # what a file's notes lack does not matter; errors are raised
@@ -62,9 +63,6 @@ def _opened(path, formats):
             raise UserError(f"{path}: cannot be read ({error.strerror}); see to it that you may read it") from error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path}: not a readable image ({reason}); export it again as JPEG or PNG") from error
-
-
-DRAWN = b"a picture of a script"
 
 
 def _orientation(image):

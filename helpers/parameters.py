@@ -152,8 +152,9 @@ class Parameters:
 
     def subset(self, names):
         """The named parameters as a dict of plain JSON values, for the records that steps keep."""
-        values = {**self.__dict__, "nms_maxDetections": self.max_detections}
-        return {name: _plain(values[name]) for name in names}
+        return {
+            name: _plain(self.max_detections if name == "nms_maxDetections" else self.__dict__[name]) for name in names
+        }
 
     @property
     def max_detections(self):

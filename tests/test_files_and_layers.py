@@ -200,7 +200,7 @@ PRIVATE = re.compile(r"(?<![\w.:/~])/(?:home|Users|root|work|mnt|media)/\w|\b[A-
 def test_private_paths_are_recognised():
     found = ["/" + "home/ann/x", '"/' + 'Users/bob"', "(/" + "root/data", "C:" + "\\Users\\ann", "at /" + "work/x"]
     assert all(PRIVATE.search(text) for text in found)
-    fine = ["https://host/" + "work/1", "proc/work/", "..\\Users", "network/home/page", "~/work/x", "/homepage/x"]
+    fine = ["https://host/" + "work/1", "proc/work/", "..\\Users", "network/home/page", "~/" + "work/x", "/homepage/x"]
     assert not any(PRIVATE.search(text) for text in fine)
 
 
