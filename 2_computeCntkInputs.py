@@ -13,37 +13,42 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+from collections import deque
+
 import numpy as np
 from tqdm import tqdm
 
-from diagnosis import describe_framing, frame_images
+from diagnosis import describe_framing, frame_image
+from fastRCNN.framing import join
 from fastRCNN.targets import roi_class_ids
-from helpers.caps import as_lines, count_objects, max_ground_truth, over_rois
+from helpers.caps import as_lines, max_ground_truth, over_rois
 from helpers.cntk_files import RoiInput, input_paths, read_rois, roi_path, write_inputs
 from helpers.images import image_size
 from helpers.parameters import run_step
-from helpers.sources import IMAGE_SETS, list_images, load_training_truth, read_annotation, require_images
+from helpers.sources import IMAGE_SETS, list_images, load_training_truth, require_images
 from helpers.step_run import StepRun
 from helpers.steps import INPUTS
 from stages import padded_square
 
-UNKNOWN = np.inf, np.inf  # the size of an image, where it does not matter
 
-
-def make_input(image, is_training, params):
-    """The entry of one image."""
+def look_at(image, is_training, params):
+    """The entry of one image, and which of its objects the ROIs of step 1 frame: `RoiInput`, `Framing`."""
     size, _ = image_size(image.path)
     rois = read_rois(roi_path(params.roi_dir, image), size)
     boxes, class_ids, excluded = load_training_truth(image, size, params)
+    framing = frame_image(rois, (boxes, class_ids, excluded), size, is_training, params)
     added = boxes[~excluded][: max_ground_truth(params.cntk_nrRois)] if is_training else boxes[:0]
     rois = np.concatenate([added, rois])[: params.cntk_nrRois]
     roi_classes = roi_class_ids(rois, boxes, class_ids, excluded, params.train_posOverlapThres)
-    return RoiInput(image.key, padded_square(size, params).to_relative(rois), roi_classes, len(added))
+    return RoiInput(image.key, padded_square(size, params).to_relative(rois), roi_classes, len(added)), framing
 
 
-def count_all(images, params):
-    """Number of objects by the key of each image."""
-    return {image.key: count_objects(image, read_annotation(image, UNKNOWN, params)[0], params) for image in images}
+def make_inputs(images, image_set, framings, params):
+    """Yield the entry of each image, and add its `Framing` to a list."""
+    for image in tqdm(images, desc=f"2 inputs ({image_set})", unit="image"):
+        entry, framing = look_at(image, image_set == "train", params)
+        framings.append(framing)
+        yield entry
 
 
 def main(params):
@@ -52,20 +57,24 @@ def main(params):
     require_images(images["train"], params, "positive")
     require_images(images["test"], params, "testImages")
     outputs = {path.name: path for image_set in images for path in input_paths(params.cntk_files_dir, image_set)}
+    framings = {image_set: [] for image_set in images}
     with StepRun(params, INPUTS) as run:
         todo = run.start(outputs)
-        for image_set, files in images.items() if todo else ():
-            bar = tqdm(files, desc=f"2 inputs ({image_set})", unit="image")
-            entries = (make_input(image, image_set == "train", params) for image in bar)
-            write_inputs(params.cntk_files_dir, image_set, entries, params.cntk_nrRois, len(params.all_classes))
+        for image_set, files in images.items():
+            entries = make_inputs(files, image_set, framings[image_set], params)
+            if todo:
+                write_inputs(params.cntk_files_dir, image_set, entries, params.cntk_nrRois, len(params.all_classes))
+            else:
+                deque(entries, maxlen=0)  # what there is to say of the images is said every time
         run.finish()
+    for image_set, files in images.items():
+        objects = {image.key: len(framing.ranks) for image, framing in zip(files, framings[image_set], strict=True)}
+        for line in as_lines(over_rois(objects, image_set == "train", params)):
+            print(line)
     counts = {image_set: len(files) for image_set, files in images.items()}
     done = "" if todo else ", already done"
-    for image_set, files in images.items():
-        for line in as_lines(over_rois(count_all(files, params), image_set == "train", params)):
-            print(line)
     print(f"{counts['train']} training and {counts['test']} test images{done}: {params.cntk_files_dir}")
-    print("\n".join(describe_framing(frame_images("train", params), "train", params)))
+    print("\n".join(describe_framing(join(framings["train"]), "train", params)))
     return counts
 
 

@@ -50,7 +50,7 @@ def max_detections(value, folder):
 
 @lru_cache
 def _most_ground_truth(path, *version):
-    advice = "delete it and run 2_computeCntkInputs.py again"  # which reads it as well, while it is there
+    advice = "delete it and run 2_computeCntkInputs.py again"
     try:
         return max((int(line.split("\t")[2]) for line in read_lines(path)), default=0)
     except (ValueError, IndexError):
