@@ -11,10 +11,10 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+from helpers.command_line import run_step
 from helpers.dataset_check import check_dataset
 from helpers.dataset_summary import summarize
 from helpers.errors import printable
-from helpers.parameters import run_step
 from helpers.tables import counted
 
 

@@ -22,9 +22,9 @@ import numpy as np
 from tqdm import tqdm
 
 from helpers.cntk_files import roi_path, write_rois
+from helpers.command_line import run_step
 from helpers.images import read_image
 from helpers.parallel import in_parallel
-from helpers.parameters import run_step
 from helpers.published_rois import PublishedRois
 from helpers.sources import list_images, published_files, require_images
 from helpers.step_run import StepRun

@@ -23,8 +23,8 @@ from fastRCNN.framing import join
 from fastRCNN.targets import roi_class_ids
 from helpers.caps import as_lines, max_ground_truth, over_rois
 from helpers.cntk_files import RoiInput, input_paths, read_rois, roi_path, write_inputs
+from helpers.command_line import run_step
 from helpers.images import image_size
-from helpers.parameters import run_step
 from helpers.sources import IMAGE_SETS, list_images, load_training_truth, require_images
 from helpers.step_run import StepRun
 from helpers.steps import INPUTS

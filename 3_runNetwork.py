@@ -26,12 +26,12 @@ from tqdm import tqdm
 
 from fastRCNN.ranks import join_ranks, leave_ranks
 from helpers.cntk_files import read_inputs
+from helpers.command_line import run_step
 from helpers.errors import UserError
 from helpers.feature_files import feature_path
 from helpers.files import remove_temporary_files, write_arrays
 from helpers.images import read_image
 from helpers.model_files import model_path
-from helpers.parameters import run_step
 from helpers.step_run import StepRun
 from helpers.steps import FEATURES, INPUTS, TRAINING, require
 from helpers.weights import get_weights

@@ -19,9 +19,9 @@ from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.classifier_files import classifier_paths, write_classifier
 from helpers.cntk_files import read_inputs
+from helpers.command_line import run_step
 from helpers.errors import UserError
 from helpers.feature_files import feature_path, read_features
-from helpers.parameters import run_step
 from helpers.step_run import StepRun
 from helpers.steps import SVMS
 from helpers.tables import counted

@@ -23,12 +23,12 @@ from fastRCNN.confusion import confusion_matrix
 from fastRCNN.evaluation import COCO_MAX_DETECTIONS, ClassOverlaps, Truth, mean_ap
 from helpers.caps import as_lines, over_detections, over_rois
 from helpers.cntk_files import read_inputs
+from helpers.command_line import run_step
 from helpers.dataset import ImageFile
 from helpers.detection_files import detection_path, detection_rows, write_detections
 from helpers.feature_files import feature_path, read_features, read_predictions
 from helpers.files import remove_temporary_files, write_json
 from helpers.images import image_size
-from helpers.parameters import run_step
 from helpers.plots import plot_confusion, plot_precision_recall, write_figure
 from helpers.sources import load_truth
 from helpers.step_run import StepRun

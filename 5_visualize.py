@@ -21,6 +21,7 @@ from tqdm import tqdm
 from fastRCNN.detection import Detections
 from fastRCNN.evaluation import Truth
 from fastRCNN.threshold_table import class_curves, count_by_threshold, lowest_threshold, round_thresholds
+from helpers.command_line import run_step
 from helpers.detection_files import detection_path, read_detections
 from helpers.drawing import (
     DrawnBox,
@@ -36,7 +37,6 @@ from helpers.files import remove_temporary_files
 from helpers.fonts import drawable_names
 from helpers.images import image_size, read_image, scale_to_fit, write_image
 from helpers.locks import alone
-from helpers.parameters import run_step
 from helpers.sources import IMAGE_SETS, list_images, load_truth
 from helpers.steps import DETECTIONS, lock_name, require
 from helpers.tables import counted, format_table, number, write_table

@@ -22,6 +22,7 @@ import sys
 import time
 from pathlib import Path
 
+from helpers.command_line import argument_parser
 from helpers.dataset import ImageFile, is_image, natural_order, refuse_bad_names
 from helpers.demonstration import draw_lots
 from helpers.detection_files import detection_rows, prepare_to_write, write_detections
@@ -30,7 +31,7 @@ from helpers.files import refuse_to_replace
 from helpers.images import is_drawn, read_image, write_image
 from helpers.model_files import model_path, read_description, require_modest, stored_settings
 from helpers.onnx_files import is_onnx, read_onnx
-from helpers.parameters import THRESHOLD, argument_parser, load_parameters
+from helpers.parameters import THRESHOLD, load_parameters
 from helpers.rules import option, whole
 from helpers.steps import require_parameters, trained_by
 from helpers.tables import counted

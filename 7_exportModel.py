@@ -18,11 +18,12 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 from pathlib import Path
 
+from helpers.command_line import argument_parser
 from helpers.errors import UserError, run_script
 from helpers.files import refuse_to_replace
 from helpers.model_files import model_path, read_description, stored_settings
 from helpers.onnx_files import is_onnx, write_onnx
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.steps import TRAINING, require_output
 from helpers.tables import counted
 from onnx_stage import to_onnx

@@ -24,12 +24,13 @@ from helpers.annotation_labels import HELP, LabelSession
 from helpers.annotation_next import next_command
 from helpers.annotation_view import LabelPainter
 from helpers.annotation_window import WINDOW, parse_window, require_display, run_window
+from helpers.command_line import argument_parser
 from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
 from helpers.errors import UserError, run_script
 from helpers.fonts import drawable_names
 from helpers.images import read_image
 from helpers.layouts.folders import classes_in
-from helpers.parameters import BACKGROUND, argument_parser, load_parameters
+from helpers.parameters import BACKGROUND, load_parameters
 from helpers.parameters_file import read_parameters_file
 from helpers.tables import counted
 

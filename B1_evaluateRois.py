@@ -20,9 +20,9 @@ from diagnosis import describe_framing, frame_images
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.proposals import RoiLimits, filter_mask
 from helpers.cntk_files import read_rois, roi_path
+from helpers.command_line import run_step
 from helpers.errors import UserError
 from helpers.images import image_size
-from helpers.parameters import run_step
 from helpers.plots import add_legend, new_figure, set_curves_off, write_figure
 from helpers.sources import IMAGE_SETS, list_images, load_truth
 from helpers.steps import ROIS, require

@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from helpers.cntk_files import read_inputs
+from helpers.command_line import run_step
 from helpers.dataset import ImageFile
 from helpers.drawing import (
     WHITE,
@@ -29,7 +30,6 @@ from helpers.drawing import (
 )
 from helpers.fonts import drawable_names
 from helpers.images import read_image, scale_to_fit, write_image
-from helpers.parameters import run_step
 from helpers.steps import INPUTS, require
 from helpers.tables import counted
 from stages import padded_square

@@ -17,9 +17,9 @@ import numpy as np
 
 from fastRCNN.boxes import iou
 from helpers.cntk_files import read_inputs
+from helpers.command_line import run_step
 from helpers.dataset import ImageFile
 from helpers.images import image_size
-from helpers.parameters import run_step
 from helpers.sources import load_truth
 from helpers.steps import INPUTS, require
 from helpers.tables import format_table, write_table

@@ -29,11 +29,12 @@ from helpers.annotation_formats.fitting import shortest
 from helpers.annotation_formats.pictures import link_file
 from helpers.annotation_formats.staging import put_in_place, staging
 from helpers.annotations import LABEL_SUFFIXES, annotation_path, load_annotation
+from helpers.command_line import argument_parser
 from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images, printable, refuse_bad_names
 from helpers.errors import UserError, run_script
 from helpers.files import read_lines, write_text
 from helpers.images import image_size
-from helpers.parameters import EXCLUDED_LABELS, argument_parser, load_parameters
+from helpers.parameters import EXCLUDED_LABELS, load_parameters
 from helpers.tables import counted
 
 LISTS = {"train.txt": "positive", "test.txt": "testImages", "negative.txt": "negative"}

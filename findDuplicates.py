@@ -17,11 +17,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from helpers.annotations import BOX_SUFFIXES, LABEL_SUFFIXES
+from helpers.command_line import argument_parser
 from helpers.dataset import is_image, natural_order
 from helpers.duplicates import group_by_look, look_of, members
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
-from helpers.parameters import argument_parser
 from helpers.tables import counted
 
 

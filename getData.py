@@ -24,10 +24,11 @@ from pathlib import Path
 
 from helpers.annotation_formats.staging import staging
 from helpers.archives import extract
+from helpers.command_line import argument_parser
 from helpers.download import download, verify
 from helpers.errors import UserError, run_script
 from helpers.files import atomic_path, set_aside
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.public_data import PUBLIC_DATA
 
 

@@ -38,11 +38,12 @@ from helpers.annotation_formats.settle import Settled, settle
 from helpers.annotation_formats.source_split import mark_splits
 from helpers.annotation_formats.splitting import DEFAULT_FRACTION, SUBDIR_OF_LIST, read_lists
 from helpers.annotation_formats.staging import is_filled, put_in_place, staging
+from helpers.command_line import argument_parser
 from helpers.dataset import SUBDIRS, list_folder_images, printable
 from helpers.dataset_check import check_dataset
 from helpers.errors import UserError, run_script
 from helpers.parallel import in_parallel
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.tables import counted
 
 SHOWN_NOTES = 20

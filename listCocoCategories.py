@@ -11,9 +11,10 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 from collections import Counter
 
+from helpers.command_line import argument_parser
 from helpers.errors import UserError, run_script
 from helpers.layouts.coco import annotation_file, read_coco
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.tables import counted, format_table
 
 

@@ -14,11 +14,12 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 from helpers.annotation_next import next_command
+from helpers.command_line import argument_parser
 from helpers.dataset import ANNOTATED_SUBDIRS, SUBDIRS, list_folder_images
 from helpers.derived import block_as_text, derive_block
 from helpers.errors import UserError, run_script
 from helpers.layouts.folders import classes_in
-from helpers.parameters import RULES, argument_parser, load_parameters
+from helpers.parameters import RULES, load_parameters
 
 
 def main(settings, name):

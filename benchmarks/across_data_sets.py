@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from cross_validation import describe, measure, score, train
 
+from helpers.command_line import argument_parser
 from helpers.dataset import TEST_SUBDIRS
 from helpers.errors import UserError, run_script
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.tables import format_table, number
 
 

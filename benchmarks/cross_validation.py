@@ -28,10 +28,11 @@ from fastRCNN.boxes import mirror
 from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
+from helpers.command_line import argument_parser
 from helpers.dataset import TEST_SUBDIRS
 from helpers.errors import UserError, run_script
 from helpers.images import image_size, read_image
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.sources import list_images, load_truth
 from helpers.tables import format_table, number
 from stages import (

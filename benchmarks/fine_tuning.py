@@ -38,10 +38,11 @@ from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
 from fastRCNN.training import Trainer, measure_offsets
 from helpers.cntk_files import RoiInput
+from helpers.command_line import argument_parser
 from helpers.dataset import TEST_SUBDIRS
 from helpers.errors import run_script
 from helpers.images import read_image
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.tables import format_table
 from needs import first_layer
 from stages import (

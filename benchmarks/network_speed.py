@@ -31,10 +31,11 @@ from tqdm import tqdm
 from benchmarks.timing import Measured, announce, finish, interleaved, spread
 from fastRCNN.network import FLOAT16_MAX, to_input
 from fastRCNN.roi_align import roi_align
+from helpers.command_line import argument_parser
 from helpers.errors import UserError, run_script
 from helpers.files import write_arrays
 from helpers.images import read_image
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.sources import list_images
 from helpers.tables import format_table, number
 from stages import build_network, prepare_image, propose_rois

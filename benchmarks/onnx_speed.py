@@ -26,10 +26,11 @@ from tqdm import tqdm
 
 from benchmarks.shared_convolutions import load_photos
 from benchmarks.timing import announce, interleaved
+from helpers.command_line import argument_parser
 from helpers.errors import run_script
 from helpers.model_files import model_path, read_description, stored_settings
 from helpers.onnx_files import import_onnxruntime
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.tables import format_table
 from onnx_stage import OnnxDetector
 from stages import NnDetector, predict, prepare_image

@@ -40,12 +40,13 @@ from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.evaluation import Truth, recall_at
 from fastRCNN.network import RoiNetwork
 from fastRCNN.proposals import filter_mask
+from helpers.command_line import argument_parser
 from helpers.dataset import TEST_SUBDIRS
 from helpers.dataset_summary import LIMITS, relative_sizes
 from helpers.derived import derive_block
 from helpers.errors import run_script
 from helpers.images import read_image
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.parameters_file import read_parameters_file
 from helpers.sources import list_images
 from helpers.tables import markdown_table, number

@@ -27,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from timing import announce
 
+from helpers.command_line import argument_parser
 from helpers.errors import UserError, run_script
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.steps import INPUTS, require
 from helpers.tables import format_table, number
 

@@ -30,10 +30,11 @@ from fastRCNN import boxes as box_ops
 from fastRCNN import proposals
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.nms import nms
+from helpers.command_line import argument_parser
 from helpers.dataset import ANNOTATED_SUBDIRS
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
-from helpers.parameters import ROI_ENGINES, argument_parser, load_parameters
+from helpers.parameters import ROI_ENGINES, load_parameters
 from helpers.sources import list_images, load_truth
 from helpers.tables import format_table, number
 from stages import propose_rois

@@ -27,9 +27,10 @@ from tqdm import tqdm
 
 from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.network import to_input
+from helpers.command_line import argument_parser
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.sources import list_images
 from helpers.tables import format_table, number
 from stages import build_network, describe_rois, prepare_image, propose_rois

@@ -37,12 +37,13 @@ from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.svm import LinearSvms, scaled
 from helpers.annotations import write_annotation
 from helpers.cntk_files import read_inputs, roi_path, write_rois
+from helpers.command_line import argument_parser
 from helpers.dataset import ImageFile, is_image
 from helpers.errors import run_script
 from helpers.feature_files import feature_path, read_features
 from helpers.files import write_arrays
 from helpers.images import read_image
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.sources import IMAGE_SETS, list_images, load_truth
 from helpers.step_run import StepRun
 from helpers.steps import FEATURES, ROIS, SVMS

@@ -32,9 +32,10 @@ from benchmarks.cross_validation import describe, measure_on, train_and_test
 from benchmarks.timing import Measured, announce, in_fresh_process, interleaved, peak_memory
 from fastRCNN.svm import TOLERANCE, LinearSvms, TrainingImage, feature_scale, scaled, train_svms
 from fastRCNN.targets import svm_targets
+from helpers.command_line import argument_parser
 from helpers.errors import run_script
 from helpers.files import read_arrays, write_arrays
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.tables import format_table, number
 from stages import Classifier, svm_settings
 

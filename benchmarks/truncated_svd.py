@@ -24,11 +24,12 @@ from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.evaluation import Truth, mean_ap, precision_recall
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.svd import compress, full_layers
+from helpers.command_line import argument_parser
 from helpers.dataset import TEST_SUBDIRS
 from helpers.errors import UserError, run_script
 from helpers.images import read_image
 from helpers.model_files import read_description, stored_settings
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.sources import list_images, load_truth
 from helpers.tables import format_table, number
 from stages import build_network, class_scores, detect, load_model, predict, prepare_image, propose_rois

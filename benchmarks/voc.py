@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from timing import announce
 
+from helpers.command_line import argument_parser
 from helpers.errors import UserError, run_script
-from helpers.parameters import argument_parser, load_parameters
+from helpers.parameters import load_parameters
 from helpers.published_rois import find_published
 from helpers.sources import IMAGE_SETS, list_images
 

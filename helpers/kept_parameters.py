@@ -19,6 +19,10 @@ NOT_KEPT = (
 )  # fmt: skip
 
 
+class ToKeep(str):
+    """A setting of --set that `load_parameters` keeps with the data set, because --keep was given as well."""
+
+
 def kept_path(image_dir):
     """The file of a data set."""
     return image_dir / "parameters.txt"

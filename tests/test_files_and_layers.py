@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 300
-EXCEPTIONS = ("helpers/parameters.py",)  # files that may be longer: one row a parameter
+EXCEPTIONS = ()  # files that may be longer: none
 PACKAGES = ("fastRCNN", "helpers")
 FOLDERS = (*PACKAGES, "tests", "benchmarks", "resources", "dev")
 

@@ -13,9 +13,10 @@ import pytest
 from conftest import run_steps, tiny_params
 
 import PARAMETERS
+from helpers.command_line import argument_parser
 from helpers.errors import UserError
-from helpers.kept_parameters import NOT_KEPT, kept_path
-from helpers.parameters import RULES, ToKeep, argument_parser, load_parameters
+from helpers.kept_parameters import NOT_KEPT, ToKeep, kept_path
+from helpers.parameters import RULES, load_parameters
 from helpers.settings import as_options, as_text
 
 ROOT = Path(__file__).resolve().parent.parent

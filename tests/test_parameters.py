@@ -1,6 +1,5 @@
 """Protects the parameters: which of several values counts, that a mistake is named with its remedy instead of being
-ignored or guessed at, and that reading PARAMETERS.py changes nothing.
-"""
+ignored or guessed at, and that reading PARAMETERS.py changes nothing."""
 
 import ast
 import importlib
@@ -14,8 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 import PARAMETERS
+from helpers.command_line import argument_parser
 from helpers.errors import UserError
-from helpers.parameters import NOT_LESS, RULES, argument_parser, load_parameters
+from helpers.parameters import NOT_LESS, RULES, load_parameters
 from helpers.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, whole
 
 ROOT = Path(__file__).resolve().parent.parent
