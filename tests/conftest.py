@@ -4,9 +4,11 @@
 """
 
 import importlib
+import io
 import os
 import shutil
 import struct
+import tarfile
 import zlib
 from pathlib import Path
 
@@ -85,6 +87,17 @@ def forged_png(width, height):
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits a channel, RGB
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def tar_of(files, root, mode="w"):
+    """Bytes of a tar archive of files, name below `root` -> content."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(root + name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def tiny_params(folder, **overrides):

@@ -8,12 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 
 import numpy as np
-from conftest import draw_image
+from conftest import draw_image, tar_of
 from PIL import Image
 from test_annotation_windows import wait_for
 from test_published_rois import write_mat
@@ -80,16 +79,6 @@ def put(folder, files):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-
-
-def tar_of(files, prefix, mode):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(prefix + name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return stream.getvalue()
 
 
 class Project:

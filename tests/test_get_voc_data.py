@@ -5,11 +5,10 @@ The network is a server on the loopback address with small stand-ins, as in test
 """
 
 import hashlib
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
+from conftest import tar_of
 from loopback_server import answer, ranges, serve, status
 from test_get_data import left_in, read, sha256, write
 from test_published_rois import BOXES, NAMES, write_mat
@@ -42,16 +41,6 @@ def server(monkeypatch):
 @pytest.fixture
 def params(tmp_path):
     return load_parameters([f"dataRootDir={tmp_path / 'data'}"])
-
-
-def tar_of(files, root, mode="w"):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(root + name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 @pytest.fixture
