@@ -29,7 +29,8 @@ from helpers.detection_files import detection_rows, prepare_to_write, write_dete
 from helpers.errors import UserError, run_script
 from helpers.files import refuse_to_replace
 from helpers.images import is_drawn, read_image, write_image
-from helpers.model_files import model_path, read_description, require_modest, stored_settings
+from helpers.model_files import model_path, read_description, stored_settings
+from helpers.modest import require_modest
 from helpers.onnx_files import is_onnx, read_onnx
 from helpers.parameters import THRESHOLD, load_parameters
 from helpers.rules import option, whole

@@ -2,7 +2,8 @@
 
 They count more than the data set's block and the preset in PARAMETERS.py, and less than `--set`. A run with `--keep`
 writes what its `--set` says into the file. Since a data set may come from anywhere, the file can say how it is learned
-and looked at, and nothing about this machine: no folder that files are written to, no device, no other computers.
+and looked at, within the bounds of helpers/modest.py, and nothing about this machine: no folder that files are written
+to, no device, no other computers.
 """
 
 import os
@@ -11,6 +12,7 @@ from functools import lru_cache
 
 from helpers.errors import UserError
 from helpers.files import read_lines, write_text
+from helpers.modest import require_modest
 
 MAX_BYTES = 100_000  # of the file
 NOT_KEPT = (
@@ -28,11 +30,11 @@ def kept_path(image_dir):
     return image_dir / "parameters.txt"
 
 
-def read_kept(image_dir, check):
+def read_kept(image_dir, check, settings=()):
     """Name -> value of the parameters that are kept with a data set, maybe none; says on stderr, once, which they are.
 
-    check: a function of "name=value" that returns the name and the value, or raises `UserError`. Raises `UserError`
-    naming file and row.
+    check: a function of "name=value" that returns the name and the value, or raises `UserError`; settings: those of the
+    command line, which count more. Raises `UserError` naming file and row.
     """
     path, kept, rows = kept_path(image_dir), {}, []
     if not path.is_file():
@@ -52,6 +54,7 @@ def read_kept(image_dir, check):
         if name in kept:
             raise UserError(f"{path}, row {row}: {name} stands in an earlier row as well; delete one of them")
         kept[name] = value
+    require_modest(kept, path, settings)
     if kept:
         _show(f"{path}: {', '.join(rows)}")
     return kept

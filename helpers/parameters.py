@@ -5,7 +5,8 @@ from pathlib import Path
 
 from helpers.caps import MOST_ROIS, max_detections
 from helpers.errors import UserError
-from helpers.kept_parameters import ToKeep, keep, read_kept
+from helpers.kept_parameters import ToKeep, keep, kept_path, read_kept
+from helpers.modest import require_modest
 from helpers.parameters_file import read_parameters_file
 from helpers.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, checked, nearest, whole
 from helpers.settings import as_text
@@ -203,7 +204,7 @@ def load_parameters(settings=(), source=None, stored=None):
     dataset = {**defaults, **stored, **chosen}["datasetName"]
     block = source.datasets.get(dataset) if isinstance(dataset, str) else None
     values = {**defaults, **(block or {}), **stored, **chosen}
-    kept = {} if stored else _kept(values)
+    kept = {} if stored else _kept(values, settings)
     layers = {**(block or {}), **_preset({**values, **kept, **chosen}.get("preset", ""), source), **kept}
     for name in layers:
         _known(name)
@@ -214,15 +215,16 @@ def load_parameters(settings=(), source=None, stored=None):
     params = Parameters(_checked(_both_thresholds(values, defaults)))
     to_keep = [_split(setting)[0] for setting in settings if isinstance(setting, ToKeep)]
     if to_keep:
+        require_modest({name: getattr(params, name) for name in to_keep}, kept_path(params.image_dir))
         keep(params.image_dir, {name: as_text(RULES[name], getattr(params, name)) for name in to_keep})
     return params
 
 
-def _kept(values):
+def _kept(values, settings):
     """What is kept with the data set, see helpers/kept_parameters.py. values: what is known before."""
     names = ("dataRootDir", "datasetFolder", "datasetName")
     root, folder, dataset = (checked(name, values[name], RULES[name]) for name in names)
-    return read_kept(Path(os.path.abspath(os.path.expanduser(root))) / (folder or dataset), _split)
+    return read_kept(Path(os.path.abspath(os.path.expanduser(root))) / (folder or dataset), _split, settings)
 
 
 def _both_thresholds(values, defaults):

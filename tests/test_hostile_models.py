@@ -21,7 +21,8 @@ from safetensors.torch import save_file
 from test_export_model import write_random_model
 
 from helpers.errors import UserError, printable
-from helpers.model_files import MOST, NOT_STORED, require_modest, stored_settings
+from helpers.model_files import NOT_STORED, stored_settings
+from helpers.modest import MOST, require_modest
 from helpers.onnx_files import read_onnx
 from helpers.parameters import RULES, load_parameters
 from helpers.weights import read_state_dict

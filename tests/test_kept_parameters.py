@@ -114,6 +114,19 @@ def test_what_is_wrong_is_not_kept(cups):
     assert not kept_path(folder).exists()
 
 
+@pytest.mark.parametrize("value", ["cntk_padWidth=10000", "cntk_nrRois=100000", "roi_maxImgDim=9000"])
+def test_a_data_set_asks_for_no_more_than_is_modest(cups, value):
+    settings, folder = cups
+    name = value.partition("=")[0]
+    with pytest.raises(UserError, match=f"parameters.txt: its {name} = .+, at most .+ unless you --set {value}"):
+        load_parameters([*settings, ToKeep(value)])
+    assert not kept_path(folder).exists()
+    write(folder, value)
+    with pytest.raises(UserError, match=f"parameters.txt: its {name} = "):
+        load_parameters(settings)
+    assert getattr(load_parameters([*settings, value]), name) == int(value.partition("=")[2])
+
+
 @pytest.mark.parametrize("name", list(RULES))
 def test_every_parameter_survives_as_text(name):
     values = [getattr(PARAMETERS, name)] if hasattr(PARAMETERS, name) else []
