@@ -37,8 +37,10 @@ def read_kept(image_dir, check, settings=()):
     command line, which count more. Raises `UserError` naming file and row.
     """
     path, kept, rows = kept_path(image_dir), {}, []
-    if not path.is_file():
+    if not os.path.lexists(path):
         return kept
+    if not path.is_file():
+        raise UserError(f"{path}: is no file, so nothing is kept in it; move it away")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: has more than {MAX_BYTES} bytes, which is no list of parameters; delete it")
     for row, line in enumerate(read_lines(path), start=1):

@@ -85,6 +85,10 @@ def test_a_file_that_is_no_list_is_named(cups):
     kept_path(folder).write_bytes(b"svm_C=\xff\n")
     with pytest.raises(UserError, match="parameters.txt: not UTF-8 text"):
         load_parameters(settings)
+    kept_path(folder).unlink()
+    kept_path(folder).mkdir()
+    with pytest.raises(UserError, match="parameters.txt: is no file"):
+        load_parameters(settings)
 
 
 def test_keep_writes_what_set_says(cups, tmp_path, monkeypatch, capsys):
