@@ -52,7 +52,7 @@ def product(a, b):
         if len(a) <= BLOCK or a.size * b.shape[1] < SMALL:
             return a @ b
         out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
-        _in_blocks(len(a), lambda rows: np.matmul(a[rows], b, out=out[rows]))
+        in_blocks(len(a), lambda rows: np.matmul(a[rows], b, out=out[rows]))
         return out
 
 
@@ -64,13 +64,12 @@ def gram(rows):
         np.matmul(rows[block], rows[: block.stop].T, out=out[block, : block.stop])
         out[: block.start, block] = out[block, : block.start].T
 
-    with _one_thread:
-        _in_blocks(len(rows), compute)
-        # within a block on the diagonal BLAS may round the two halves differently
-        for block in _blocks(len(rows)):
-            square = out[block, block]
-            lower = np.tril_indices(len(square), -1)
-            square.T[lower] = square[lower]
+    in_blocks(len(rows), compute)
+    # within a block on the diagonal BLAS may round the two halves differently
+    for block in _blocks(len(rows)):
+        square = out[block, block]
+        lower = np.tril_indices(len(square), -1)
+        square.T[lower] = square[lower]
     return out
 
 
@@ -88,13 +87,14 @@ def _blocks(count):
     return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
 
 
-def _in_blocks(count, compute):
-    """Call `compute` with one slice of rows after the other, in several threads where they are allowed."""
+def in_blocks(count, compute):
+    """Call `compute` with one slice of so many rows after the other, in several threads where they are allowed."""
     blocks = _blocks(count)
-    workers = min(_one_thread.allowed, len(blocks))
-    if workers <= 1:
-        for block in blocks:
-            compute(block)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(compute, blocks[::-1]))  # the largest of `gram` first
+    with _one_thread:
+        workers = min(_one_thread.allowed, len(blocks))
+        if workers <= 1:
+            for block in blocks:
+                compute(block)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(compute, blocks[::-1]))  # the largest of `gram` first
