@@ -7,15 +7,15 @@ Warnings may well be meant so. The tables below them show what there is, and whi
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
-from helpers.command_line import run_step
-from helpers.dataset_check import check_dataset
-from helpers.dataset_summary import summarize
-from helpers.errors import printable
-from helpers.tables import counted
+from helpers.base.errors import printable
+from helpers.base.tables import counted
+from helpers.config.command_line import run_step
+from helpers.dataset.check import check_dataset
+from helpers.dataset.summary import summarize
 
 
 def main(params):

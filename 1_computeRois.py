@@ -2,14 +2,14 @@
 
     data/<dataset>/{positive,negative,testImages}/*.jpg  ->  proc/<dataset>/rois/<subdir>/<image>.roi.txt
 
-PASCAL VOC's images get the ROIs that were published with Fast R-CNN, where getData.py put them.
+PASCAL VOC's images get the ROIs that were published with Fast R-CNN, where tools/getData.py put them.
 One ROI a row, `x1 TAB y1 TAB x2 TAB y2` in pixels of the image, most promising first: selective search, then the grid.
 All images are worked on in parallel; interrupted runs continue with the images not yet done. What later steps need, the
 network's weights and room on the disk, is looked at first.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -21,18 +21,18 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from helpers.cntk_files import roi_path, write_rois
-from helpers.command_line import run_step
-from helpers.images import read_image
-from helpers.parallel import in_parallel
-from helpers.published_rois import PublishedRois
-from helpers.sources import list_images, published_files, require_images
-from helpers.step_run import StepRun
-from helpers.steps import ROIS
-from helpers.tables import counted
-from helpers.weights import OutOfReach
-from needs import check_needs
-from stages import propose_rois
+from helpers.artifacts.cntk_files import roi_path, write_rois
+from helpers.artifacts.step_run import StepRun
+from helpers.artifacts.steps import ROIS
+from helpers.base.images import read_image
+from helpers.base.parallel import in_parallel
+from helpers.base.tables import counted
+from helpers.config.command_line import run_step
+from helpers.dataset.sources import list_images, published_files, require_images
+from helpers.fetching.published_rois import PublishedRois
+from helpers.fetching.weights import OutOfReach
+from pipeline.needs import check_needs
+from pipeline.stages import propose_rois
 
 
 def compute_one(image, params):

@@ -4,12 +4,13 @@
 
 An image gets at most `cntk_nrRois` ROIs, in the order of step 1: for training its true boxes first, which take up to
 three quarters of them, so that there is always some background. Images with more objects than that are named.
-Test images get no true boxes: what is evaluated must have been found. helpers/cntk_files.py describes the formats.
-Tells how many of the training images' ground-truth boxes the ROIs of step 1 frame, and what to do where they are few.
+Test images get no true boxes: what is evaluated must have been found. helpers/artifacts/cntk_files.py describes the
+formats. Tells how many of the training images' ground-truth boxes the ROIs of step 1 frame, and what to do where they
+are few.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -18,17 +19,17 @@ from collections import deque
 import numpy as np
 from tqdm import tqdm
 
-from diagnosis import describe_framing, frame_image
 from fastRCNN.framing import join
 from fastRCNN.targets import roi_class_ids
-from helpers.caps import as_lines, max_ground_truth, over_rois
-from helpers.cntk_files import RoiInput, input_paths, read_rois, roi_path, write_inputs
-from helpers.command_line import run_step
-from helpers.images import image_size
-from helpers.sources import IMAGE_SETS, list_images, load_training_truth, require_images
-from helpers.step_run import StepRun
-from helpers.steps import INPUTS
-from stages import padded_square
+from helpers.artifacts.cntk_files import RoiInput, input_paths, read_rois, roi_path, write_inputs
+from helpers.artifacts.step_run import StepRun
+from helpers.artifacts.steps import INPUTS
+from helpers.base.images import image_size
+from helpers.config.caps import as_lines, max_ground_truth, over_rois
+from helpers.config.command_line import run_step
+from helpers.dataset.sources import IMAGE_SETS, list_images, load_training_truth, require_images
+from pipeline.diagnosis import describe_framing, frame_image
+from pipeline.stages import padded_square
 
 
 def look_at(image, is_training, params):

@@ -13,7 +13,7 @@ next is decoded and scaled; no more than these two are held in memory.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -25,18 +25,18 @@ import torch
 from tqdm import tqdm
 
 from fastRCNN.ranks import join_ranks, leave_ranks
-from helpers.cntk_files import read_inputs
-from helpers.command_line import run_step
-from helpers.errors import UserError
-from helpers.feature_files import feature_path
-from helpers.files import remove_temporary_files, write_arrays
-from helpers.images import read_image
-from helpers.model_files import model_path
-from helpers.step_run import StepRun
-from helpers.steps import FEATURES, INPUTS, TRAINING, require
-from helpers.weights import get_weights
-from needs import output_bytes, require_room
-from stages import (
+from helpers.artifacts.cntk_files import read_inputs
+from helpers.artifacts.feature_files import feature_path
+from helpers.artifacts.model_files import model_path
+from helpers.artifacts.step_run import StepRun
+from helpers.artifacts.steps import FEATURES, INPUTS, TRAINING, require
+from helpers.base.errors import UserError
+from helpers.base.files import remove_temporary_files, write_arrays
+from helpers.base.images import read_image
+from helpers.config.command_line import run_step
+from helpers.fetching.weights import get_weights
+from pipeline.needs import output_bytes, require_room
+from pipeline.stages import (
     build_network,
     describe_mirrored,
     describe_rois,
@@ -45,7 +45,7 @@ from stages import (
     predict,
     prepare_image,
 )
-from training_stage import is_of_training, train_network
+from pipeline.training import is_of_training, train_network
 
 
 def read_entry(entry, params):

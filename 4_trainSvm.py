@@ -8,7 +8,7 @@ out. The files of an image are read when needed, so memory does not grow with th
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -17,15 +17,15 @@ import numpy as np
 from fastRCNN.box_regression import train_box_regressor
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
-from helpers.classifier_files import classifier_paths, write_classifier
-from helpers.cntk_files import read_inputs
-from helpers.command_line import run_step
-from helpers.errors import UserError
-from helpers.feature_files import feature_path, read_features
-from helpers.step_run import StepRun
-from helpers.steps import SVMS
-from helpers.tables import counted
-from stages import Classifier, svm_settings, training_rois
+from helpers.artifacts.classifier_files import classifier_paths, write_classifier
+from helpers.artifacts.cntk_files import read_inputs
+from helpers.artifacts.feature_files import feature_path, read_features
+from helpers.artifacts.step_run import StepRun
+from helpers.artifacts.steps import SVMS
+from helpers.base.errors import UserError
+from helpers.base.tables import counted
+from helpers.config.command_line import run_step
+from pipeline.stages import Classifier, svm_settings, training_rois
 
 
 class TrainingSet:

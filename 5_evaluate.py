@@ -9,7 +9,7 @@ boxes that step 2 added to the training images' ROIs are never scored.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -18,24 +18,24 @@ import contextlib
 import numpy as np
 from tqdm import tqdm
 
-from diagnosis import LOW_MAP, likely_causes
 from fastRCNN.confusion import confusion_matrix
 from fastRCNN.evaluation import COCO_MAX_DETECTIONS, ClassOverlaps, Truth, mean_ap
-from helpers.caps import as_lines, over_detections, over_rois
-from helpers.cntk_files import read_inputs
-from helpers.command_line import run_step
-from helpers.dataset import ImageFile
-from helpers.detection_files import detection_path, detection_rows, write_detections
-from helpers.feature_files import feature_path, read_features, read_predictions
-from helpers.files import remove_temporary_files, write_json
-from helpers.images import image_size
-from helpers.plots import plot_confusion, plot_precision_recall, write_figure
-from helpers.sources import load_truth
-from helpers.step_run import StepRun
-from helpers.steps import DETECTIONS
-from helpers.tables import evaluation_table, format_table, write_table
-from helpers.voc_results import voc_results
-from stages import class_scores, detect, load_classifier, padded_square
+from helpers.artifacts.cntk_files import read_inputs
+from helpers.artifacts.detection_files import detection_path, detection_rows, write_detections
+from helpers.artifacts.feature_files import feature_path, read_features, read_predictions
+from helpers.artifacts.step_run import StepRun
+from helpers.artifacts.steps import DETECTIONS
+from helpers.artifacts.voc_results import voc_results
+from helpers.base.files import remove_temporary_files, write_json
+from helpers.base.images import image_size
+from helpers.base.tables import evaluation_table, format_table, write_table
+from helpers.config.caps import as_lines, over_detections, over_rois
+from helpers.config.command_line import run_step
+from helpers.dataset.image_files import ImageFile
+from helpers.dataset.sources import load_truth
+from helpers.drawing.plots import plot_confusion, plot_precision_recall, write_figure
+from pipeline.diagnosis import LOW_MAP, likely_causes
+from pipeline.stages import class_scores, detect, load_classifier, padded_square
 
 
 def reader_of_scores(params):

@@ -9,7 +9,7 @@ and of each class. Of large image sets, `vis_maxPictures` images are drawn; the 
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -21,9 +21,16 @@ from tqdm import tqdm
 from fastRCNN.detection import Detections
 from fastRCNN.evaluation import Truth
 from fastRCNN.threshold_table import class_curves, count_by_threshold, lowest_threshold, round_thresholds
-from helpers.command_line import run_step
-from helpers.detection_files import detection_path, read_detections
-from helpers.drawing import (
+from helpers.artifacts.detection_files import detection_path, read_detections
+from helpers.artifacts.locks import alone
+from helpers.artifacts.steps import DETECTIONS, lock_name, require
+from helpers.base.errors import UserError
+from helpers.base.files import remove_temporary_files
+from helpers.base.images import image_size, read_image, scale_to_fit, write_image
+from helpers.base.tables import counted, format_table, number, write_table
+from helpers.config.command_line import run_step
+from helpers.dataset.sources import IMAGE_SETS, list_images, load_truth
+from helpers.drawing.boxes import (
     DrawnBox,
     class_color,
     detection_boxes,
@@ -32,15 +39,8 @@ from helpers.drawing import (
     remove_pictures,
     side_by_side,
 )
-from helpers.errors import UserError
-from helpers.files import remove_temporary_files
-from helpers.fonts import drawable_names
-from helpers.images import image_size, read_image, scale_to_fit, write_image
-from helpers.locks import alone
-from helpers.sources import IMAGE_SETS, list_images, load_truth
-from helpers.steps import DETECTIONS, lock_name, require
-from helpers.tables import counted, format_table, number, write_table
-from verdicts import (
+from helpers.drawing.fonts import drawable_names
+from pipeline.verdicts import (
     EXCLUDED,
     FALSE,
     MISSED,

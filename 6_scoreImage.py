@@ -11,7 +11,7 @@ parameters; on a test image it finds exactly what 5_evaluate.py found.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -22,23 +22,23 @@ import sys
 import time
 from pathlib import Path
 
-from helpers.command_line import argument_parser
-from helpers.dataset import ImageFile, is_image, natural_order, refuse_bad_names
-from helpers.demonstration import draw_lots
-from helpers.detection_files import detection_rows, prepare_to_write, write_detections
-from helpers.errors import UserError, run_script
-from helpers.files import refuse_to_replace
-from helpers.images import is_drawn, read_image, write_image
-from helpers.model_files import model_path, read_description, stored_settings
-from helpers.modest import require_modest
-from helpers.onnx_files import is_onnx, read_onnx
-from helpers.parameters import THRESHOLD, load_parameters
-from helpers.rules import option, whole
-from helpers.steps import require_parameters, trained_by
-from helpers.tables import counted
-from onnx_stage import OnnxDetector
-from stages import NnDetector, SvmDetector, detect, prepare_image, propose_rois
-from verdicts import Scored, draw_beside_truth, draw_found
+from helpers.artifacts.detection_files import detection_rows, prepare_to_write, write_detections
+from helpers.artifacts.model_files import model_path, read_description, stored_settings
+from helpers.artifacts.onnx_files import is_onnx, read_onnx
+from helpers.artifacts.steps import require_parameters, trained_by
+from helpers.base.errors import UserError, run_script
+from helpers.base.files import refuse_to_replace
+from helpers.base.images import is_drawn, read_image, write_image
+from helpers.base.tables import counted
+from helpers.config.command_line import argument_parser
+from helpers.config.modest import require_modest
+from helpers.config.parameters import THRESHOLD, load_parameters
+from helpers.config.rules import option, whole
+from helpers.dataset.image_files import ImageFile, is_image, natural_order, refuse_bad_names
+from helpers.drawing.demonstration import draw_lots
+from pipeline.onnx_detector import OnnxDetector
+from pipeline.stages import NnDetector, SvmDetector, detect, prepare_image, propose_rois
+from pipeline.verdicts import Scored, draw_beside_truth, draw_found
 
 
 def find_images(patterns):

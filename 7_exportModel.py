@@ -12,22 +12,22 @@ what moved the ROIs there. What is left to do is non-maximum suppression. Takes 
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
 from pathlib import Path
 
-from helpers.command_line import argument_parser
-from helpers.errors import UserError, run_script
-from helpers.files import refuse_to_replace
-from helpers.model_files import model_path, read_description, stored_settings
-from helpers.onnx_files import is_onnx, write_onnx
-from helpers.parameters import load_parameters
-from helpers.steps import TRAINING, require_output
-from helpers.tables import counted
-from onnx_stage import to_onnx
-from stages import load_model
+from helpers.artifacts.model_files import model_path, read_description, stored_settings
+from helpers.artifacts.onnx_files import is_onnx, write_onnx
+from helpers.artifacts.steps import TRAINING, require_output
+from helpers.base.errors import UserError, run_script
+from helpers.base.files import refuse_to_replace
+from helpers.base.tables import counted
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from pipeline.onnx_detector import to_onnx
+from pipeline.stages import load_model
 
 
 def main(params, model_file=None, out=None):

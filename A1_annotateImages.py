@@ -13,20 +13,20 @@ empty. Labels that are already there stay with their boxes. At its end the scrip
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
 import argparse
 
-from helpers.annotation_boxes import HELP, BoxSession
-from helpers.annotation_files import read_folder
-from helpers.annotation_next import next_command
-from helpers.annotation_view import BoxPainter
-from helpers.annotation_window import WINDOW, parse_window, require_display, run_window
-from helpers.errors import run_script
-from helpers.images import read_image
-from helpers.tables import counted
+from helpers.annotating.boxes import HELP, BoxSession
+from helpers.annotating.files import read_folder
+from helpers.annotating.next_command import next_command
+from helpers.annotating.view import BoxPainter
+from helpers.annotating.window import WINDOW, parse_window, require_display, run_window
+from helpers.base.errors import run_script
+from helpers.base.images import read_image
+from helpers.base.tables import counted
 
 
 def main(folder, window=WINDOW):

@@ -12,27 +12,27 @@ and type the name of a new one, the first one as well, or list them with --set c
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
 import os
 from pathlib import Path
 
-from helpers.annotation_files import NO_OBJECTS, read_folder, save_marks
-from helpers.annotation_labels import HELP, LabelSession
-from helpers.annotation_next import next_command
-from helpers.annotation_view import LabelPainter
-from helpers.annotation_window import WINDOW, parse_window, require_display, run_window
-from helpers.command_line import argument_parser
-from helpers.dataset import ANNOTATED_SUBDIRS, list_folder_images
-from helpers.errors import UserError, run_script
-from helpers.fonts import drawable_names
-from helpers.images import read_image
-from helpers.layouts.folders import classes_in
-from helpers.parameters import BACKGROUND, load_parameters
-from helpers.parameters_file import read_parameters_file
-from helpers.tables import counted
+from helpers.annotating.files import NO_OBJECTS, read_folder, save_marks
+from helpers.annotating.labels import HELP, LabelSession
+from helpers.annotating.next_command import next_command
+from helpers.annotating.view import LabelPainter
+from helpers.annotating.window import WINDOW, parse_window, require_display, run_window
+from helpers.base.errors import UserError, run_script
+from helpers.base.images import read_image
+from helpers.base.tables import counted
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import BACKGROUND, load_parameters
+from helpers.config.parameters_file import read_parameters_file
+from helpers.dataset.image_files import ANNOTATED_SUBDIRS, list_folder_images
+from helpers.dataset.layouts.folders import classes_in
+from helpers.drawing.fonts import drawable_names
 
 
 def find_classes(settings, folder):

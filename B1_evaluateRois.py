@@ -7,7 +7,7 @@ image; `cntk_nrRois` says how many of them are used. Also tells which true boxes
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -16,18 +16,18 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 
-from diagnosis import describe_framing, frame_images
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.proposals import RoiLimits, filter_mask
-from helpers.cntk_files import read_rois, roi_path
-from helpers.command_line import run_step
-from helpers.errors import UserError
-from helpers.images import image_size
-from helpers.plots import add_legend, new_figure, set_curves_off, write_figure
-from helpers.sources import IMAGE_SETS, list_images, load_truth
-from helpers.steps import ROIS, require
-from helpers.tables import format_table, number, write_table
-from stages import propose_rois, roi_limits
+from helpers.artifacts.cntk_files import read_rois, roi_path
+from helpers.artifacts.steps import ROIS, require
+from helpers.base.errors import UserError
+from helpers.base.images import image_size
+from helpers.base.tables import format_table, number, write_table
+from helpers.config.command_line import run_step
+from helpers.dataset.sources import IMAGE_SETS, list_images, load_truth
+from helpers.drawing.plots import add_legend, new_figure, set_curves_off, write_figure
+from pipeline.diagnosis import describe_framing, frame_images
+from pipeline.stages import propose_rois, roi_limits
 
 ROI_COUNTS = (50, 100, 200, 500, 1000, 2000)
 UNLIMITED = RoiLimits(min_side=0, max_side=np.inf, min_area=0, max_area=np.inf, max_aspect_ratio=np.inf)

@@ -7,7 +7,7 @@ background ROIs. A picture in which positive ROIs do not lie on their objects me
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -16,10 +16,13 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from helpers.cntk_files import read_inputs
-from helpers.command_line import run_step
-from helpers.dataset import ImageFile
-from helpers.drawing import (
+from helpers.artifacts.cntk_files import read_inputs
+from helpers.artifacts.steps import INPUTS, require
+from helpers.base.images import read_image, scale_to_fit, write_image
+from helpers.base.tables import counted
+from helpers.config.command_line import run_step
+from helpers.dataset.image_files import ImageFile
+from helpers.drawing.boxes import (
     WHITE,
     DrawnBox,
     class_color,
@@ -28,11 +31,8 @@ from helpers.drawing import (
     remove_pictures,
     side_by_side,
 )
-from helpers.fonts import drawable_names
-from helpers.images import read_image, scale_to_fit, write_image
-from helpers.steps import INPUTS, require
-from helpers.tables import counted
-from stages import padded_square
+from helpers.drawing.fonts import drawable_names
+from pipeline.stages import padded_square
 
 PANEL_SIDE = 1200  # pixels of the longer side of each of the two images in a picture
 NR_BACKGROUNDS = 20  # background ROIs that are drawn

@@ -7,7 +7,7 @@ Of each class: images that show it, true boxes, how many of them some region of 
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 
@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastRCNN.boxes import iou
-from helpers.cntk_files import read_inputs
-from helpers.command_line import run_step
-from helpers.dataset import ImageFile
-from helpers.images import image_size
-from helpers.sources import load_truth
-from helpers.steps import INPUTS, require
-from helpers.tables import format_table, write_table
-from stages import padded_square
+from helpers.artifacts.cntk_files import read_inputs
+from helpers.artifacts.steps import INPUTS, require
+from helpers.base.images import image_size
+from helpers.base.tables import format_table, write_table
+from helpers.config.command_line import run_step
+from helpers.dataset.image_files import ImageFile
+from helpers.dataset.sources import load_truth
+from pipeline.stages import padded_square
 
 HEAD = ["class", "images", "true boxes", "framed", "positive ROIs", "mean an image", "min", "max"]
 

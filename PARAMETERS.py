@@ -3,10 +3,10 @@
     python3 1_computeRois.py --set datasetName=grocery cntk_nrRois=2000
 
 What counts, from weak to strong: the defaults, the block of the data set at the end of this file, the preset, what
-`--keep` wrote into data/<dataset>/parameters.txt (helpers/kept_parameters.py), `--set`.
+`--keep` wrote into data/<dataset>/parameters.txt (helpers/config/kept_parameters.py), `--set`.
 Each line states the meaning, the unit or range, and [where the value comes from]: "original" is Microsoft's CNTK
 tutorial, "R-CNN", "Fast R-CNN" and "VOC" are the papers, "measured" means chosen by cross-validation with a script in
-benchmarks/ (see the README). Ranges and types are checked before any script starts (helpers/parameters.py).
+benchmarks/ (see the README). Ranges and types are checked before any script starts (helpers/config/parameters.py).
 """
 
 import os
@@ -34,7 +34,7 @@ parallel_address = ""           # of the cluster's scheduler, "tcp://10.0.0.1:87
 
 voc_trainSets = ("VOC2007/trainval",)  # lists of images to train on, YEAR/LIST; add "VOC2012/trainval" for 07+12
 voc_testSets = ("VOC2007/test",)  # lists of images to test on
-voc_publishedRois = True        # step 1 takes the ROIs published with Fast R-CNN, where getData.py put them
+voc_publishedRois = True        # step 1 takes the ROIs published with Fast R-CNN, where tools/getData.py put them
 coco_trainSet = "train2017"     # the folder of the images to train on; boxes: annotations/instances_train2017.json
 coco_testSet = "val2017"        # the folder of the images to test on, likewise
 coco_categories = ("person", "car")  # what is looked for, names or numbers as listCocoCategories.py shows; (): all

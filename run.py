@@ -9,7 +9,7 @@ Only the standard library is used here. Packages are installed once; after that 
 """
 
 if __name__ == "__main__":  # whatever happens from here on ends in one line
-    from helpers.start import start
+    from helpers.base.start import start
 
     start(environment=False)
 
@@ -134,16 +134,18 @@ ASK = """
 import contextlib, json, sys
 root, early, *settings = sys.argv[1:]
 sys.path.insert(0, root)
-from helpers.start import start
+from helpers.base.start import start
 start(False)
-from helpers import errors, parameters, sources
+from helpers.base import errors
+from helpers.config import parameters
+from helpers.dataset import sources
 def main():
     params, images = parameters.load_parameters(settings), None
     with contextlib.suppress(errors.UserError):  # step 0 says what is wrong
         images = sources.list_images(params, ("testImages",))
     if early and images is not None:
         with contextlib.redirect_stdout(sys.stderr):  # a download may have something to say
-            from needs import check_needs
+            from pipeline.needs import check_needs
             check_needs(params)
     answer = {"classifier": params.classifier, "imageSet": params.imageSet, "results": str(params.results_dir)}
     print(json.dumps({**answer, "test": str(images[0].path) if images else None}))
@@ -154,7 +156,7 @@ errors.run_script(main)
 def read_parameters(settings, early=False):
     """The parameters in force that this script needs, asked of the environment's own Python.
 
-    early: look at what steps 1 to 3 need as well, see needs.py, and end where it is missing.
+    early: look at what steps 1 to 3 need as well, see pipeline/needs.py, and end where it is missing.
     """
     # in the folder that the steps run in, since paths may be relative
     command = [str(PYTHON), "-c", ASK, str(ROOT), "early" if early else "", *settings]
@@ -227,6 +229,6 @@ def main():
 
 
 if __name__ == "__main__":
-    from helpers import errors
+    from helpers.base import errors
 
     errors.run_script(main)

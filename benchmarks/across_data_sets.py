@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from cross_validation import describe, measure, score, train
 
-from helpers.command_line import argument_parser
-from helpers.dataset import TEST_SUBDIRS
-from helpers.errors import UserError, run_script
-from helpers.parameters import load_parameters
-from helpers.tables import format_table, number
+from helpers.base.errors import UserError, run_script
+from helpers.base.tables import format_table, number
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from helpers.dataset.image_files import TEST_SUBDIRS
 
 
 def main(arguments):

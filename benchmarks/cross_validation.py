@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -28,14 +28,14 @@ from fastRCNN.boxes import mirror
 from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
 from fastRCNN.svm import TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
-from helpers.command_line import argument_parser
-from helpers.dataset import TEST_SUBDIRS
-from helpers.errors import UserError, run_script
-from helpers.images import image_size, read_image
-from helpers.parameters import load_parameters
-from helpers.sources import list_images, load_truth
-from helpers.tables import format_table, number
-from stages import (
+from helpers.base.errors import UserError, run_script
+from helpers.base.images import image_size, read_image
+from helpers.base.tables import format_table, number
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from helpers.dataset.image_files import TEST_SUBDIRS
+from helpers.dataset.sources import list_images, load_truth
+from pipeline.stages import (
     Classifier,
     build_network,
     describe_mirrored,

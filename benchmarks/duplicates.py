@@ -1,4 +1,5 @@
-"""How far copies of one photo are apart, and different photos: what the limits in helpers/duplicates.py rest on.
+"""How far copies of one photo are apart, and different photos: what the limits in helpers/dataset/duplicates.py rest
+on.
 
     python3 benchmarks/duplicates.py FOLDER ...          # of photos; without one, the example images
 
@@ -12,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -24,12 +25,12 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 from tqdm import tqdm
 
-from helpers.annotations import BOX_SUFFIXES, annotation_path
-from helpers.dataset import is_image
-from helpers.duplicates import group_by_look, look_of, members
-from helpers.files import read_lines
-from helpers.images import read_image, scale_to_fit
-from helpers.tables import format_table
+from helpers.base.files import read_lines
+from helpers.base.images import read_image, scale_to_fit
+from helpers.base.tables import format_table
+from helpers.dataset.annotations import BOX_SUFFIXES, annotation_path
+from helpers.dataset.duplicates import group_by_look, look_of, members
+from helpers.dataset.image_files import is_image
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = 800  # pixels of the photos that copies are made of

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -37,15 +37,15 @@ from cross_validation import Described, measure
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
 from fastRCNN.training import Trainer, measure_offsets
-from helpers.cntk_files import RoiInput
-from helpers.command_line import argument_parser
-from helpers.dataset import TEST_SUBDIRS
-from helpers.errors import run_script
-from helpers.images import read_image
-from helpers.parameters import load_parameters
-from helpers.tables import format_table
-from needs import first_layer
-from stages import (
+from helpers.artifacts.cntk_files import RoiInput
+from helpers.base.errors import run_script
+from helpers.base.images import read_image
+from helpers.base.tables import format_table
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from helpers.dataset.image_files import TEST_SUBDIRS
+from pipeline.needs import first_layer
+from pipeline.stages import (
     build_network,
     class_scores,
     describe_mirrored,
@@ -55,8 +55,8 @@ from stages import (
     predict,
     prepare_image,
 )
-from training_images import TrainingImages
-from training_stage import training_settings
+from pipeline.training import training_settings
+from pipeline.training_images import TrainingImages
 
 
 @dataclass(frozen=True)

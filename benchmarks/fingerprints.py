@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -22,10 +22,10 @@ import time
 import numpy as np
 
 from benchmarks.timing import announce
-from helpers.errors import run_script
-from helpers.feature_files import read_features
-from helpers.files import arrays_fingerprint, write_arrays
-from helpers.tables import format_table
+from helpers.artifacts.feature_files import read_features
+from helpers.base.errors import run_script
+from helpers.base.files import arrays_fingerprint, write_arrays
+from helpers.base.tables import format_table
 
 
 def seconds(actions, paths):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -31,14 +31,14 @@ from tqdm import tqdm
 from benchmarks.timing import Measured, announce, finish, interleaved, spread
 from fastRCNN.network import FLOAT16_MAX, to_input
 from fastRCNN.roi_align import roi_align
-from helpers.command_line import argument_parser
-from helpers.errors import UserError, run_script
-from helpers.files import write_arrays
-from helpers.images import read_image
-from helpers.parameters import load_parameters
-from helpers.sources import list_images
-from helpers.tables import format_table, number
-from stages import build_network, prepare_image, propose_rois
+from helpers.base.errors import UserError, run_script
+from helpers.base.files import write_arrays
+from helpers.base.images import read_image
+from helpers.base.tables import format_table, number
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from helpers.dataset.sources import list_images
+from pipeline.stages import build_network, prepare_image, propose_rois
 
 
 @torch.inference_mode()

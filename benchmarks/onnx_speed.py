@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -26,14 +26,14 @@ from tqdm import tqdm
 
 from benchmarks.shared_convolutions import load_photos
 from benchmarks.timing import announce, interleaved
-from helpers.command_line import argument_parser
-from helpers.errors import run_script
-from helpers.model_files import model_path, read_description, stored_settings
-from helpers.onnx_files import import_onnxruntime
-from helpers.parameters import load_parameters
-from helpers.tables import format_table
-from onnx_stage import OnnxDetector
-from stages import NnDetector, predict, prepare_image
+from helpers.artifacts.model_files import model_path, read_description, stored_settings
+from helpers.artifacts.onnx_files import import_onnxruntime
+from helpers.base.errors import run_script
+from helpers.base.tables import format_table
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from pipeline.onnx_detector import OnnxDetector
+from pipeline.stages import NnDetector, predict, prepare_image
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -40,17 +40,17 @@ from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.evaluation import Truth, recall_at
 from fastRCNN.network import RoiNetwork
 from fastRCNN.proposals import filter_mask
-from helpers.command_line import argument_parser
-from helpers.dataset import TEST_SUBDIRS
-from helpers.dataset_summary import LIMITS, relative_sizes
-from helpers.derived import derive_block
-from helpers.errors import run_script
-from helpers.images import read_image
-from helpers.parameters import load_parameters
-from helpers.parameters_file import read_parameters_file
-from helpers.sources import list_images
-from helpers.tables import markdown_table, number
-from stages import Classifier, build_network, describe_rois, roi_limits
+from helpers.base.errors import run_script
+from helpers.base.images import read_image
+from helpers.base.tables import markdown_table, number
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from helpers.config.parameters_file import read_parameters_file
+from helpers.dataset.derived import derive_block
+from helpers.dataset.image_files import TEST_SUBDIRS
+from helpers.dataset.sources import list_images
+from helpers.dataset.summary import LIMITS, relative_sizes
+from pipeline.stages import Classifier, build_network, describe_rois, roi_limits
 
 score_image = importlib.import_module("6_scoreImage").score_image
 

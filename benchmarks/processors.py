@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from timing import announce
 
-from helpers.command_line import argument_parser
-from helpers.errors import UserError, run_script
-from helpers.parameters import load_parameters
-from helpers.steps import INPUTS, require
-from helpers.tables import format_table, number
+from helpers.artifacts.steps import INPUTS, require
+from helpers.base.errors import UserError, run_script
+from helpers.base.tables import format_table, number
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = ("3_runNetwork.py", "4_trainSvm.py", "5_evaluate.py")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -22,10 +22,10 @@ import re
 import subprocess
 import tempfile
 
-from helpers.errors import UserError, run_script
-from helpers.files import write_text
-from helpers.images import read_image, scale_to_fit, write_image
-from helpers.parameters import load_parameters
+from helpers.base.errors import UserError, run_script
+from helpers.base.files import write_text
+from helpers.base.images import read_image, scale_to_fit, write_image
+from helpers.config.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASET, IMAGE = "groceryDemo", "data/groceryDemo/testImages/21.jpg"

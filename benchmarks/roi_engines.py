@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -30,14 +30,14 @@ from fastRCNN import boxes as box_ops
 from fastRCNN import proposals
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.nms import nms
-from helpers.command_line import argument_parser
-from helpers.dataset import ANNOTATED_SUBDIRS
-from helpers.errors import UserError, run_script
-from helpers.images import read_image
-from helpers.parameters import ROI_ENGINES, load_parameters
-from helpers.sources import list_images, load_truth
-from helpers.tables import format_table, number
-from stages import propose_rois
+from helpers.base.errors import UserError, run_script
+from helpers.base.images import read_image
+from helpers.base.tables import format_table, number
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import ROI_ENGINES, load_parameters
+from helpers.dataset.image_files import ANNOTATED_SUBDIRS
+from helpers.dataset.sources import list_images, load_truth
+from pipeline.stages import propose_rois
 
 SHUFFLES = 5  # random orders, of which the mean is shown
 

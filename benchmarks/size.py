@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -35,20 +35,20 @@ from fastRCNN.detection import Detections
 from fastRCNN.evaluation import Truth
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.svm import LinearSvms, scaled
-from helpers.annotations import write_annotation
-from helpers.cntk_files import read_inputs, roi_path, write_rois
-from helpers.command_line import argument_parser
-from helpers.dataset import ImageFile, is_image
-from helpers.errors import run_script
-from helpers.feature_files import feature_path, read_features
-from helpers.files import write_arrays
-from helpers.images import read_image
-from helpers.parameters import load_parameters
-from helpers.sources import IMAGE_SETS, list_images, load_truth
-from helpers.step_run import StepRun
-from helpers.steps import FEATURES, ROIS, SVMS
-from helpers.tables import format_table
-from stages import build_network, class_scores, describe_rois, detect, predict, prepare_image, propose_rois
+from helpers.artifacts.cntk_files import read_inputs, roi_path, write_rois
+from helpers.artifacts.feature_files import feature_path, read_features
+from helpers.artifacts.step_run import StepRun
+from helpers.artifacts.steps import FEATURES, ROIS, SVMS
+from helpers.base.errors import run_script
+from helpers.base.files import write_arrays
+from helpers.base.images import read_image
+from helpers.base.tables import format_table
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from helpers.dataset.annotations import write_annotation
+from helpers.dataset.image_files import ImageFile, is_image
+from helpers.dataset.sources import IMAGE_SETS, list_images, load_truth
+from pipeline.stages import build_network, class_scores, describe_rois, detect, predict, prepare_image, propose_rois
 
 NR_CLASSES, NR_FEATURES = 20, 32
 WIDTH, HEIGHT = 64, 48
@@ -260,7 +260,7 @@ def voc_table(measured, seconds, feature_bytes, prediction_bytes, nr_images):
 def main(arguments):
     announce()
     if METHOD == "forkserver":  # imports once for all stages
-        get_context(METHOD).set_forkserver_preload(["benchmarks.size", "helpers.plots"])
+        get_context(METHOD).set_forkserver_preload(["benchmarks.size", "helpers.drawing.plots"])
     for nr_images in arguments.images:
         measured = measure_stages(nr_images, arguments.rois, arguments.settings)
         table = [

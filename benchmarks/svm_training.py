@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -32,12 +32,12 @@ from benchmarks.cross_validation import describe, measure_on, train_and_test
 from benchmarks.timing import Measured, announce, in_fresh_process, interleaved, peak_memory
 from fastRCNN.svm import TOLERANCE, LinearSvms, TrainingImage, feature_scale, scaled, train_svms
 from fastRCNN.targets import svm_targets
-from helpers.command_line import argument_parser
-from helpers.errors import run_script
-from helpers.files import read_arrays, write_arrays
-from helpers.parameters import load_parameters
-from helpers.tables import format_table, number
-from stages import Classifier, svm_settings
+from helpers.base.errors import run_script
+from helpers.base.files import read_arrays, write_arrays
+from helpers.base.tables import format_table, number
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from pipeline.stages import Classifier, svm_settings
 
 MAX_ITERATIONS = 100_000  # of LinearSVC: enough to converge; the output says so where it is not
 PLAIN, MINED = "LinearSVC on all ROIs", "hard-negative mining"

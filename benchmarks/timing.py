@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import torch
 
-from helpers.errors import UserError
+from helpers.base.errors import UserError
 
 BUSY = 0.3  # of the cores in use by other programs at the start, from which on the output warns
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -24,15 +24,15 @@ from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.evaluation import Truth, mean_ap, precision_recall
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.svd import compress, full_layers
-from helpers.command_line import argument_parser
-from helpers.dataset import TEST_SUBDIRS
-from helpers.errors import UserError, run_script
-from helpers.images import read_image
-from helpers.model_files import read_description, stored_settings
-from helpers.parameters import load_parameters
-from helpers.sources import list_images, load_truth
-from helpers.tables import format_table, number
-from stages import build_network, class_scores, detect, load_model, predict, prepare_image, propose_rois
+from helpers.artifacts.model_files import read_description, stored_settings
+from helpers.base.errors import UserError, run_script
+from helpers.base.images import read_image
+from helpers.base.tables import format_table, number
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from helpers.dataset.image_files import TEST_SUBDIRS
+from helpers.dataset.sources import list_images, load_truth
+from pipeline.stages import build_network, class_scores, detect, load_model, predict, prepare_image, propose_rois
 
 
 def thinned(model, ranks):

@@ -1,6 +1,6 @@
 """PASCAL VOC 2007, trained on trainval and tested on test: what was published, and what this code reaches.
 
-    python3 getData.py pascalVoc; python3 getData.py selectiveSearch; python3 benchmarks/voc.py
+    python3 tools/getData.py pascalVoc; python3 tools/getData.py selectiveSearch; python3 benchmarks/voc.py
 
 Runs steps 1, 2, 3 and 5 for each row of the table and prints it as Markdown: published mAP (Fast R-CNN paper, table 6;
 the original tutorial) and measured mAP, at 11 recalls as VOC 2007 has it, with the seconds of each step. What is done
@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 
@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from timing import announce
 
-from helpers.command_line import argument_parser
-from helpers.errors import UserError, run_script
-from helpers.parameters import load_parameters
-from helpers.published_rois import find_published
-from helpers.sources import IMAGE_SETS, list_images
+from helpers.base.errors import UserError, run_script
+from helpers.config.command_line import argument_parser
+from helpers.config.parameters import load_parameters
+from helpers.dataset.sources import IMAGE_SETS, list_images
+from helpers.fetching.published_rois import find_published
 
 STEPS = ("1_computeRois", "2_computeCntkInputs", "3_runNetwork", "5_evaluate")
 

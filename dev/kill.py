@@ -26,7 +26,7 @@ for variable, value in (("OMP_NUM_THREADS", "1"), ("LOKY_MAX_CPU_COUNT", "1"), (
     os.environ.setdefault(variable, value)
 sys.path[:0] = [str(ROOT / "dev"), str(ROOT), str(ROOT / "tests")]
 if __name__ == "__main__":  # whichever Python this is
-    from helpers.start import require_python
+    from helpers.base.start import require_python
 
     require_python()
 

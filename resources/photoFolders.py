@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 MEAN = (0.485, 0.456, 0.406)  # torchvision's ImageNet statistics, RGB in [0, 1]: every backbone of the project
-STD = (0.229, 0.224, 0.225)   # sees the same input, whichever weights it has
+STD = (0.229, 0.224, 0.225)  # sees the same input, whichever weights it has
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
@@ -61,8 +61,8 @@ def random_crop(photo, size, min_area, rng):
     aspect = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
     w, h = min(width, round(math.sqrt(area * aspect))), min(height, round(math.sqrt(area / aspect)))
     x, y = rng.integers(width - w + 1), rng.integers(height - h + 1)
-    how = cv2.INTER_AREA if w > size else cv2.INTER_LINEAR   # averaging when shrinking, or thin structures would alias
-    crop = cv2.resize(photo[y:y + h, x:x + w], (size, size), interpolation=how)
+    how = cv2.INTER_AREA if w > size else cv2.INTER_LINEAR  # averaging when shrinking, or thin structures would alias
+    crop = cv2.resize(photo[y : y + h, x : x + w], (size, size), interpolation=how)
     return cv2.flip(crop, 1) if rng.random() < 0.5 else crop
 
 
@@ -74,7 +74,7 @@ def disturb(image, rng):
     """
     size, grey = len(image), np.full((3, 3), 1 / 3)
     saturation = 0 if rng.random() < 0.1 else rng.uniform(0.4, 1.6)
-    hue = cv2.Rodrigues(np.full((3, 1), rng.uniform(-0.3, 0.3) / math.sqrt(3)))[0]   # turns colours about the grey axis
+    hue = cv2.Rodrigues(np.full((3, 1), rng.uniform(-0.3, 0.3) / math.sqrt(3)))[0]  # turns colours about the grey axis
     contrast, light = rng.uniform(0.5, 1.4), np.diag(np.exp(rng.normal(0, 0.1, 3)))
     matrix = contrast * light @ hue @ (saturation * np.eye(3) + (1 - saturation) * grey)
     offset = image.mean() * (rng.uniform(0.6, 1.3) - contrast)
@@ -84,10 +84,10 @@ def disturb(image, rng):
     if rng.random() < 0.2:
         noise = rng.standard_normal((size, size, 1), np.float32) * rng.uniform(2, 15)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.25:                                                          # random erasing, Zhong et al. 2017
+    if rng.random() < 0.25:  # random erasing, Zhong et al. 2017
         h, w = rng.integers(size // 5, size // 2, 2)
         y, x = rng.integers(size - h), rng.integers(size - w)
-        image[y:y + h, x:x + w] = rng.integers(0, 256, 3)
+        image[y : y + h, x : x + w] = rng.integers(0, 256, 3)
     return image
 
 

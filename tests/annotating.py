@@ -6,8 +6,8 @@ so that 1000 x 840 are left: the factor is 10, and a pixel (x, y) of the image l
 
 from PIL import Image
 
-from helpers.annotation_boxes import BoxSession
-from helpers.annotation_files import read_folder
+from helpers.annotating.boxes import BoxSession
+from helpers.annotating.files import read_folder
 
 SIZE, WINDOW = (100, 80), (1020, 894)
 

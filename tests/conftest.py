@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-import helpers.start
-from helpers.annotations import write_annotation
-from helpers.parameters import load_parameters
+import helpers.base.start
+from helpers.config.parameters import load_parameters
+from helpers.dataset.annotations import write_annotation
 
 # One process and one thread, before torch is imported: tiny images gain nothing from more, and on a machine that is
 # busy with something else threads that wait for each other take a hundred times as long.
@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A script that a test runs in this process must not take over its streams and signals.
-helpers.start.start = lambda environment=True: None
+helpers.base.start.start = lambda environment=True: None
 
 WIDTH, HEIGHT = 160, 120
 # "triangle" belongs to no class: something that is not to be found

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from helpers.download import download
-from helpers.errors import UserError
+from helpers.base.errors import UserError
+from helpers.fetching.download import download
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

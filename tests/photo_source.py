@@ -1,10 +1,10 @@
-"""Photos with a box each and a CSV file about them, for tests of importAnnotations.py."""
+"""Photos with a box each and a CSV file about them, for tests of tools/importAnnotations.py."""
 
+import importAnnotations
 import numpy as np
 from PIL import Image
 
-import importAnnotations
-from helpers.parameters import load_parameters
+from helpers.config.parameters import load_parameters
 
 
 def pixels(seed=0, size=(100, 80)):

@@ -18,11 +18,11 @@ from test_annotation_windows import wait_for
 from test_published_rois import write_mat
 from test_run import ROOT
 
-from helpers.annotation_boxes import MARGIN, STATUS_HEIGHT
-from helpers.annotation_formats import voc as voc_format
-from helpers.annotation_geometry import fit_image
-from helpers.annotation_window import WINDOW
-from helpers.annotations import write_annotation
+from helpers.annotating.boxes import MARGIN, STATUS_HEIGHT
+from helpers.annotating.geometry import fit_image
+from helpers.annotating.window import WINDOW
+from helpers.dataset.annotations import write_annotation
+from helpers.formats import voc as voc_format
 
 SHAPES = ("circle", "square", "triangle")
 QUICK = """
@@ -88,7 +88,13 @@ class Project:
         self.root, self.url, self.served = folder / "project", url, served
         names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout.decode()
         wanted = [name for name in names.split("\0") if name and not name.startswith(("data/", "tests/"))]
-        for name in wanted or [path.name for path in ROOT.glob("*.*")] + ["helpers", "fastRCNN", "resources"]:
+        for name in wanted or [path.name for path in ROOT.glob("*.*")] + [
+            "helpers",
+            "fastRCNN",
+            "pipeline",
+            "tools",
+            "resources",
+        ]:
             if (ROOT / name).exists():
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
                 copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
@@ -163,7 +169,7 @@ class Project:
             put(self.root, {f"data/coco/annotations/instances_{image_set}.json": text})
 
     def downloads(self):
-        """The archives on the server, and their addresses and hashes in the copy's helpers/public_data.py."""
+        """The archives on the server, and their addresses and hashes in the copy's helpers/fetching/public_data.py."""
         lists = {"trainval": range(1, 4), "test": range(4, 6)}
         known = {}
         for archive, name in (("VOCtrainval_06-Nov-2007.tar", "trainval"), ("VOCtest_06-Nov-2007.tar", "test")):
@@ -178,7 +184,7 @@ class Project:
             rois[path.name], counts[path.name] = write_mat(path, stems, boxes).read_bytes(), len(stems)
         content = tar_of(rois, "selective_search_data/", "w:gz")
         put(self.served, {"selective_search_data.tgz": content})
-        with open(self.root / "helpers/public_data.py", "a") as file:
+        with open(self.root / "helpers/fetching/public_data.py", "a") as file:
             file.write(
                 f"\nVOC_URL, VOC_ARCHIVES = {self.url!r}, {known!r}\n"
                 f"SELECTIVE_SEARCH_URLS = ({self.url + 'selective_search_data.tgz'!r},)\n"
@@ -191,9 +197,9 @@ PREPARATIONS = {  # by the beginning of the command that needs them
     "python3 6_scoreImage.py --model proc/grocery/models/exp1.safetensors": Project.photo,
     "# put photos into positive/": Project.photos,
     "python3 6_scoreImage.py fresh.jpg": Project.fresh_photo,
-    "python3 importAnnotations.py voc FOLDER": Project.voc_folder,
-    "python3 listCocoCategories.py": Project.coco,
-    "python3 getData.py pascalVoc": Project.downloads,
+    "python3 tools/importAnnotations.py voc FOLDER": Project.voc_folder,
+    "python3 tools/listCocoCategories.py": Project.coco,
+    "python3 tools/getData.py pascalVoc": Project.downloads,
 }
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_LINES = 300
+MAX_LINES = 400  # a backstop: a file is one idea, however long that is
 EXCEPTIONS = ()  # files that may be longer: none
-PACKAGES = ("fastRCNN", "helpers")
-FOLDERS = (*PACKAGES, "tests", "benchmarks", "resources", "dev")
+PACKAGES = ("fastRCNN", "helpers", "pipeline")
+FOLDERS = (*PACKAGES, "tools", "tests", "benchmarks", "resources", "dev")
 
 SCRIPTS = sorted(ROOT.glob("*.py"))
 FILES = SCRIPTS + [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -42,7 +42,7 @@ def each(paths):
 
 
 def imports(path):
-    """Every module that a file imports anywhere, with its dots: "helpers.files"; "." for a relative import."""
+    """Every module that a file imports anywhere, with its dots: "helpers.base.files"; "." for a relative import."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -65,7 +65,13 @@ def project_modules(path):
 
 def test_there_is_something_to_check():
     names = {name_of(path) for path in FILES}
-    assert {"run.py", "stages.py", "fastRCNN/boxes.py", "helpers/files.py", "tests/test_boxes.py"} <= names
+    assert {
+        "run.py",
+        "pipeline/stages.py",
+        "fastRCNN/boxes.py",
+        "helpers/base/files.py",
+        "tests/fastRCNN/test_boxes.py",
+    } <= names
     assert {"1_computeRois.py", "5_evaluate.py"} <= {path.name for path in STEPS}
 
 
@@ -90,12 +96,12 @@ def test_the_algorithm_touches_no_file(path):
 
 @each(modules_of("helpers"))
 def test_helpers_know_no_algorithm(path):
-    # helpers/parameters_file.py reads the one file of parameters; no other helper does
+    # helpers/config/parameters_file.py reads the one file of parameters; no other helper does
     allowed = {"helpers", "PARAMETERS"} if path.name == "parameters_file.py" else {"helpers"}
     assert project_modules(path) <= allowed
 
 
-@each([path for path in FILES if path.parent.name not in ("tests", "benchmarks")])
+@each([path for path in FILES if name_of(path).split("/")[0] not in ("tests", "benchmarks")])
 def test_nobody_imports_tests_or_benchmarks(path):
     assert not project_modules(path) & {"tests", "benchmarks"}
 
@@ -112,7 +118,7 @@ def needs_packages(path):
 
 START = """
 if __name__ == "__main__":
-    from helpers.start import start
+    from helpers.base.start import start
 
     start()
 """
@@ -137,7 +143,12 @@ def test_scripts_do_nothing_when_imported(path):
     assert "main" in {node.name for node in body if isinstance(node, ast.FunctionDef)}
 
 
-@each([*SCRIPTS, *(ROOT / "helpers" / name for name in ("__init__.py", "start.py", "errors.py"))])
+@each(
+    [
+        *SCRIPTS,
+        *(ROOT / "helpers" / name for name in ("__init__.py", "base/__init__.py", "base/start.py", "base/errors.py")),
+    ]
+)
 def test_an_old_python_can_read_what_tells_it_that_it_is_too_old(path):
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
 
@@ -159,7 +170,7 @@ def test_no_star_imports_and_no_swallowed_errors(path):
             assert not {"Exception", "BaseException"} & {ast.unparse(argument) for argument in node.args}, node.lineno
 
 
-@each([path for path in FILES if path.parent.name != "tests"])
+@each([path for path in FILES if not name_of(path).startswith("tests/")])
 def test_no_assert_checks_input(path):
     # python -O drops assert statements, and their message names no file and no rule
     assert not [node.lineno for node in ast.walk(tree(path)) if isinstance(node, ast.Assert)]

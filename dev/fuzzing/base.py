@@ -54,7 +54,7 @@ def build(base, names=None):
 
 
 def _parameters(folder, **more):
-    return importlib.import_module("helpers.parameters").load_parameters(settings(folder, **more))
+    return importlib.import_module("helpers.config.parameters").load_parameters(settings(folder, **more))
 
 
 def _steps(folder, names, **more):
@@ -118,13 +118,14 @@ def _weights(base):
 
 def grocery():
     """Stand-ins for the files of the original tutorial: name -> content; and the fingerprint of all."""
-    names = importlib.import_module("helpers.public_data").GROCERY_FILES
+    names = importlib.import_module("helpers.fetching.public_data").GROCERY_FILES
     files = {name: f"content of {name}\n".encode() for name in names}
     return files, fingerprint_of(files)
 
 
 def fingerprint_of(files):
-    """What helpers/public_data.py compares with, of files {name: content}; line ends of .tsv files do not count."""
+    """What helpers/fetching/public_data.py compares with, of files {name: content}; line ends of .tsv files do not
+    count."""
     rows = []
     for name, content in files.items():
         content = content.replace(b"\r\n", b"\n") if name.endswith(".tsv") else content

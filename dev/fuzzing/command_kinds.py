@@ -22,7 +22,7 @@ COSTLY = {"cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "roi_maxImgDim", "gr
 
 def _literal(trial):
     """One or two parameters with any value, for all steps."""
-    from helpers.parameters import RULES
+    from helpers.config.parameters import RULES
 
     random = trial.random
     nn = random.random() < 0.3
@@ -89,6 +89,7 @@ def _options(trial):
     number = random.choice((*NUMBERS, "3", "1"))
     place = random.choice((folder / "new", photo, photo.parent, ".", "/dev/null", "/proc/x", folder / ("y" * 300), "",
                            folder / "a\nb"))  # fmt: skip
+    an_import = ("tools/importAnnotations.py",)
     commands = (
         ("6_scoreImage.py", photo, "--threshold", number, "--out", place),
         ("6_scoreImage.py", photo, "--detectionsTsv", place, "--out", folder / "out"),
@@ -96,16 +97,17 @@ def _options(trial):
         ("6_scoreImage.py", value, "--out", folder / "out"),
         ("6_scoreImage.py", photo, "--model", place, "--out", folder / "out"),
         ("7_exportModel.py", "--model", place, "--out", folder / "x.onnx"),
-        ("exportAnnotations.py", random.choice(("coco", "voc", value)), random.choice(("tiny", value)), place),
-        ("importAnnotations.py", "csv", place, random.choice(("new", value))),
-        ("importAnnotations.py", "vott1", folder / "data/tiny", "new", "--testFraction", number),
-        ("importAnnotations.py", "vott1", trial.base / "exports/vott1", "new", "--rename", value),
-        ("importAnnotations.py", "vott1", trial.base / "exports/vott1", "new", "--classes", value),
-        ("importAnnotations.py", "vott1", trial.base / "exports/vott1", "new", "--train", place, "--images", value),
-        ("importAnnotations.py", "yolo", trial.base / "exports/yolo", "new", "--classFile", place),
-        ("findDuplicates.py", place), ("findDuplicates.py", value), ("newDataset.py", value),
-        ("getData.py", "grocery", "--from", place), ("getData.py", "weights", value), ("getData.py", value),
-        ("listCocoCategories.py",), ("0_checkDataset.py",), ("5_visualize.py", value),
+        ("tools/exportAnnotations.py", random.choice(("coco", "voc", value)), random.choice(("tiny", value)), place),
+        (*an_import, "csv", place, random.choice(("new", value))),
+        (*an_import, "vott1", folder / "data/tiny", "new", "--testFraction", number),
+        (*an_import, "vott1", trial.base / "exports/vott1", "new", "--rename", value),
+        (*an_import, "vott1", trial.base / "exports/vott1", "new", "--classes", value),
+        (*an_import, "vott1", trial.base / "exports/vott1", "new", "--train", place, "--images", value),
+        (*an_import, "yolo", trial.base / "exports/yolo", "new", "--classFile", place),
+        ("tools/findDuplicates.py", place), ("tools/findDuplicates.py", value), ("tools/newDataset.py", value),
+        ("tools/getData.py", "grocery", "--from", place), ("tools/getData.py", "weights", value),
+        ("tools/getData.py", value), ("tools/listCocoCategories.py",),
+        ("0_checkDataset.py",), ("5_visualize.py", value),
     )  # fmt: skip
     script, *arguments = random.choice(commands)
     roots = [*settings(folder)[-3:]]

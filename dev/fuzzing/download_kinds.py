@@ -1,5 +1,5 @@
-"""What getData.py takes from the network or the disk: archives and published ROIs. Nothing is written but the known
-files at their place, and nothing at all where something is wrong.
+"""What tools/getData.py takes from the network or the disk: archives and published ROIs. Nothing is written but the
+known files at their place, and nothing at all where something is wrong.
 """
 
 import io
@@ -78,7 +78,7 @@ def _forged_zip(data, what):
 
 
 def _archive(trial):
-    from helpers import public_data
+    from helpers.fetching import public_data
 
     random = trial.random
     files, public_data.GROCERY_SHA256 = grocery()
@@ -91,7 +91,7 @@ def _archive(trial):
     path.write_bytes(mutation.data)
     trial.done.append(f"{path.name}: {mutation.text}")
     root = trial.folder / "below" / "data"
-    ended = trial.run("getData.py", "grocery", "--from", path, "--set", f"dataRootDir={root}")
+    ended = trial.run("tools/getData.py", "grocery", "--from", path, "--set", f"dataRootDir={root}")
     found = {item.relative_to(root).as_posix(): item for item in root.rglob("*") if not item.is_dir()}
     others = list(trial.folder.rglob("outside*"))
     if others:
@@ -108,8 +108,8 @@ def _archive(trial):
 
 
 def _matlab(trial):
-    from helpers.errors import UserError
-    from helpers.published_rois import PublishedRois
+    from helpers.base.errors import UserError
+    from helpers.fetching.published_rois import PublishedRois
 
     random = trial.random
     path = trial.folder / "voc_2007_test.mat"

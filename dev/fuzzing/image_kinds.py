@@ -167,7 +167,7 @@ def _image(trial):
 
 def _require_seen_alike(path):
     """Raise `Wrong` where the project's reader and Pillow's own functions disagree."""
-    from helpers.images import image_size, read_image
+    from helpers.base.images import image_size, read_image
 
     wanted, found = _wanted(path), read_image(path)
     if found.shape[1::-1] != tuple(image_size(path)[0]):

@@ -1,5 +1,5 @@
-"""Annotations of other tools, one kind a format: whatever a file says, importAnnotations.py makes a data set of it that
-step 0 accepts, in which no image has lost objects that the file still names, or it says why not.
+"""Annotations of other tools, one kind a format: whatever a file says, tools/importAnnotations.py makes a data set of
+it that step 0 accepts, in which no image has lost objects that the file still names, or it says why not.
 """
 
 import re
@@ -59,7 +59,7 @@ def _imported(trial, form, source):
     """The `_contents` of what an import makes of a source; None where it ended with an error."""
     root = trial.folder / "data"
     fraction = "--testFraction", str(TEST_FRACTION)
-    ended = trial.run("importAnnotations.py", form, source, "after", *fraction, "--set", f"dataRootDir={root}")
+    ended = trial.run("tools/importAnnotations.py", form, source, "after", *fraction, "--set", f"dataRootDir={root}")
     folder = root / "after"
     if ended.code:
         if folder.exists():

@@ -82,8 +82,8 @@ class Trial:
                 runpy.run_path(str(ROOT / script), run_name="__main__")
             except SystemExit as end:
                 code = end.code if isinstance(end.code, int) else int(end.code is not None)
-            except Exception as error:  # as helpers/start.py has it in a script's own process
-                end = importlib.import_module("helpers.errors").ending(error)
+            except Exception as error:  # as helpers/base/start.py has it in a script's own process
+                end = importlib.import_module("helpers.base.errors").ending(error)
                 if end is None:
                     raise
                 print(end[0], file=sys.stderr)

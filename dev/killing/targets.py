@@ -67,7 +67,8 @@ def step_targets(folder):
 def import_target(folder):
     """Photos and boxes that another tool wrote, as VOC."""
     import exportAnnotations
-    from helpers.parameters import load_parameters
+
+    from helpers.config.parameters import load_parameters
 
     start, source = folder / "import-start", folder / "import-source"
     draw_data_set(source / "data" / "tiny")
@@ -80,7 +81,14 @@ def import_target(folder):
     os.waitpid(pid, 0)
 
     def command(folder):
-        return "importAnnotations.py", "voc", folder / "exported", "new", "--set", f"dataRootDir={folder / 'data'}"
+        return (
+            "tools/importAnnotations.py",
+            "voc",
+            folder / "exported",
+            "new",
+            "--set",
+            f"dataRootDir={folder / 'data'}",
+        )
 
     def following(folder):
         return "0_checkDataset.py", "--set", f"dataRootDir={folder / 'data'}", "datasetName=new"
@@ -122,7 +130,7 @@ def _send_slowly(handler, content):
 
 def download_target(folder, url):
     """The original photos, from `start_server`."""
-    from helpers import public_data
+    from helpers.fetching import public_data
 
     digest = fingerprint_of(large_grocery())
 
@@ -132,7 +140,7 @@ def download_target(folder, url):
         public_data.GROCERY_URL = url
 
     def command(folder):
-        return "getData.py", "grocery", "--set", f"dataRootDir={folder / 'data'}"
+        return "tools/getData.py", "grocery", "--set", f"dataRootDir={folder / 'data'}"
 
     (folder / "download-start").mkdir()
     return _target("getData", folder / "download-start", folder / "download-after", command, None, prepare)

@@ -1,0 +1,1 @@
+"""The annotation windows of A1 and A2."""

@@ -1,0 +1,270 @@
+"""The files between steps 1, 2 and 3, in the original tutorial's text formats.
+
+rois/<key>.roi.txt              x1 TAB y1 TAB x2 TAB y2, whole pixels, one ROI a row
+cntkFiles/train.txt             imgIndex TAB path TAB 0
+cntkFiles/train.rois.txt        imgIndex |rois x y w h x y w h ...   relative to the padded square, zeros at the end
+cntkFiles/train.roilabels.txt   imgIndex |roiLabels 1 0 0 0 1 0 ...  one-hot, K + 1 numbers a ROI
+cntkFiles/train.nrRois.txt      imgIndex TAB real ROIs TAB true boxes among them, which come first
+"""
+
+import contextlib
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from helpers.base.errors import UserError
+from helpers.base.files import atomic_path, read_lines, write_text
+
+MAX_SIDE = 10**6  # pixels of an image
+MAX_ROIS = 10**6  # of an image
+TOLERANCE = 1e-6  # of relative coordinates, which have seven digits
+SUFFIXES = (".txt", ".rois.txt", ".roilabels.txt", ".nrRois.txt")
+
+
+def roi_path(roi_dir, image):
+    """Where step 1 writes the ROIs of an image."""
+    return (roi_dir / image.key).with_suffix(".roi.txt")
+
+
+def write_rois(path, rois):
+    """Write ROIs (R, 4) int."""
+    write_text(path, "".join("\t".join(map(str, roi)) + "\n" for roi in rois.tolist()))
+
+
+def read_rois(path, size=None):
+    """Read ROIs as float32 (R, 4); raises `UserError` naming file and row.
+
+    size: (width, height) of the image; without it ROIs may have any.
+    """
+    rois = []
+    width, height = size or (MAX_SIDE, MAX_SIDE)
+    try:
+        lines = read_lines(path)
+    except UserError as error:
+        raise UserError(f"{error}; delete it, if it is there, and run 1_computeRois.py again") from error
+    for row, line in enumerate(lines, start=1):
+        try:
+            x1, y1, x2, y2 = map(int, line.split("\t"))
+        except ValueError:
+            raise UserError(
+                f'{path}, row {row}: "{line[:100]}" is not four whole numbers; delete the file and run '
+                "1_computeRois.py again"
+            ) from None
+        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+            raise UserError(
+                f'{path}, row {row}: "{line[:100]}" is no box x1 y1 x2 y2 inside the image of {width} x {height} '
+                "pixels; delete the file and run 1_computeRois.py again"
+            )
+        rois.append((x1, y1, x2, y2))
+    return np.array(rois, np.float32).reshape(-1, 4)
+
+
+@dataclass(frozen=True)
+class PaddedSquare:
+    """How an image of width x height pixels lies in the network's padded input: scaled by `factor`, centred.
+
+    The original tutorial's relative coordinates refer to this square. Nothing is ever computed on its padding.
+    """
+
+    width: int
+    height: int
+    pad_width: int
+    pad_height: int
+
+    @property
+    def factor(self):
+        return min(self.pad_width / self.width, self.pad_height / self.height)
+
+    @property
+    def _offset(self):
+        scaled = np.array([self.width, self.height]) * self.factor
+        return (np.array([self.pad_width, self.pad_height]) - scaled) / 2
+
+    def to_relative(self, boxes):
+        """Boxes in pixels of the image (N, 4) -> x, y, w, h in [0, 1] of the square (N, 4) float64."""
+        boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        square = np.array([self.pad_width, self.pad_height])
+        corner = (boxes[:, :2] * self.factor + self._offset) / square
+        return np.hstack([corner, (boxes[:, 2:] - boxes[:, :2]) * self.factor / square])
+
+    def to_pixels(self, relative):
+        """The inverse of `to_relative`: (N, 4) -> (N, 4) float32."""
+        relative = np.asarray(relative, dtype=np.float64).reshape(-1, 4)
+        square = np.array([self.pad_width, self.pad_height])
+        corner = (relative[:, :2] * square - self._offset) / self.factor
+        return np.hstack([corner, corner + relative[:, 2:] * square / self.factor]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class RoiInput:
+    """One image's entry in the input files: path relative to the data set's folder; relative ROIs (R, 4), true boxes
+    first; class ids (R,), 0 for background; the number of true boxes among the ROIs."""
+
+    key: str
+    rois: np.ndarray
+    class_ids: np.ndarray
+    nr_truth: int
+
+    def pixel_rois(self, square):
+        """The ROIs in pixels of the image (R, 4) float32, exactly as they were before they were written.
+
+        True boxes may lie between pixels; all other ROIs are whole pixels, which rounding recovers.
+        """
+        boxes = square.to_pixels(self.rois)
+        boxes[self.nr_truth :] = np.round(boxes[self.nr_truth :])
+        return boxes
+
+
+def input_paths(folder, image_set):
+    """The four files of an image set."""
+    return [folder / f"{image_set}{suffix}" for suffix in SUFFIXES]
+
+
+def write_inputs(folder, image_set, entries, nr_rois, nr_classes):
+    """Write the four files of an image set, image by image, so that memory does not grow with their number.
+
+    entries: iterable of `RoiInput`; nr_rois: ROIs a row, zero-padded; nr_classes: K + 1. Returns the number of images.
+    """
+    paths = input_paths(folder, image_set)
+    one_hot = [" ".join("1" if i == k else "0" for i in range(nr_classes)) for k in range(nr_classes)]
+    padding = (" " + " ".join(["0"] * 4), " " + " ".join(["0"] * nr_classes))
+    count = 0
+    with (
+        atomic_path(paths[0]) as images, atomic_path(paths[1]) as rois,
+        atomic_path(paths[2]) as labels, atomic_path(paths[3]) as counts,
+        open(images, "w", encoding="utf-8", newline="\n") as image_file, open(rois, "w", newline="\n") as roi_file,
+        open(labels, "w", newline="\n") as label_file, open(counts, "w", newline="\n") as count_file,
+    ):  # fmt: skip
+        for index, entry in enumerate(entries):
+            missing = nr_rois - len(entry.rois)
+            numbers = " ".join(f"{value:.7f}" for value in entry.rois.ravel())
+            image_file.write(f"{index}\t{entry.key}\t0\n")
+            roi_file.write(f"{index} |rois {numbers}{padding[0] * missing}\n")
+            label_file.write(
+                f"{index} |roiLabels {' '.join(one_hot[k] for k in entry.class_ids)}{padding[1] * missing}\n"
+            )
+            count_file.write(f"{index}\t{len(entry.rois)}\t{entry.nr_truth}\n")
+            count += 1
+    return count
+
+
+class InputFiles(Sequence):
+    """The input files of an image set as a sequence of `RoiInput`, in the order of the files.
+
+    An entry is read from the files when it is asked for, so memory holds one of them, whatever the number N of images:
+    rows of 4000 ROIs are hundreds of kilobytes long, all of VOC 2007 would be gigabytes. Held are the short columns
+    `keys` (list of N texts), `nr_rois` and `nr_truth` (N,) int, see `RoiInput`, and the places of the rows.
+    Raises `UserError` naming file and row where the four files do not fit together, of the long rows when it gets to
+    them.
+    """
+
+    def __init__(self, folder, image_set):
+        self._paths = input_paths(folder, image_set)
+        self._ends = [_row_ends(path) for path in self._paths]
+        self._require_equal_lengths()
+        self._rows = np.arange(len(self._ends[0]))
+        self.keys, numbers = [], np.zeros((len(self._rows), 2), np.int64)
+        with contextlib.ExitStack() as stack:
+            images, counts = (stack.enter_context(open(self._paths[i], encoding="utf-8", newline="\n")) for i in (0, 3))
+            for row in range(len(self._rows)):
+                with self._naming(row):
+                    key, *numbers[row] = _parse_short(*(next(file).rstrip("\n") for file in (images, counts)))
+                self.keys.append(key)
+        self.nr_rois, self.nr_truth = numbers.T
+        self._last = None, None  # several things are asked of the same image one after the other
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, index):
+        row = int(self._rows[index])
+        index = index % len(self)
+        if self._last[0] != index:
+            with self._naming(row):
+                lines = [_read_row(self._paths[i], self._ends[i], row) for i in (1, 2)]
+                numbers = int(self.nr_rois[index]), int(self.nr_truth[index])
+                self._last = index, RoiInput(self.keys[index], *_parse_long(row, *lines, numbers[0]), numbers[1])
+        return self._last[1]
+
+    def take(self, indices):
+        """Some of the entries, as a sequence of the same kind; indices (M,) int."""
+        part = copy(self)
+        part._rows, part.nr_rois, part.nr_truth = (
+            column[indices] for column in (self._rows, self.nr_rois, self.nr_truth)
+        )
+        part.keys, part._last = [self.keys[index] for index in indices], (None, None)
+        return part
+
+    def _require_equal_lengths(self):
+        lengths = [len(ends) for ends in self._ends]
+        least, most = int(np.argmin(lengths)), int(np.argmax(lengths))
+        if lengths[least] < lengths[most]:
+            raise UserError(
+                f"{self._paths[least]}, row {lengths[least] + 1}: missing, {self._paths[most].name} has "
+                f"{lengths[most]} rows; run 2_computeCntkInputs.py again"
+            )
+
+    @contextlib.contextmanager
+    def _naming(self, row):
+        """Errors in a row (from 0) become a `UserError` that names it."""
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            raise UserError(f"{self._paths[0]}, row {row + 1}: {error}; run 2_computeCntkInputs.py again") from None
+
+
+def read_inputs(folder, image_set):
+    """The input files that step 2 wrote for an image set: `InputFiles`."""
+    return InputFiles(folder, image_set)
+
+
+def _row_ends(path):
+    """Where each row of a file ends, in bytes from the start: (N,) int64."""
+    try:
+        with open(path, "rb") as file:
+            return np.cumsum(np.fromiter(map(len, file), np.int64))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); run 2_computeCntkInputs.py again") from error
+
+
+def _read_row(path, ends, row):
+    """A row of a file as bytes."""
+    start = int(ends[row - 1]) if row else 0
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read(int(ends[row]) - start)
+
+
+def _parse_short(image_line, count_line):
+    """The key of an image, and how many ROIs and true boxes it has."""
+    index, key, _ = image_line.split("\t")
+    count_index, nr_rois, nr_truth = count_line.split("\t")
+    if index != count_index:
+        raise ValueError("image indices of the four files differ")
+    nr_rois, nr_truth = int(nr_rois), int(nr_truth)
+    if not 0 <= nr_truth <= nr_rois <= MAX_ROIS:
+        raise ValueError(f"{nr_rois} ROIs, {nr_truth} of them true boxes")
+    if "\0" in key or PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
+        raise ValueError(f"{key[:100]!r} is no image of the data set")
+    return key, nr_rois, nr_truth
+
+
+def _parse_long(index, roi_line, label_line, nr_rois):
+    """Relative ROIs (R, 4) and class ids (R,) of an image."""
+    roi_index, roi_text = roi_line.split(b" |rois")
+    label_index, label_text = label_line.split(b" |roiLabels")
+    if not index == int(roi_index) == int(label_index):
+        raise ValueError("image indices of the four files differ")
+    rois = np.array(roi_text.split(), dtype=np.float64).reshape(-1, 4)
+    labels = np.frombuffer(label_text.translate(None, b" \r\n"), np.uint8).reshape(len(rois), -1) - ord("0")
+    if labels.max(initial=0) > 1 or (labels[:nr_rois].sum(axis=1) != 1).any():
+        raise ValueError("the label of a ROI is not one 1 among 0")
+    if len(rois) < nr_rois:
+        raise ValueError(f"{len(rois)} ROIs, wanted {nr_rois}")
+    rois = rois[:nr_rois]
+    if not ((rois >= -TOLERANCE).all() and (rois[:, :2] + rois[:, 2:] <= 1 + TOLERANCE).all()):  # also NaN
+        raise ValueError("a ROI is not inside of the square")
+    return rois, labels[:nr_rois].argmax(axis=1) if nr_rois else np.zeros(0, np.int64)

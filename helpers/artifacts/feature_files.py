@@ -1,0 +1,66 @@
+"""What step 3 writes of each image: features of its ROIs for the SVMs, or what a trained network made of them.
+
+cntkFiles/{train,test}_svm_parsed/<imgIndex>.dat.npz    arr_0 (R, D) float16; of training images mirrored as well
+cntkFiles/{train,test}_nn_parsed/<imgIndex>.dat.npz     arr_0 (R, K + 1) and offsets (R, 4 K), float32
+"""
+
+import numpy as np
+
+from helpers.base.errors import UserError
+from helpers.base.files import read_arrays
+
+AGAIN = "delete it, if it is there, and run 3_runNetwork.py again"
+CACHED = 2**16  # numbers that stay in a processor's cache
+TOLERANCE = 1e-5  # of probabilities, which a sum of float32 numbers was divided by
+
+
+def feature_path(folder, image_set, classifier, index):
+    """Where step 3 writes the features of an image."""
+    return folder / f"{image_set}_{classifier}_parsed" / f"{index}.dat.npz"
+
+
+def read_features(path, nr_rois, name="arr_0"):
+    """Features (R, D) float16 of an image with `nr_rois` ROIs; name: "arr_0", or "mirrored" for its mirror image.
+
+    Raises `UserError` for another number of rows or kind of numbers, and for values that are not finite.
+    """
+    features = _read(path, (name,)).get(name)
+    if features is None or features.ndim != 2 or len(features) != nr_rois or features.shape[1] == 0:
+        shape = f"no {name}" if features is None else features.shape
+        raise UserError(f"{path}: holds {shape}, wanted {nr_rois} rows of features; {AGAIN}")
+    if features.dtype != np.float16:
+        raise UserError(f"{path}: {name} is {features.dtype}, wanted float16; {AGAIN}")
+    if not _all_finite(features):
+        raise UserError(f"{path}: {name} holds values that are not finite; {AGAIN}")
+    return features
+
+
+def read_predictions(path, nr_rois, nr_classes):
+    """Probabilities (R, K + 1) and offsets (R, K, 4) of an image, which a trained network gave its ROIs.
+
+    Raises `UserError` where they are not there in these shapes, or are no probabilities and finite offsets.
+    """
+    arrays = _read(path)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if shapes != {"arr_0": (nr_rois, nr_classes + 1), "offsets": (nr_rois, 4 * nr_classes)}:
+        raise UserError(f"{path}: holds {shapes}, wanted {nr_rois} rows for {nr_classes} classes; {AGAIN}")
+    for name, array in arrays.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise UserError(f"{path}: {name} holds something else than finite float32 numbers; {AGAIN}")
+    if not ((arrays["arr_0"] >= 0) & (arrays["arr_0"] <= 1 + TOLERANCE)).all():
+        raise UserError(f"{path}: arr_0 holds something else than probabilities; {AGAIN}")
+    return arrays["arr_0"], arrays["offsets"].reshape(nr_rois, nr_classes, 4)
+
+
+def _all_finite(array):
+    """Whether a float16 array has finite values alone; numpy's isfinite computes in float32, and is slow."""
+    bits = array.view(np.uint16).reshape(-1)
+    starts = range(0, len(bits), CACHED)
+    return not any((bits[start : start + CACHED] & 0x7FFF).max() >= 0x7C00 for start in starts)
+
+
+def _read(path, names=None):
+    try:
+        return read_arrays(path, names)
+    except UserError as error:
+        raise UserError(f"{error}; {AGAIN}") from error

@@ -1,0 +1,131 @@
+"""A trained network in one file that needs no other: its tensors, and a description of what they are.
+
+The file is safetensors, whose reader runs no code. Its header holds, as JSON: the format's name, the network, the
+classes, all parameters that scoring depends on, and the versions that it was made with.
+"""
+
+import io
+import json
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from helpers.base.errors import UserError
+from helpers.base.files import atomic_path, require_file
+from helpers.config.parameters import RULES
+from helpers.config.rules import checked, shown
+
+FORMAT = "Fast R-CNN model 1"
+NOT_STORED = (
+    "rootDir", "dataRootDir", "procRootDir", "resultsRootDir", "networkWeights", "network_device", "network_threads",
+    "parallel_backend", "parallel_address",
+)  # fmt: skip
+MOST_BYTES = 4 * 10**9  # of a file with a network; VGG16 has 0.6
+MOST_HEADER_BYTES = 5 * 10**6
+ADVICE = "give a model that step 3 wrote"
+
+
+def model_path(params):
+    """Where step 3 writes the model that it trained."""
+    return params.model_dir / f"{params.experimentName}.safetensors"
+
+
+def write_model(path, state, params, versions, **more):
+    """Write the tensors by name, the parameters and whatever else describes the model. Never a half file."""
+    stored = params.subset(name for name in RULES if name not in NOT_STORED)
+    description = {"format": FORMAT, "parameters": stored, "versions": versions, **more}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    with atomic_path(path) as temporary:  # save_file has an error of its own for a full disk
+        temporary.write_bytes(save(tensors, {"description": json.dumps(description, sort_keys=True)}))
+
+
+def read_description(path):
+    """The description in a model's header; raises `UserError` for a file that is no model of this project."""
+    require_safetensors(path, "model", ADVICE)
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get("description", "")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error}); {ADVICE}") from None
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a model that step 3 wrote, or damaged ({str(error)[:300]})") from None
+    return checked_description(text, path)
+
+
+def require_safetensors(path, kind, advice):
+    """Raise `UserError` for a file that is too large, or whose header is, before anything of it is read."""
+    require_file(path, MOST_BYTES, advice)
+    with open(path, "rb") as file:
+        if int.from_bytes(file.read(8), "little") > MOST_HEADER_BYTES:
+            raise UserError(f"{path}: not a readable {kind} (its header is too long); {advice}")
+
+
+def checked_description(text, path):
+    """The description of a model from its JSON; raises `UserError` where it is none of this project."""
+    try:
+        description = json.loads(text[:MOST_HEADER_BYTES])
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: holds no description; not a model of this project, or damaged") from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else description
+        raise UserError(f'{path}: format {shown(found)}, this program reads "{FORMAT}"')
+    if not isinstance(description.get("parameters"), dict):
+        raise UserError(f"{path}: its header has no parameters; it is damaged")
+    return description
+
+
+def read_tensors(path, expected):
+    """All tensors of a model by name; raises `UserError` where one is unreadable or not finite.
+
+    expected: names, each with its (dtype as safetensors calls it, shape). What the file declares is compared with them
+    before anything is read or allocated.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            _compare({name: _declared(file.get_slice(name)) for name in file.keys()}, expected, path)  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in expected}
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a readable model ({str(error)[:300]})") from None
+    require_finite(tensors, path, "train again")
+    return tensors
+
+
+def _declared(tensor):
+    return tensor.get_dtype(), tuple(tensor.get_shape())
+
+
+def _compare(found, expected, path):
+    for name in sorted(found.keys() ^ expected.keys()):
+        raise UserError(f"{path}: tensor {name} is {'missing' if name in expected else 'not expected'}; {ADVICE}")
+    for name, wanted in expected.items():
+        if found[name] != wanted:
+            raise UserError(f"{path}: tensor {name} is {found[name]}, {wanted} expected; {ADVICE}")
+
+
+def require_finite(tensors, path, advice):
+    """Raise `UserError` where a tensor holds NaN or infinite values, naming it."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise UserError(f"{path}: tensor {name} holds values that are not finite; {advice}")
+
+
+def stored_settings(description, path):
+    """The parameters of a model's header, each checked: a dict for `load_parameters`.
+
+    A model sets what models store and nothing else: no folder, no device.
+    """
+    values = description["parameters"]
+    for name in values:
+        if name not in RULES:
+            raise UserError(f"{path}: parameter {name[:99]} is unknown here; the model is of another version")
+        if name in NOT_STORED:
+            raise UserError(f"{path}: sets {name} = {shown(values[name])}, which no model may; {ADVICE}")
+    return {name: checked(f"{path}: its {name}", value, RULES[name]) for name, value in values.items()}
+
+
+def write_checkpoint(path, save, content):
+    """Write what training needs to go on, with torch's `save`; never a half file."""
+    buffer = io.BytesIO()  # torch has an error of its own for a full disk
+    save(content, buffer)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())

@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, files, images, tables, several processes."""

@@ -1,0 +1,1 @@
+"""The parameters: PARAMETERS.py, what is kept with a data set, the command line."""

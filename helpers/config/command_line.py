@@ -1,0 +1,46 @@
+"""What the command line of every script has: --set NAME=VALUE ..., and --keep."""
+
+import argparse
+
+from helpers.base.errors import run_script
+from helpers.config.kept_parameters import ToKeep
+from helpers.config.parameters import load_parameters
+
+
+class _Parser(argparse.ArgumentParser):
+    def parse_known_args(self, *arguments):
+        """As ever, and with --keep the settings are `ToKeep`."""
+        namespace, rest = super().parse_known_args(*arguments)
+        if vars(namespace).pop("keep", False):
+            if not namespace.settings:
+                self.error("--keep: keeps what --set says; say something there")
+            namespace.settings = list(map(ToKeep, namespace.settings))
+        return namespace, rest
+
+    def error(self, message):
+        if message.startswith("unrecognized arguments") and "=" in message:
+            message += "; parameters follow --set"
+        super().error(message)
+
+
+def argument_parser(description, keeps=True):
+    """A parser with the options that every script has: --set name=value ..., and, if it `keeps`, --keep."""
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    if keeps:
+        parser.add_argument(
+            "--keep", action="store_true", help="keep what --set says, in data/<dataset>/parameters.txt"
+        )
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", dest="settings",
+        help="parameters of PARAMETERS.py with another value for this run",
+    )  # fmt: skip
+    return parser
+
+
+def run_step(main, description, exit_code=lambda result: 0):
+    """Run a step whose `main(params)` needs nothing but parameters, from the command line.
+
+    exit_code: from what `main` returned to the exit code of the script.
+    """
+    arguments = argument_parser(description).parse_args()
+    run_script(lambda: exit_code(main(load_parameters(arguments.settings))))

@@ -1,0 +1,38 @@
+"""What PARAMETERS.py need not say of a data set, because its files do: the classes, and the limits of ROIs.
+
+With it, any folder in the right layout runs by `--set datasetName=NAME` alone, and COCO by its categories alone.
+"""
+
+import numpy as np
+
+from helpers.base.errors import UserError
+from helpers.base.images import image_size
+from helpers.dataset.sources import LAYOUTS, derive_classes, read_annotation
+from helpers.dataset.summary import LIMITS, relative_sizes
+
+
+def derive_block(params):
+    """Values by name for a data set whose classes PARAMETERS.py does not name: them, and limits that fit the boxes.
+
+    The limits come from the images to train on alone, never from the test images. Raises `UserError` where no class is
+    found. What is wrong with single images and rows, step 0 says.
+    """
+    classes = derive_classes(params)
+    params = params.replace(classes=classes)
+    sizes = [np.zeros((0, 4))]
+    for image in LAYOUTS[params.datasetLayout].list_images(params, ("positive",)):
+        try:
+            size, _ = image_size(image.path)
+        except UserError:
+            continue  # step 0 names it, and step 1 stops
+        annotation, _ = read_annotation(image, size, params)
+        sizes.append(relative_sizes(annotation.boxes[~annotation.excluded & ~annotation.is_difficult], size))
+    sizes = np.concatenate(sizes)
+    limits = {limit.parameter: limit.fitting(sizes) for limit in LIMITS} if len(sizes) else {}
+    return {"classes": classes, **limits}
+
+
+def block_as_text(name, block):
+    """The lines to paste into PARAMETERS.py."""
+    lines = [f'    "{name}": dict(', *(f"        {key}={value!r}," for key, value in block.items()), "    ),"]
+    return "\n".join(lines)

@@ -1,0 +1,160 @@
+"""COCO's layout, read in place: coco/{train2017,val2017}/ and coco/annotations/instances_{train,val}2017.json.
+
+`coco_categories` names the wanted categories, by name or number; everything else follows from them. Images without
+them are negative images or not used, see `coco_imagesWithout`. Crowds are excluded: neither found nor missed. COCO
+itself has a few boxes below a pixel: their images are left out, or they would be half-labelled.
+"""
+
+import difflib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from helpers.base.errors import UserError
+from helpers.config.parameters import EXCLUDED_LABELS
+from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size, is_below_a_pixel
+from helpers.dataset.image_files import ImageFile
+from helpers.formats import coco
+from helpers.formats.common import Unreadable, read_json, show
+from helpers.formats.records import Source
+
+CACHED_FILES = 4  # of annotations, parsed; two are in use
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """What one annotation file says: category number -> name, file name -> `Record` of each image, both in order."""
+
+    categories: dict
+    records: dict
+
+
+def annotation_file(params, image_set):
+    """Where the boxes of an image set are."""
+    return params.image_dir / "annotations" / f"instances_{image_set}.json"
+
+
+def read_coco(path):
+    """The content of an annotation file; parsed once, until it changes. Raises `UserError` for what is wrong in it."""
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); see dataRootDir, datasetFolder") from error
+
+
+@lru_cache(CACHED_FILES)
+def _read(path, _modified):
+    content, source = read_json(path), Source(path, images=None)
+    try:
+        classes, records = coco.read_content(source, path, content)
+    except Unreadable as error:
+        raise UserError(f"{path}: {error}") from None
+    lost = [*map(str, source.notes), *(f"{path}, {item}" for record in records for item in record.dropped)]
+    lost += [f"{path}: category {show(str(number))} has no name" for number, name in classes.items() if not name]
+    if lost:  # an image that lacks some of its boxes would teach that they are background
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        raise UserError(f"{lost[0]}{more}")
+    by_name = {}
+    for record in records:
+        name = PurePosixPath(record.names[0])
+        if name.is_absolute() or ".." in name.parts or "\\" in record.names[0]:
+            raise UserError(f"{path}, {record.where}: file_name {show(record.names[0])} leads out of its folder")
+        if by_name.setdefault(str(name), record) is not record:
+            raise UserError(f"{path}, {record.where}: file_name {show(record.names[0])} comes twice")
+    numbers = sorted(classes, key=lambda number: (isinstance(number, str), number))
+    return CocoFile({number: classes[number] for number in numbers}, by_name)
+
+
+def list_images(params, subdirs):
+    """Images of `coco_trainSet` with a wanted object as positive/, those of `coco_testSet` as testImages/.
+
+    Those without one are negative/ and testImages/ as well, unless `coco_imagesWithout` leaves them out.
+    """
+    images, wanted = [], {*params.classes}
+    for image_set, with_objects, without in (
+        (params.coco_trainSet, "positive", "negative"),
+        (params.coco_testSet, "testImages", "testImages"),
+    ):
+        for name, record in read_coco(annotation_file(params, image_set)).records.items():
+            if _tiny(record, wanted):
+                continue
+            has_objects = any(thing.label in wanted for thing in record.things)
+            if has_objects or params.coco_imagesWithout == "negative":
+                part = with_objects if has_objects else without
+                images.append(ImageFile(params.image_dir, f"{image_set}/{name}", part))
+    return [image for image in images if image.part in subdirs]
+
+
+def _tiny(record, wanted):
+    """The first object of a wanted class whose box is smaller than a pixel, or None."""
+    return next((thing for thing in record.things if thing.label in wanted and is_below_a_pixel(thing.box)), None)
+
+
+def left_out(params):
+    """A `Problem` for each image that `list_images` leaves out, an error where that is most of a set's."""
+    problems = []
+    for image_set in (params.coco_trainSet, params.coco_testSet):
+        path, wanted = annotation_file(params, image_set), {*params.classes}
+        records = [
+            record for record in read_coco(path).records.values()
+            if any(thing.label in wanted for thing in record.things)
+        ]  # fmt: skip
+        tiny = [(record, thing) for record in records if (thing := _tiny(record, wanted))]
+        level = "error" if 2 * len(tiny) > len(records) else "warning"
+        for record, thing in tiny:
+            box = ", ".join(f"{value:g}" for value in thing.box)
+            message = f"{thing.where}: box ({box}) is smaller than a pixel, so {record.names[0]} is left out"
+            problems.append(Problem(level, path, None, message, "boxes are [x, y, width, height] in pixels"))
+    return problems
+
+
+def read_annotation(image, size, params):
+    """The objects of the wanted categories in an image."""
+    image_set, _, name = image.key.partition("/")
+    path, problems, boxes, labels = annotation_file(params, image_set), [], [], []
+    record = read_coco(path).records.get(name)
+    if record is None:
+        return NO_BOXES, [Problem("error", path, None, f"has no image {name}", "run 1_computeRois.py again")]
+    for problem in check_recorded_size(path, record.size, size):
+        problems.append(replace(problem, message=f"{name}: {problem.message}"))
+    for thing in record.things:
+        if thing.label not in params.classes:
+            continue
+        box, problem = check_box(path, None, list(thing.box), [f"{value:g}" for value in thing.box], size)
+        problems += [replace(problem, message=f"{thing.where}: {problem.message}")] if problem else []
+        if box:
+            boxes.append(box)
+            labels.append(EXCLUDED_LABELS[0] if thing.excluded else thing.label)
+    return Annotation(np.array(boxes, np.float32).reshape(-1, 4), tuple(labels)), problems
+
+
+def annotation_paths(params):
+    """The two annotation files."""
+    return [annotation_file(params, image_set) for image_set in (params.coco_trainSet, params.coco_testSet)]
+
+
+def derive_classes(params):
+    """The names of `coco_categories`, which may be numbers; all categories where it is empty.
+
+    Raises `UserError` for a category that there is not, with the nearest name.
+    """
+    path = annotation_file(params, params.coco_trainSet)
+    categories = read_coco(path).categories
+    if not params.coco_categories:
+        return tuple(categories.values())
+    names = {name.lower(): name for name in categories.values()}
+    return tuple(_category(wanted, categories, names, path) for wanted in params.coco_categories)
+
+
+def _category(wanted, categories, names, path):
+    name = categories.get(wanted) if isinstance(wanted, int) else names.get(wanted.lower())
+    if name is None:
+        near = difflib.get_close_matches(str(wanted).lower(), names, n=1, cutoff=0.5)
+        hint = f', did you mean "{names[near[0]]}"?' if near else ""
+        raise UserError(
+            f"coco_categories: {path} has no category {wanted!r}{hint}; "
+            "tools/listCocoCategories.py lists all with numbers"
+        )
+    return name

@@ -1,0 +1,77 @@
+"""The images of a data set and their true boxes, whatever layout it has on disk (`datasetLayout`)."""
+
+from helpers.base.errors import UserError
+from helpers.dataset.annotations import refuse_errors
+from helpers.dataset.image_files import IMAGE_SUFFIXES, SUBDIRS, TEST_SUBDIRS, TRAIN_SUBDIRS, refuse_bad_names
+from helpers.dataset.layouts import coco, folders, voc
+
+LAYOUTS = {"folders": folders, "voc": voc, "coco": coco}
+IMAGE_SETS = {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}
+
+
+def list_images(params, subdirs=SUBDIRS):
+    """All images of some parts of the data set, in a fixed order: list of `ImageFile`.
+
+    Raises `UserError` where the name of one cannot stand in the files that steps write.
+    """
+    images = LAYOUTS[params.datasetLayout].list_images(params, subdirs)
+    refuse_bad_names(images)
+    return images
+
+
+def left_out(params):
+    """A `Problem` for each image that is left out of the data set."""
+    return LAYOUTS[params.datasetLayout].left_out(params)
+
+
+def require_images(images, params, *subdirs):
+    """Raise `UserError` where one of these parts has no image."""
+    for subdir in subdirs:
+        if not any(image.subdir == subdir for image in images):
+            if params.datasetLayout != "folders":
+                kind = "to test on" if subdir in TEST_SUBDIRS else "to train on, with an object of a wanted class"
+                raise UserError(f"{params.image_dir}: no image {kind}; the classes are {', '.join(params.classes)}")
+            suffixes = ", ".join(IMAGE_SUFFIXES)
+            raise UserError(
+                f"{params.image_dir / subdir}: no image in this folder; put at least one in it ({suffixes})"
+            )
+
+
+def annotation_paths(params):
+    """All files that true boxes are read from."""
+    return LAYOUTS[params.datasetLayout].annotation_paths(params)
+
+
+def published_files(params):
+    """The files of published ROIs that step 1 takes instead of its own; () for most data sets."""
+    return voc.published_files(params) if params.datasetLayout == "voc" else ()
+
+
+def derive_classes(params):
+    """The classes of a data set for which PARAMETERS.py names none."""
+    return LAYOUTS[params.datasetLayout].derive_classes(params)
+
+
+def read_annotation(image, size, params):
+    """The `Annotation` of an image, and a list of `Problem`s with it. size: (width, height) as displayed."""
+    return LAYOUTS[params.datasetLayout].read_annotation(image, size, params)
+
+
+def load_truth(image, size, params):
+    """True boxes of an image for evaluation: boxes (G, 4), class ids (G,), excluded (G,) bool.
+
+    size: (width, height) as displayed. An excluded box is neither found nor missed: EXCLUDE and UNDECIDED, with class
+    id 0, for all classes, a difficult one for its own class. Raises `UserError` for an annotation with errors.
+    """
+    annotation = refuse_errors(*read_annotation(image, size, params))
+    return annotation.boxes, annotation.class_ids(params.all_classes), annotation.excluded | annotation.is_difficult
+
+
+def load_training_truth(image, size, params):
+    """The same for training: an excluded box is neither example nor background.
+
+    Difficult objects are excluded, unless `train_useDifficult` makes examples of them.
+    """
+    annotation = refuse_errors(*read_annotation(image, size, params))
+    left_out = annotation.excluded | (annotation.is_difficult & (not params.train_useDifficult))
+    return annotation.boxes, annotation.class_ids(params.all_classes), left_out

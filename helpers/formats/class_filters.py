@@ -1,0 +1,63 @@
+"""The names after --classes and --rename, compared with the classes that the annotations have."""
+
+import difflib
+import unicodedata
+
+from helpers.base.errors import UserError
+from helpers.config.parameters import BACKGROUND, EXCLUDED_LABELS, RULES
+from helpers.formats.settle import OWN_WORDS, ClassRules
+
+SHOWN = 50  # names in a message
+
+
+def class_rules(source, records, wanted, renamings):
+    """`ClassRules` after the options; a name in other letters (small ones for capitals) is taken with a note.
+
+    wanted: names; renamings: texts "OLD=NEW". Raises `UserError` for a class that no annotation has, and lists those
+    that there are.
+    """
+    there = {label for record in records for label in _labels(record) if label}
+    pairs, renamed = [_pair(text) for text in renamings], {}
+    for text, old, new in pairs:
+        old = _known(source, "--rename", old, there)
+        if old in renamed:
+            raise UserError(f'--rename "{text}": "{old}" has got another name before, "{renamed[old]}"')
+        renamed[old] = new
+    after = {renamed.get(label) or OWN_WORDS.get(label, label) for label in there} - {BACKGROUND}
+    return ClassRules(tuple(_known(source, "--classes", name, after) for name in wanted), renamed)
+
+
+def _labels(record):
+    return [thing.label for thing in record.things] + [dropped.label for dropped in record.dropped]
+
+
+def _pair(text):
+    """(the text, OLD, NEW) of "OLD=NEW"."""
+    old, equals, new = (part.strip() for part in text.partition("="))
+    if not equals or not old or not new:
+        raise UserError(f'--rename "{text}": write it as "OLD=NEW"')
+    try:
+        RULES["classes"].check((new,))
+    except ValueError:
+        raise UserError(f'--rename "{text}": "{new}" must be {RULES["classes"].describe()}') from None
+    if new == BACKGROUND:
+        raise UserError(f'--rename "{text}": {new} is what has no box; write {EXCLUDED_LABELS[0]} to ignore such boxes')
+    return text, old, new
+
+
+def _known(source, option, name, there):
+    """The class that is meant by a name. Raises `UserError` where there is none."""
+    if name in there:
+        return name
+    like = [label for label in sorted(there) if _plain(label) == _plain(name)]
+    if len(like) == 1:
+        source.note(source.path, f'{option}: "{name}" is taken for "{like[0]}", which is how the annotations write it')
+        return like[0]
+    near = difflib.get_close_matches(_plain(name), sorted(map(_plain, there)), n=1, cutoff=0.6)
+    hint = f', did you mean "{next(label for label in sorted(there) if _plain(label) == near[0])}"?' if near else ""
+    listed = ", ".join(sorted(there)[:SHOWN]) + (f" and {len(there) - SHOWN} more" if len(there) > SHOWN else "")
+    raise UserError(f'{option}: no box of a class "{name}" in {source.path}{hint}; there are: {listed or "none"}')
+
+
+def _plain(name):
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

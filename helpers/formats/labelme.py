@@ -1,0 +1,100 @@
+"""LabelMe: one JSON file an image, with shapes as lists of points in pixels.
+
+Points and lines have no area, and a flag that is set says something about the whole image: neither is a box. Where the
+photo is only inside the file (`imageData`), it is taken from there.
+"""
+
+import json
+import math
+from functools import partial
+
+from helpers.base.errors import UserError
+from helpers.formats import embedded_photos
+from helpers.formats.common import (
+    Unreadable,
+    bounds,
+    class_name,
+    ellipse_bounds,
+    number,
+    positive_size,
+    read_json,
+    show,
+)
+from helpers.formats.records import Record, read_image_file, read_things
+
+WITHOUT_AREA = ("point", "points", "line", "linestrip", "flag")
+
+
+def read(source):
+    """One `Record` a file."""
+    records = []
+    for path in source.files(".json"):
+        with source.guard(path):
+            records.append(read_image_file(path, partial(_record, source, path)))
+    return records
+
+
+def _record(source, path):
+    content = read_json(path)
+    if not isinstance(content, dict) or not {"shapes", "imagePath"} & content.keys():
+        raise Unreadable('is not LabelMe: it must hold a list "shapes"')
+    if not isinstance(content.get("shapes"), list):
+        raise UserError(f'{path}: "shapes" is not a list')
+    flags = content.get("flags") if isinstance(content.get("flags"), dict) else {}
+    items = [(f"shapes[{place}]", shape) for place, shape in enumerate(content["shapes"])]
+    items += [("flags", {"label": name, "shape_type": "flag"}) for name, is_set in flags.items() if is_set is True]
+    things, dropped = read_things(items, _class, _box)
+    name = content.get("imagePath")
+    names = (name, path.stem) if isinstance(name, str) and name.strip() else (path.stem,)
+    size = positive_size(content.get("imageWidth"), content.get("imageHeight"))
+    if isinstance(content.get("imageData"), str):
+        names = embedded_photos.find_or_unpack(source, path, names, size, content["imageData"])
+    return Record(path, names, things, dropped, size)
+
+
+def _class(shape):
+    if not isinstance(shape, dict):
+        raise Unreadable("is not an object")
+    return class_name(shape.get("label", ""))
+
+
+def _box(shape):
+    kind, points = shape.get("shape_type", "polygon"), shape.get("points")  # old versions knew nothing else
+    if kind in WITHOUT_AREA:
+        raise Unreadable(f"a {kind} has no area")
+    if not isinstance(points, list):
+        raise Unreadable('no list "points"')
+    if not all(isinstance(point, list) and len(point) == 2 for point in points):
+        raise Unreadable(f"points {show(points)} are not pairs [x, y]")
+    points = [(number(x, "x"), number(y, "y")) for x, y in points]
+    if kind == "circle":
+        if len(points) != 2:
+            raise Unreadable(f"a circle has a centre and a point on it, not {len(points)} points")
+        radius = math.dist(*points)
+        return ellipse_bounds(points[0], (radius, radius))
+    box = bounds(points)
+    if kind == "mask":  # its corners are pixels, both inside
+        return box[0], box[1], box[2] + 1, box[3] + 1
+    return box
+
+
+def write(images):
+    """{file name: text}: a JSON file beside each image."""
+    files = {}
+    for image in images:
+        shapes = [
+            {"label": label, "points": [list(box[:2]), list(box[2:])], "group_id": None, "shape_type": "rectangle",
+             "flags": {}}
+            for box, label, _ in image.things
+        ]  # fmt: skip
+        content = {
+            "version": "5.0.1", "flags": {}, "shapes": shapes, "imagePath": image.key.split("/")[-1],
+            "imageData": None, "imageHeight": image.size[1], "imageWidth": image.size[0],
+        }  # fmt: skip
+        files[f"{image.base}.json"] = json.dumps(content, indent=1) + "\n"
+    return files
+
+
+def image_place(key):
+    """Where the copy of an image goes."""
+    return key

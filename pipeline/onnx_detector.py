@@ -1,0 +1,112 @@
+"""A trained network outside torch: export to ONNX, and scoring with ONNX Runtime.
+
+The part of pipeline/stages.py that only 7_exportModel.py and 6_scoreImage.py with an .onnx file run.
+"""
+
+import io
+import sys
+import warnings
+
+import numpy as np
+import torch
+from torch.nn.functional import pad
+
+from fastRCNN.backbones import BACKBONES
+from fastRCNN.export import ExportableDetector
+from fastRCNN.network import to_input
+from helpers.artifacts.onnx_files import ADVICE, import_onnx, import_onnxruntime, read_onnx
+from helpers.base.errors import UserError
+from pipeline.stages import class_scores, require_classes
+
+OPSET = 18  # of ONNX, 2022; RoiAlign is exact from 16 on
+INPUTS = {"image": 4, "rois": 2}  # number of dimensions
+OUTPUTS = {"scores": 2, "boxes": 3, "offsets": 3}
+
+
+def to_onnx(model, params):
+    """A `FastRcnn` on the CPU as a serialised ONNX graph, see `ExportableDetector`; any H, W and R.
+
+    H and W must be at least two cells of the trunk's map, 32 pixels: see `RoiNetwork.prepare`.
+    """
+    import_onnx()  # torch needs it for this, and its own message does not say how to install it
+    detector = ExportableDetector(model, moves_boxes=params.boxRegression)
+    example = torch.zeros(1, 3, 96, 128), torch.tensor([[0.0, 0, 60, 50], [10, 20, 90, 80]])
+    sizes = {"image": {2: "height", 3: "width"}, "rois": {0: "nrRois"}, **{name: {0: "nrRois"} for name in OUTPUTS}}
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # all of them are for torch's developers: advice to take its newer exporter, which does not know torchvision's
+        # roi_pool, and what the older one does not simplify
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            detector, example, file, dynamo=False, opset_version=OPSET,
+            input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes=sizes,
+        )  # fmt: skip
+    return file.getvalue()
+
+
+def _limit_memory(runtime, nr_rois):
+    """Bound what the sessions of this process hold, whatever their graphs ask for; one that wants more fails.
+
+    The most that a network here needs is about 3 MB a ROI (resnet50, whose head works on maps), and less for the image.
+    """
+    memory = runtime.OrtMemoryInfo("Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT)
+    limit = 2**31 + nr_rois * 2**22
+    runtime.create_and_register_allocator(memory, runtime.OrtArenaCfg({"max_mem": limit, "arena_extend_strategy": 1}))
+
+
+class OnnxDetector:
+    """`NnDetector` without torch's network: ONNX Runtime on the CPU, with `network_threads` threads. path: the file.
+
+    All ROIs of an image go through the head at once; `network_roiBatchSize` does not matter here.
+    """
+
+    def __init__(self, path, params):
+        self.path, self.params = path, params
+        runtime = import_onnxruntime()
+        description, data = read_onnx(path)
+        require_classes(description, params, path)
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = params.network_threads
+        options.log_severity_level = 4  # what is wrong is raised, not printed as well
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        _limit_memory(runtime, params.cntk_nrRois)
+        try:
+            self.session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors have no base class of their own
+            raise self._error("its graph cannot be run", error) from error
+        self._check(self.session.get_inputs(), INPUTS, INPUTS)
+        self._check(self.session.get_outputs(), OUTPUTS, ("scores", "offsets"))
+        threads = options.intra_op_num_threads
+        print(f"network {params.network}, exported: {path}, on cpu, {threads} threads", file=sys.stderr)
+
+    def predict(self, prepared, rois):
+        """As `stages.predict`: probabilities (R, K + 1) and offsets (R, K, 4), float32."""
+        image, factors = prepared
+        least = 2 * BACKBONES[self.params.network].stride
+        down, right = (max(0, least - side) for side in image.shape[:2])
+        pixels = pad(to_input(image), (0, right, 0, down)).numpy()  # as in `RoiNetwork.prepare`
+        rois = np.asarray(np.asarray(rois) * (factors * 2), dtype=np.float32).reshape(-1, 4)
+        try:
+            scores, offsets = self.session.run(["scores", "offsets"], {"image": pixels, "rois": rois})
+        except Exception as error:
+            raise self._error("its graph cannot be run", error) from error
+        nr_classes = len(self.params.classes)
+        if scores.shape != (len(rois), nr_classes + 1) or offsets.shape != (len(rois), nr_classes, 4):
+            raise self._error(f"its outputs do not fit to {nr_classes} classes", f"{scores.shape}, {offsets.shape}")
+        if not (np.isfinite(scores).all() and np.isfinite(offsets).all()):
+            raise self._error("its outputs are not finite", "train again")
+        return scores, offsets
+
+    def score(self, prepared, rois):
+        """`prepare_image` and ROIs (R, 4) in its original pixels -> what `detect` takes."""
+        return class_scores(*self.predict(prepared, rois), self.params)
+
+    def _check(self, tensors, dimensions, wanted):
+        """Raise `UserError` unless the graph's inputs or outputs have the names and shapes of `to_onnx`."""
+        found = {tensor.name: (tensor.type, len(tensor.shape)) for tensor in tensors}
+        expected = {name: ("tensor(float)", dimensions[name]) for name in wanted}
+        if any(found.get(name) != value for name, value in expected.items()):
+            raise self._error(f"{', '.join(expected)} expected", f"it has {', '.join(found)}")
+
+    def _error(self, what, why):
+        return UserError(f"{self.path}: {what} ({' '.join(str(why).split())[:200]}); {ADVICE}")

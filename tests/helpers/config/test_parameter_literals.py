@@ -1,0 +1,75 @@
+"""Protects the parameters against values of any type and size: each ends in the one line that says what is allowed, and
+no rule lets a number pass that a step could not compute with."""
+
+import pytest
+
+from helpers.base.errors import UserError, ending
+from helpers.config.parameters import RULES, load_parameters
+from helpers.config.rules import Either, Entries, Number, Row, Several, Text
+
+NOWHERE = [  # what no parameter takes, whatever its type
+    "9" * 5000, "[" * 5000 + "]" * 5000, "-" * 50_000 + "1", "1" + "0" * 90_000, "caf\udce9", "a\nb", "\x00",
+]  # fmt: skip
+NO_NUMBERS = [
+    "{[]:1}", "9" * 400, "1e400", "nan", "-inf", "1j", "True", "None", "", "'", "\\", "b'1'", "{}", "()", "[[[1]]]",
+    "((1, 1e308),)", "{'svm': nan, 'nn': 1}", "set()", "0x" + "f" * 400, "lambda: 1",
+]  # fmt: skip
+
+
+def message(name, value):
+    with pytest.raises(UserError) as caught:
+        load_parameters([f"{name}={value}"])
+    line, code = ending(caught.value)
+    assert code == 1 and "\n" not in line and len(line) < 900
+    return line
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_parameter_takes_just_anything(name):
+    wrong = [*NOWHERE, *(NO_NUMBERS if isinstance(RULES[name], (Number, Row, Entries)) else [])]
+    longest = getattr(RULES[name], "longest", 0)
+    for value in wrong:
+        if len(value) > longest or not value.isalnum():  # the path of a folder may be long
+            assert f"{name}" in message(name, value)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "ss_base_k=1e18", "ss_inc_k=1e300", "ss_opencvSigma=1e300", "ss_opencvSigma=1e-300", "ss_sigma=1e300",
+        "ss_minSize=1e300", "ss_kvals=1,2,1e9", "nn_imagesPerBatch=1e18", "nn_weightDecay=1e300", "svm_B=1e300",
+        "nn_learningRates=((1,1e308),)", "boxRegression_ridge=1e-300", "svd_rank=1e30", "nms_maxDetections=1e300",
+        "vis_decisionThresholds=1e300", "vis_decisionThresholds=nan", "grid_downscaleRatioPerIteration=1.0000001",
+    ],
+)  # fmt: skip
+def test_numbers_that_no_step_can_compute_with(setting):
+    name, value = setting.split("=")
+    assert "must be" in message(name, value)
+
+
+def rules_in(rule):
+    """A rule and all that it is made of."""
+    yield rule
+    parts = getattr(rule, "rules", ()) or [getattr(rule, part, None) for part in ("rule", "first", "second")]
+    for part in parts:
+        if part is not None:
+            yield from rules_in(part)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_has_an_upper_bound(name):
+    for rule in rules_in(RULES[name]):
+        if isinstance(rule, Number):
+            assert rule.high <= 2**32
+        elif isinstance(rule, (Text, Several)):
+            assert (rule.longest if isinstance(rule, Text) else rule.most) <= 4096
+        elif isinstance(rule, Either):
+            assert rule.first and rule.second
+
+
+def test_one_threshold_is_that_of_the_classifier_in_force():
+    before = load_parameters().vis_decisionThresholds
+    assert load_parameters(["vis_decisionThresholds=-0.7"]).vis_decisionThresholds == {**before, "svm": -0.7}
+    params = load_parameters(["classifier=nn", "vis_decisionThresholds=0.25"])
+    assert params.vis_decisionThresholds == {**before, "nn": 0.25}
+    assert params.replace(vis_decisionThresholds=0.5).vis_decisionThresholds == {**before, "nn": 0.5}

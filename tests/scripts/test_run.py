@@ -1,0 +1,204 @@
+"""Protects the first thing that a newcomer starts, run.py: that it needs nothing but Python, what it installs and when,
+that a broken set-up is repaired by the next run, and that wrong arguments install nothing.
+
+Nothing is ever installed here: `call` is replaced. The sequence of steps is tested in test_run_steps.py.
+"""
+
+import ast
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path, PureWindowsPath
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = (ROOT / "run.py").read_text(encoding="utf-8")
+RUNTIME, TESTS = ["requirements.txt"], ["requirements.txt", "requirements-dev.txt"]
+
+
+def loaded(path):
+    """run.py of a folder as a module, without running it."""
+    specification = importlib.util.spec_from_file_location("run_of_test", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+# --- set-up ---
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """run.py as if it lay in an empty folder with spaces; `run.commands` is what it would have run, `run.code` how."""
+    home = tmp_path / "my photos"
+    home.mkdir()
+    shutil.copy(ROOT / "run.py", home)
+    (home / "requirements.txt").write_text("torch\n")
+    (home / "requirements-dev.txt").write_text("pytest\n")
+    module = loaded(home / "run.py")
+    module.commands, module.code = [], {}
+
+    def pretend(command, **_):
+        command = list(map(str, command))
+        module.commands.append(command)
+        if command[1:3] == ["-m", "venv"]:
+            module.PYTHON.parent.mkdir(parents=True, exist_ok=True)
+            module.PYTHON.touch()
+        code = next((code for word, code in module.code.items() if word in command), 0)
+        if isinstance(code, BaseException):
+            raise code
+        return code
+
+    monkeypatch.setattr(module, "call", pretend)
+    return module
+
+
+def installs(run):
+    """The requirement files of each installation so far, by name; forgets them."""
+    found = [[Path(word).name for word in command if str(word).endswith(".txt")] for command in run.commands]
+    run.commands.clear()
+    return [names for names in found if names]
+
+
+def test_only_the_standard_library():
+    helpers = [
+        (ROOT / "helpers/base" / f"{name}.py").read_text(encoding="utf-8") for name in ("start", "streams", "errors")
+    ]
+    for node in ast.walk(ast.parse("\n".join([SOURCE, *helpers]))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) else []
+        own = {
+            "helpers",
+            *(f"helpers.base{name}" for name in ("", ".start", ".streams", ".errors")),
+        }  # these themselves
+        assert all(name in own or name.split(".")[0] in sys.stdlib_module_names for name in names), names
+
+
+def test_first_set_up(run, capsys):
+    run.install(RUNTIME)
+    make, install = run.commands
+    python = run.ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    assert make == [sys.executable, "-m", "venv", str(run.ROOT / ".venv")]
+    assert install[:4] == [str(python), "-m", "pip", "install"]
+    assert install[-2:] == ["-r", str(run.ROOT / "requirements.txt")]
+    assert "installing requirements.txt" in capsys.readouterr().out
+
+
+def test_the_second_run_installs_nothing(run, capsys):
+    run.install(TESTS)
+    assert installs(run) == [TESTS]
+    capsys.readouterr()
+    run.install(TESTS)
+    assert run.commands == [] and capsys.readouterr().out == ""
+
+
+def test_changed_requirements_are_installed(run):
+    run.install(TESTS)
+    installs(run)
+    for name in TESTS:
+        (run.ROOT / name).write_text("another\n")
+        run.install(TESTS)
+        assert installs(run) == [TESTS]
+    run.install(TESTS)
+    assert installs(run) == []
+
+
+def test_the_tests_set_up_is_enough_for_the_steps(run):
+    run.install(TESTS)
+    installs(run)
+    run.install(RUNTIME)
+    assert installs(run) == []
+
+
+@pytest.mark.parametrize("trouble", [SystemExit(1), KeyboardInterrupt()])
+def test_a_broken_installation_is_repeated(run, trouble):
+    run.code["pip"] = trouble
+    with pytest.raises(type(trouble)):
+        run.install(RUNTIME)
+    assert not list(run.VENV.glob("installed*"))
+    run.code.clear()
+    installs(run)
+    run.install(RUNTIME)
+    assert installs(run) == [RUNTIME]
+
+
+def test_a_broken_environment_is_made_again(run):
+    # Debian without python3-venv: bin/python is there, then ensurepip fails, and there will never be a pip
+    run.code["venv"] = 1
+    with pytest.raises(SystemExit, match="this command failed"):
+        run.install(RUNTIME)
+    run.code.clear()
+    run.commands.clear()
+    run.install(RUNTIME)
+    assert run.commands[0][1:3] == ["-m", "venv"]
+
+
+def test_a_removed_environment_is_made_again(run):
+    run.install(RUNTIME)
+    run.PYTHON.unlink()  # as when the Python that it pointed to was removed
+    run.commands.clear()
+    run.install(RUNTIME)
+    assert run.commands[0][1:3] == ["-m", "venv"] and installs(run) == [RUNTIME]
+
+
+def test_windows_layout(monkeypatch):
+    module = ModuleType("run_of_test")
+    module.__file__ = str(ROOT / "run.py")
+    monkeypatch.setitem(sys.modules, "os", SimpleNamespace(**{**vars(os), "name": "nt"}))
+    exec(compile(SOURCE, "run.py", "exec"), vars(module))  # noqa: S102 (its own source, as if on Windows)
+    assert PureWindowsPath(module.PYTHON).parts[-3:] == (".venv", "Scripts", "python.exe")
+
+
+# --- the command line ---
+
+
+def call(run, monkeypatch, *arguments):
+    """Call main(); the exit code or message, None for an ordinary end."""
+    monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+    try:
+        run.main()
+    except SystemExit as stop:
+        return stop.code
+
+
+def test_tests_run_after_their_set_up(run, monkeypatch):
+    run.code["pytest"] = 5
+    assert call(run, monkeypatch, "test", "-x", "-k", "boxes") == 5  # the exit code is that of the tests
+    assert run.commands[-1] == [str(run.PYTHON), "-m", "pytest", "-x", "-k", "boxes"]
+    assert installs(run)[0] == TESTS
+
+
+@pytest.mark.parametrize("wrong", [["tests"], ["--form=3"], ["--from", "7"], ["--to", "x"], ["--set"]])
+def test_wrong_arguments_install_nothing(run, monkeypatch, capsys, wrong):
+    assert call(run, monkeypatch, *wrong) == 2
+    assert run.commands == []
+    assert wrong[0] in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_first_run_says_what_it_costs(run, capsys):
+    run.install(RUNTIME)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert f"{run.DOWNLOAD} GB to download, {run.DISK} GB of disk" in first and "minutes" in first
+    (run.ROOT / "requirements.txt").write_text("another\n")
+    run.install(RUNTIME)
+    assert "GB" not in capsys.readouterr().out  # most of it is there
+
+
+def test_a_disk_without_room_is_told_before_anything_is_downloaded(run, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1e9))
+    with pytest.raises(SystemExit, match=r"^ERROR: .*my photos: 1.0 GB free, the packages need .*make room"):
+        run.install(RUNTIME)
+    assert run.commands == []
+
+
+@pytest.mark.parametrize("name", ["venv", "ensurepip"])
+def test_a_python_that_cannot_make_environments(run, monkeypatch, name):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda wanted: None if wanted == name else find(wanted))
+    with pytest.raises(SystemExit, match=r"^ERROR: .*lacks venv or ensurepip; install them \(apt install python3"):
+        run.install(RUNTIME)
+    assert run.commands == []
