@@ -13,9 +13,9 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 from helpers.base.errors import printable
 from helpers.base.tables import counted
-from helpers.config.command_line import run_step
 from helpers.dataset.check import check_dataset
 from helpers.dataset.summary import summarize
+from pipeline.parameters import run_step
 
 
 def main(params):

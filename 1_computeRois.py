@@ -27,11 +27,11 @@ from helpers.artifacts.steps import ROIS
 from helpers.base.images import read_image
 from helpers.base.parallel import in_parallel
 from helpers.base.tables import counted
-from helpers.config.command_line import run_step
 from helpers.dataset.sources import list_images, published_files, require_images
 from helpers.fetching.published_rois import PublishedRois
 from helpers.fetching.weights import OutOfReach
 from pipeline.needs import check_needs
+from pipeline.parameters import run_step
 from pipeline.stages import propose_rois
 
 

@@ -25,10 +25,10 @@ from helpers.artifacts.cntk_files import RoiInput, input_paths, read_rois, roi_p
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import INPUTS
 from helpers.base.images import image_size
-from helpers.config.caps import as_lines, max_ground_truth, over_rois
-from helpers.config.command_line import run_step
+from helpers.dataset.caps import as_lines, max_ground_truth, over_rois
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_training_truth, require_images
 from pipeline.diagnosis import describe_framing, frame_image
+from pipeline.parameters import run_step
 from pipeline.stages import padded_square
 
 

@@ -33,9 +33,9 @@ from helpers.artifacts.steps import FEATURES, INPUTS, TRAINING, require
 from helpers.base.errors import UserError
 from helpers.base.files import remove_temporary_files, write_arrays
 from helpers.base.images import read_image
-from helpers.config.command_line import run_step
 from helpers.fetching.weights import get_weights
 from pipeline.needs import output_bytes, require_room
+from pipeline.parameters import run_step
 from pipeline.stages import (
     build_network,
     describe_mirrored,

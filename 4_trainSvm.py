@@ -15,7 +15,8 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 import numpy as np
 
 from fastRCNN.box_regression import train_box_regressor
-from fastRCNN.svm import TrainingImage, scaled, train_svms
+from fastRCNN.settings import settings_from
+from fastRCNN.svm import SvmSettings, TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.artifacts.classifier_files import classifier_paths, write_classifier
 from helpers.artifacts.cntk_files import read_inputs
@@ -24,8 +25,8 @@ from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import SVMS
 from helpers.base.errors import UserError
 from helpers.base.tables import counted
-from helpers.config.command_line import run_step
-from pipeline.stages import Classifier, svm_settings, training_rois
+from pipeline.parameters import run_step
+from pipeline.stages import Classifier, training_rois
 
 
 class TrainingSet:
@@ -99,7 +100,7 @@ def main(params):
         images = TrainingSet(params)
         if not any((images.targets(index) > 0).any() for index in range(len(images))):
             raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
-        svms = train_svms(images, svm_settings(params), progress=lambda line: print(f"  {line}"))
+        svms = train_svms(images, settings_from(SvmSettings, vars(params)), progress=lambda line: print(f"  {line}"))
         regressor = train_regressor(images, svms, params) if params.boxRegression else None
         write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)
         run.finish()

@@ -29,12 +29,12 @@ from helpers.artifacts.voc_results import voc_results
 from helpers.base.files import remove_temporary_files, write_json
 from helpers.base.images import image_size
 from helpers.base.tables import evaluation_table, format_table, write_table
-from helpers.config.caps import as_lines, over_detections, over_rois
-from helpers.config.command_line import run_step
+from helpers.dataset.caps import as_lines, over_detections, over_rois
 from helpers.dataset.image_files import ImageFile
 from helpers.dataset.sources import load_truth
 from helpers.drawing.plots import plot_confusion, plot_precision_recall, write_figure
 from pipeline.diagnosis import LOW_MAP, likely_causes
+from pipeline.parameters import run_step
 from pipeline.stages import class_scores, detect, load_classifier, padded_square
 
 

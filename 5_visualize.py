@@ -28,7 +28,6 @@ from helpers.base.errors import UserError
 from helpers.base.files import remove_temporary_files
 from helpers.base.images import image_size, read_image, scale_to_fit, write_image
 from helpers.base.tables import counted, format_table, number, write_table
-from helpers.config.command_line import run_step
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_truth
 from helpers.drawing.boxes import (
     DrawnBox,
@@ -40,6 +39,7 @@ from helpers.drawing.boxes import (
     side_by_side,
 )
 from helpers.drawing.fonts import drawable_names
+from pipeline.parameters import run_step
 from pipeline.verdicts import (
     EXCLUDED,
     FALSE,

@@ -32,11 +32,11 @@ from helpers.base.images import is_drawn, read_image, write_image
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
 from helpers.config.modest import require_modest
-from helpers.config.parameters import THRESHOLD, load_parameters
-from helpers.config.rules import option, whole
+from helpers.config.types import Score, Whole, option
 from helpers.dataset.image_files import ImageFile, is_image, natural_order, refuse_bad_names
 from helpers.drawing.demonstration import draw_lots
 from pipeline.onnx_detector import OnnxDetector
+from pipeline.parameters import load_parameters
 from pipeline.stages import NnDetector, SvmDetector, detect, prepare_image, propose_rois
 from pipeline.verdicts import Scored, draw_beside_truth, draw_found
 
@@ -189,13 +189,13 @@ if __name__ == "__main__":
     parser.add_argument("paths", nargs="*", metavar="PATH", help="an image, a folder of images, or a pattern")
     parser.add_argument(
         "--demo",
-        type=option("--demo", whole(1, 10**6)),
+        type=option("--demo", Whole[1, 10**6]),
         default=0,
         metavar="N",
         help="test images, at random (see `seed`)",
     )
     parser.add_argument(
-        "--threshold", type=option("--threshold", THRESHOLD), help="least score shown (default: vis_decisionThresholds)"
+        "--threshold", type=option("--threshold", Score), help="least score shown (default: vis_decisionThresholds)"
     )
     parser.add_argument("--out", metavar="FOLDER", help="where the pictures go (default: results/<dataset>/scored)")
     parser.add_argument("--detectionsTsv", metavar="FILE", help="write all detections in the format of 5_evaluate.py")

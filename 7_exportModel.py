@@ -25,8 +25,8 @@ from helpers.base.errors import UserError, run_script
 from helpers.base.files import refuse_to_replace
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from pipeline.onnx_detector import to_onnx
+from pipeline.parameters import load_parameters
 from pipeline.stages import load_model
 
 

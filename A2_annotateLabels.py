@@ -28,11 +28,12 @@ from helpers.base.errors import UserError, run_script
 from helpers.base.images import read_image
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import BACKGROUND, load_parameters
-from helpers.config.parameters_file import read_parameters_file
+from helpers.config.file import read_parameters_file
+from helpers.config.labels import BACKGROUND
 from helpers.dataset.image_files import ANNOTATED_SUBDIRS, list_folder_images
 from helpers.dataset.layouts.folders import classes_in
 from helpers.drawing.fonts import drawable_names
+from pipeline.parameters import load_parameters
 
 
 def find_classes(settings, folder):

@@ -23,11 +23,11 @@ from helpers.artifacts.steps import ROIS, require
 from helpers.base.errors import UserError
 from helpers.base.images import image_size
 from helpers.base.tables import format_table, number, write_table
-from helpers.config.command_line import run_step
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_truth
 from helpers.drawing.plots import add_legend, new_figure, set_curves_off, write_figure
 from pipeline.diagnosis import describe_framing, frame_images
-from pipeline.stages import propose_rois, roi_limits
+from pipeline.parameters import run_step
+from pipeline.stages import propose_rois, roi_settings
 
 ROI_COUNTS = (50, 100, 200, 500, 1000, 2000)
 UNLIMITED = RoiLimits(min_side=0, max_side=np.inf, min_area=0, max_area=np.inf, max_aspect_ratio=np.inf)
@@ -86,7 +86,7 @@ def find_violations(truths, sizes, params):
 
     sizes: (width, height) of each image.
     """
-    limits, broken = roi_limits(params), {}
+    limits, broken = roi_settings(params).limits, {}
     for parameter, field in LIMITS.items():
         only_this = replace(UNLIMITED, **{field: getattr(limits, field)})
         kept = [filter_mask(truth.boxes, *size, only_this) for truth, size in zip(truths, sizes, strict=True)]

@@ -20,7 +20,6 @@ from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.steps import INPUTS, require
 from helpers.base.images import read_image, scale_to_fit, write_image
 from helpers.base.tables import counted
-from helpers.config.command_line import run_step
 from helpers.dataset.image_files import ImageFile
 from helpers.drawing.boxes import (
     WHITE,
@@ -32,6 +31,7 @@ from helpers.drawing.boxes import (
     side_by_side,
 )
 from helpers.drawing.fonts import drawable_names
+from pipeline.parameters import run_step
 from pipeline.stages import padded_square
 
 PANEL_SIDE = 1200  # pixels of the longer side of each of the two images in a picture

@@ -20,9 +20,9 @@ from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.steps import INPUTS, require
 from helpers.base.images import image_size
 from helpers.base.tables import format_table, write_table
-from helpers.config.command_line import run_step
 from helpers.dataset.image_files import ImageFile
 from helpers.dataset.sources import load_truth
+from pipeline.parameters import run_step
 from pipeline.stages import padded_square
 
 HEAD = ["class", "images", "true boxes", "framed", "positive ROIs", "mean an image", "min", "max"]

@@ -137,7 +137,7 @@ sys.path.insert(0, root)
 from helpers.base.start import start
 start(False)
 from helpers.base import errors
-from helpers.config import parameters
+from pipeline import parameters
 from helpers.dataset import sources
 def main():
     params, images = parameters.load_parameters(settings), None

@@ -22,8 +22,8 @@ from cross_validation import describe, measure, score, train
 from helpers.base.errors import UserError, run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.image_files import TEST_SUBDIRS
+from pipeline.parameters import load_parameters
 
 
 def main(arguments):

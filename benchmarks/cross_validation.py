@@ -26,15 +26,16 @@ from tqdm import tqdm
 from fastRCNN.box_regression import train_box_regressor
 from fastRCNN.boxes import mirror
 from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
-from fastRCNN.svm import TrainingImage, scaled, train_svms
+from fastRCNN.settings import settings_from
+from fastRCNN.svm import SvmSettings, TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.base.errors import UserError, run_script
 from helpers.base.images import image_size, read_image
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.image_files import TEST_SUBDIRS
 from helpers.dataset.sources import list_images, load_truth
+from pipeline.parameters import load_parameters
 from pipeline.stages import (
     Classifier,
     build_network,
@@ -43,7 +44,6 @@ from pipeline.stages import (
     detect,
     prepare_image,
     propose_rois,
-    svm_settings,
 )
 
 
@@ -104,7 +104,7 @@ def train(images, params):
     targets = [svm_targets(image.rois, *image.truth, len(params.classes), *overlaps) for image in images]
     svms = train_svms(
         [TrainingImage(image.features, target) for image, target in zip(images, targets, strict=True)],
-        svm_settings(params),
+        settings_from(SvmSettings, vars(params)),
     )
     if not params.boxRegression:
         return Classifier(svms, None)

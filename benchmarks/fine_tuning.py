@@ -42,9 +42,9 @@ from helpers.base.errors import run_script
 from helpers.base.images import read_image
 from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.image_files import TEST_SUBDIRS
 from pipeline.needs import first_layer
+from pipeline.parameters import load_parameters
 from pipeline.stages import (
     build_network,
     class_scores,

@@ -36,8 +36,8 @@ from helpers.base.files import write_arrays
 from helpers.base.images import read_image
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.sources import list_images
+from pipeline.parameters import load_parameters
 from pipeline.stages import build_network, prepare_image, propose_rois
 
 

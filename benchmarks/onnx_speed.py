@@ -31,8 +31,8 @@ from helpers.artifacts.onnx_files import import_onnxruntime
 from helpers.base.errors import run_script
 from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from pipeline.onnx_detector import OnnxDetector
+from pipeline.parameters import load_parameters
 from pipeline.stages import NnDetector, predict, prepare_image
 
 

@@ -44,13 +44,13 @@ from helpers.base.errors import run_script
 from helpers.base.images import read_image
 from helpers.base.tables import markdown_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
-from helpers.config.parameters_file import read_parameters_file
+from helpers.config.file import read_parameters_file
 from helpers.dataset.derived import derive_block
 from helpers.dataset.image_files import TEST_SUBDIRS
 from helpers.dataset.sources import list_images
 from helpers.dataset.summary import LIMITS, relative_sizes
-from pipeline.stages import Classifier, build_network, describe_rois, roi_limits
+from pipeline.parameters import load_parameters
+from pipeline.stages import Classifier, build_network, describe_rois, roi_settings
 
 score_image = importlib.import_module("6_scoreImage").score_image
 
@@ -177,7 +177,9 @@ def found_and_outside(described, params):
     images = with_and_without_boxes(described)[0]
     first = [image.rois[image.nr_truth :] for image in images]
     recall = recall_at(first, [Truth(*image.truth) for image in images], 0.5, params.cntk_nrRois)
-    inside = [filter_mask(image.truth[0][~image.truth[2]], *image.size, roi_limits(params)) for image in images]
+    inside = [
+        filter_mask(image.truth[0][~image.truth[2]], *image.size, roi_settings(params).limits) for image in images
+    ]
     return recall, 1 - float(np.mean(np.concatenate(inside)))
 
 

@@ -31,7 +31,7 @@ from helpers.artifacts.steps import INPUTS, require
 from helpers.base.errors import UserError, run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = ("3_runNetwork.py", "4_trainSvm.py", "5_evaluate.py")

@@ -25,7 +25,7 @@ import tempfile
 from helpers.base.errors import UserError, run_script
 from helpers.base.files import write_text
 from helpers.base.images import read_image, scale_to_fit, write_image
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASET, IMAGE = "groceryDemo", "data/groceryDemo/testImages/21.jpg"

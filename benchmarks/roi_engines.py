@@ -30,13 +30,14 @@ from fastRCNN import boxes as box_ops
 from fastRCNN import proposals
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.nms import nms
+from fastRCNN.selective_search import ENGINES
 from helpers.base.errors import UserError, run_script
 from helpers.base.images import read_image
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import ROI_ENGINES, load_parameters
 from helpers.dataset.image_files import ANNOTATED_SUBDIRS
 from helpers.dataset.sources import list_images, load_truth
+from pipeline.parameters import load_parameters
 from pipeline.stages import propose_rois
 
 SHUFFLES = 5  # random orders, of which the mean is shown
@@ -168,7 +169,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--engines", nargs="+", choices=ROI_ENGINES, default=ROI_ENGINES, help="(default: all)")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES, help="(default: all)")
     parser.add_argument("--sizes", nargs="+", type=int, default=[200, 300, 400, 600], help="of the longer side, pixels")
     parser.add_argument("--counts", nargs="+", type=int, default=[100, 200, 500, 2000], help="numbers of ROIs")
     parser.add_argument("--rankCounts", nargs="+", type=int, default=[100, 200], help="the same for the second table")

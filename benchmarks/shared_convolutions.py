@@ -31,8 +31,8 @@ from helpers.base.errors import UserError, run_script
 from helpers.base.images import read_image
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.sources import list_images
+from pipeline.parameters import load_parameters
 from pipeline.stages import build_network, describe_rois, prepare_image, propose_rois
 
 CROP_SIDE = 224  # pixels: what ImageNet's networks were trained on

@@ -44,10 +44,10 @@ from helpers.base.files import write_arrays
 from helpers.base.images import read_image
 from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.annotations import write_annotation
 from helpers.dataset.image_files import ImageFile, is_image
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_truth
+from pipeline.parameters import load_parameters
 from pipeline.stages import build_network, class_scores, describe_rois, detect, predict, prepare_image, propose_rois
 
 NR_CLASSES, NR_FEATURES = 20, 32

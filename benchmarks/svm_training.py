@@ -30,14 +30,15 @@ from sklearn.svm import LinearSVC
 
 from benchmarks.cross_validation import describe, measure_on, train_and_test
 from benchmarks.timing import Measured, announce, in_fresh_process, interleaved, peak_memory
-from fastRCNN.svm import TOLERANCE, LinearSvms, TrainingImage, feature_scale, scaled, train_svms
+from fastRCNN.settings import settings_from
+from fastRCNN.svm import TOLERANCE, LinearSvms, SvmSettings, TrainingImage, feature_scale, scaled, train_svms
 from fastRCNN.targets import svm_targets
 from helpers.base.errors import run_script
 from helpers.base.files import read_arrays, write_arrays
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
-from pipeline.stages import Classifier, svm_settings
+from pipeline.parameters import load_parameters
+from pipeline.stages import Classifier
 
 MAX_ITERATIONS = 100_000  # of LinearSVC: enough to converge; the output says so where it is not
 PLAIN, MINED = "LinearSVC on all ROIs", "hard-negative mining"
@@ -121,7 +122,7 @@ def train_in_turns(training, params, plain_rois, tolerance, repeats):
     """Train both ways on images (`Described`) cut to `cntk_nrRois`: returns name -> the `Turn`s of this contender."""
 
     def contender(name, nr_rois):
-        settings = svm_settings(params)
+        settings = settings_from(SvmSettings, vars(params))
         return lambda folder: in_fresh_process(train_once, name, folder, settings, tolerance, nr_rois)
 
     contenders = {MINED: contender(MINED, None), PLAIN: contender(PLAIN, plain_rois)}

@@ -29,9 +29,9 @@ from helpers.base.errors import UserError, run_script
 from helpers.base.images import read_image
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.image_files import TEST_SUBDIRS
 from helpers.dataset.sources import list_images, load_truth
+from pipeline.parameters import load_parameters
 from pipeline.stages import build_network, class_scores, detect, load_model, predict, prepare_image, propose_rois
 
 

@@ -26,9 +26,9 @@ from timing import announce
 
 from helpers.base.errors import UserError, run_script
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.sources import IMAGE_SETS, list_images
 from helpers.fetching.published_rois import find_published
+from pipeline.parameters import load_parameters
 
 STEPS = ("1_computeRois", "2_computeCntkInputs", "3_runNetwork", "5_evaluate")
 

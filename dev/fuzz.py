@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 for variable, value in (("OMP_NUM_THREADS", "1"), ("LOKY_MAX_CPU_COUNT", "1"), ("MPLBACKEND", "agg")):
     os.environ.setdefault(variable, value)
-sys.path[:0] = [str(ROOT / "dev"), str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "dev"), str(ROOT), str(ROOT / "tools"), str(ROOT / "tests")]
 if __name__ == "__main__":  # whichever Python this is
     from helpers.base.start import require_python
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fastRCNN.backbones import cut_to_train
+from fastRCNN.trunks import cut_to_train
 
 
 class FastRcnn(nn.Module):

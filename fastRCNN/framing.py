@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastRCNN.boxes import as_boxes, iou
-from fastRCNN.proposals import RoiLimits, filter_mask
+from fastRCNN.proposals import filter_mask
 
 FRAMED_IOU = 0.5  # least IoU with a ROI
 NEVER = np.iinfo(np.int64).max
@@ -55,5 +55,6 @@ def frame(rois, boxes, class_ids, nr_used, size, limits):
 def join(framings):
     """The boxes of several images in one `Framing`."""
     names = ("class_ids", "ranks", "used", "within")
-    empty = frame([], [], np.zeros(0, np.int64), 0, (1, 1), RoiLimits())
+    none = np.zeros(0, np.int64)
+    empty = Framing(none, none, none, none.astype(bool))
     return Framing(*(np.concatenate([getattr(item, name) for item in (empty, *framings)]) for name in names))

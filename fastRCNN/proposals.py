@@ -10,7 +10,8 @@ import numpy as np
 
 from fastRCNN import boxes as box_ops
 from fastRCNN.nms import nms
-from fastRCNN.selective_search import selective_search
+from fastRCNN.selective_search import SearchSettings, selective_search
+from fastRCNN.settings import knob
 
 MAX_GRID = 2_000_000  # boxes; a ROI of an image is one of a few thousand
 GOLDEN_RATIO = (5**0.5 - 1) / 2
@@ -24,33 +25,52 @@ class TooManyRois(ValueError):
 class RoiLimits:
     """Sizes that a ROI may have. Lengths are in units of the image's longer side, areas in units of its square."""
 
-    min_side: float = 0.01
-    max_side: float = 1.0
-    min_area: float = 0.0
-    max_area: float = 1.0
-    max_aspect_ratio: float = 4.0
+    min_side: float = knob("roi_minDimRel")
+    max_side: float = knob("roi_maxDimRel")
+    min_area: float = knob("roi_minNrPixelsRel")
+    max_area: float = knob("roi_maxNrPixelsRel")
+    max_aspect_ratio: float = knob("roi_maxAspectRatio")
 
 
 @dataclass(frozen=True)
 class GridSettings:
     """Uniform grid: number of sizes, width / height of each, ratio of a size to the next, step in units of the box."""
 
-    nr_scales: int = 7
-    aspect_ratios: tuple = (1.0, 2.0, 0.5)
-    downscale_ratio: float = 1.5
-    step: float = 0.5
+    nr_scales: int = knob("grid_nrScales")
+    aspect_ratios: tuple[float, ...] = knob("grid_aspectRatios")
+    downscale_ratio: float = knob("grid_downscaleRatioPerIteration")
+    step: float = knob("grid_stepRel")
 
 
-def compute_rois(image, search, limits=RoiLimits(), grid=GridSettings(), nms_threshold=0.85):
+@dataclass(frozen=True)
+class RoiSettings:
+    """How ROIs are computed. nms_threshold: of proposals that overlap more (IoU), one is kept."""
+
+    search: SearchSettings
+    grid: GridSettings
+    limits: RoiLimits
+    nms_threshold: float = knob("ss_nmsThreshold")
+
+
+def compute_rois(image: np.ndarray, settings: RoiSettings) -> np.ndarray:
     """All ROIs of an image, most promising first: proposals by their number of votes, then the grid, coarse and even.
 
-    image: uint8 RGB (H, W, 3); search: `SearchSettings`; nms_threshold: of proposals that overlap more (IoU), one is
-    kept. Returns int32 (N, 4) pixels of the image, without doubles; the same image gives the same rows every time.
+    Args:
+        image: uint8 RGB (H, W, 3).
+
+    Returns:
+        int32 (N, 4) pixels of the image, without duplicates; the same image gives the same rows every time.
+
+    Raises:
+        TooManyRois: for a grid whose boxes would fill the memory.
+        ImportError: where the package of an engine is not installed.
     """
     height, width = image.shape[:2]
-    proposals = _within(selective_search(image, search), width, height, limits)
-    proposals = proposals[rank_by_votes(proposals, nms_threshold)]
-    rois = np.concatenate([proposals, _within(uniform_grid(width, height, limits, grid), width, height, limits)])
+    limits = settings.limits
+    proposals = _within(selective_search(image, settings.search), width, height, limits)
+    proposals = proposals[rank_by_votes(proposals, settings.nms_threshold)]
+    grid = _within(uniform_grid(width, height, limits, settings.grid), width, height, limits)
+    rois = np.concatenate([proposals, grid])
     _, first = np.unique(rois, axis=0, return_index=True)
     return rois[np.sort(first)].astype(np.int32)
 

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastRCNN.settings import knob
+
 
 @dataclass(frozen=True)
 class SamplingSettings:
     """ROIs of an image, the share of them that are objects at most, and the least IoU of preferred background."""
 
-    rois_per_image: int = 64
-    foreground_fraction: float = 0.25
-    background_low: float = 0.1
+    rois_per_image: int = knob("nn_roisPerImage")
+    foreground_fraction: float = knob("nn_foregroundFraction")
+    background_low: float = knob("nn_negOverlapMin")
 
 
 def sample_rois(targets, settings, random):

@@ -4,17 +4,19 @@ from dataclasses import dataclass
 
 import torch
 
+from fastRCNN.settings import knob
+
 
 @dataclass(frozen=True)
 class ScheduleSettings:
     """optimizer: "sgd" or "adamw"; learning_rates: pairs (epochs, rate), one after the other; momentum and weight_decay
     of the optimiser; warmup_iterations: the rate grows linearly up to its value over the first so many."""
 
-    optimizer: str = "sgd"
-    learning_rates: tuple = ((30, 0.001), (10, 0.0001))
-    momentum: float = 0.9
-    weight_decay: float = 0.0005
-    warmup_iterations: int = 100
+    optimizer: str = knob("nn_optimizer")
+    learning_rates: tuple[tuple[int, float], ...] = knob("nn_learningRates")
+    momentum: float = knob("nn_momentum")
+    weight_decay: float = knob("nn_weightDecay")
+    warmup_iterations: int = knob("nn_warmupIterations")
 
     @property
     def nr_epochs(self):

@@ -6,22 +6,23 @@ import cv2
 import numpy as np
 
 from fastRCNN.boxes import as_boxes
+from fastRCNN.settings import knob
 
 
 @dataclass(frozen=True)
 class SearchSettings:
     """Which engine, on what image size, and the knobs of each engine (see PARAMETERS.py)."""
 
-    engine: str = "opencv-fast"
-    max_image_side: int = 400
-    base_k: int = 150  # opencv: Felzenszwalb's k of the first segmentation ...
-    inc_k: int = 150  # ... and the step to the next one
-    blur: float = 0.8  # opencv, pixels
-    scale: float = 100.0  # selectivesearch: Felzenszwalb's k
-    sigma: float = 1.2  # selectivesearch, pixels
-    min_size: int = 20  # selectivesearch and dlib, square pixels
-    kvals: tuple = (50, 500, 6)  # dlib: Felzenszwalb's k, first, last, number
-    max_merging_iterations: int = 20  # dlib
+    engine: str = knob("roi_engine")
+    max_image_side: int = knob("roi_maxImgDim")
+    base_k: int = knob("ss_base_k")  # opencv: Felzenszwalb's k of the first segmentation ...
+    inc_k: int = knob("ss_inc_k")  # ... and the step to the next one
+    blur: float = knob("ss_opencvSigma")  # opencv, pixels
+    scale: float = knob("ss_scale")  # selectivesearch: Felzenszwalb's k
+    sigma: float = knob("ss_sigma")  # selectivesearch, pixels
+    min_size: int = knob("ss_minSize")  # selectivesearch and dlib, square pixels
+    kvals: tuple[int, int, int] = knob("ss_kvals")  # dlib: Felzenszwalb's k, first, last, number
+    max_merging_iterations: int = knob("ss_max_merging_iterations")  # dlib
 
 
 def selective_search(image, settings):

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from fastRCNN.linear_algebra import gram, in_blocks, product
+from fastRCNN.settings import knob
 from fastRCNN.svm_solver import solve_dual
 
 TOLERANCE = 0.005  # in units of the margin: a ROI that violates it by less is no offender
@@ -25,15 +26,15 @@ class SvmSettings:
     `LinearSVC`), the norm that features are scaled to, and the mining: rounds at most, new ROIs a round at most, and
     the signed margin beyond which a cached ROI that no class needs is forgotten."""
 
-    C: float = 0.001
-    intercept_scaling: float = 10.0
-    loss: str = "l1"
-    positive_weight: float | str = "balanced"
-    target_norm: float = 20.0
-    max_rounds: int = 20
-    retrain_limit: int = 2000
-    evict_threshold: float = -1.1
-    seed: int = 0
+    C: float = knob("svm_C")
+    intercept_scaling: float = knob("svm_B")
+    loss: str = knob("svm_loss")
+    positive_weight: float | str = knob("svm_posWeight")
+    target_norm: float = knob("svm_targetNorm")
+    max_rounds: int = knob("svm_nrEpochs")
+    retrain_limit: int = knob("svm_retrainLimit")
+    evict_threshold: float = knob("svm_evictThreshold")
+    seed: int = knob("seed")
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class _Problem:
         return self.settings.C * positive / self.share, self.settings.C * negative
 
 
-def train_svms(images, settings=SvmSettings(), progress=None):
+def train_svms(images, settings, progress=None):
     """Train one SVM a class by rounds of hard-negative mining.
 
     images: non-empty sequence of `TrainingImage`, each read once a round, so a lazy one keeps memory bounded; progress:

@@ -5,7 +5,7 @@ that was broken off and taken up again ends with the same weights as one that wa
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,6 +17,7 @@ from fastRCNN.fast_rcnn import TrainedLayers, multi_task_loss
 from fastRCNN.ranks import Ranks
 from fastRCNN.sampling import SamplingSettings, sample_rois
 from fastRCNN.schedule import ScheduleSettings, learning_rate, make_optimizer, set_learning_rate
+from fastRCNN.settings import knob
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class TrainingSettings:
     """images_per_batch: of all processes together; mirrored: learn from mirror images as well; location_weight: lambda
     of the loss; clip_norm: greatest L2 norm of the gradient."""
 
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
-    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
-    images_per_batch: int = 2
-    mirrored: bool = True
-    location_weight: float = 1.0
-    clip_norm: float = 10.0
-    seed: int = 0
+    sampling: SamplingSettings
+    schedule: ScheduleSettings
+    images_per_batch: int = knob("nn_imagesPerBatch")
+    mirrored: bool = knob("train_mirrored")
+    location_weight: float = knob("nn_locationWeight")
+    clip_norm: float = knob("nn_clipNorm")
+    seed: int = knob("seed")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from helpers.artifacts.cntk_files import read_rois, roi_path
 from helpers.base.files import read_json
 from helpers.base.images import image_size
 from helpers.base.tables import counted
-from helpers.config.caps import max_ground_truth
+from helpers.dataset.caps import max_ground_truth
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_training_truth
-from pipeline.stages import input_factors, roi_limits
+from pipeline.stages import input_factors, roi_settings
 
 ENOUGH_FRAMED = 0.9  # the share of ground-truth boxes that the ROIs should frame
 LOW_MAP = 0.3  # below this, step 5 looks for causes
@@ -33,7 +33,7 @@ def frame_image(rois, truth, size, is_training, params):
     boxes, class_ids, excluded = truth
     nr_added = min(int((~excluded).sum()), max_ground_truth(params.cntk_nrRois)) if is_training else 0  # it comes first
     nr_used = params.cntk_nrRois - nr_added
-    return frame(rois, boxes[~excluded], class_ids[~excluded], nr_used, size, roi_limits(params))
+    return frame(rois, boxes[~excluded], class_ids[~excluded], nr_used, size, roi_settings(params).limits)
 
 
 def frame_images(image_set, params):

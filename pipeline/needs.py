@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from fastRCNN.backbones import BACKBONES, cut_to_train
+from fastRCNN.backbones import BACKBONES
+from fastRCNN.trunks import cut_to_train
 from helpers.artifacts.model_files import model_path
 from helpers.base.errors import UserError
 from helpers.base.images import image_size

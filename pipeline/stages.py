@@ -15,10 +15,10 @@ from fastRCNN.boxes import mirror
 from fastRCNN.detection import candidates, suppress, vote
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
-from fastRCNN.proposals import GridSettings, RoiLimits, TooManyRois, compute_rois
-from fastRCNN.selective_search import SearchSettings
+from fastRCNN.proposals import RoiSettings, TooManyRois, compute_rois
+from fastRCNN.settings import settings_from
 from fastRCNN.svd import compress
-from fastRCNN.svm import LinearSvms, SvmSettings, scaled
+from fastRCNN.svm import LinearSvms, scaled
 from helpers.artifacts.classifier_files import read_classifier
 from helpers.artifacts.cntk_files import PaddedSquare
 from helpers.artifacts.model_files import read_description, read_tensors
@@ -33,39 +33,15 @@ DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them
 VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear counterexample: the margin, and no probability
 
 
-def roi_limits(params):
-    """Step 1: sizes that a ROI may have."""
-    return RoiLimits(
-        min_side=params.roi_minDimRel,
-        max_side=params.roi_maxDimRel,
-        min_area=params.roi_minNrPixelsRel,
-        max_area=params.roi_maxNrPixelsRel,
-        max_aspect_ratio=params.roi_maxAspectRatio,
-    )
+def roi_settings(params):
+    """Step 1: how ROIs are computed."""
+    return settings_from(RoiSettings, vars(params))
 
 
 def propose_rois(image, params):
     """Step 1 for one image: uint8 RGB (H, W, 3) -> ROIs (N, 4) int32 in its pixels, most promising first."""
-    search = SearchSettings(
-        engine=params.roi_engine,
-        max_image_side=params.roi_maxImgDim,
-        base_k=params.ss_base_k,
-        inc_k=params.ss_inc_k,
-        blur=params.ss_opencvSigma,
-        scale=params.ss_scale,
-        sigma=params.ss_sigma,
-        min_size=params.ss_minSize,
-        kvals=params.ss_kvals,
-        max_merging_iterations=params.ss_max_merging_iterations,
-    )
-    grid = GridSettings(
-        nr_scales=params.grid_nrScales,
-        aspect_ratios=params.grid_aspectRatios,
-        downscale_ratio=params.grid_downscaleRatioPerIteration,
-        step=params.grid_stepRel,
-    )
     try:
-        return compute_rois(image, search, roi_limits(params), grid, params.ss_nmsThreshold)
+        return compute_rois(image, roi_settings(params))
     except TooManyRois as error:
         raise UserError(f"{error}; lower grid_nrScales, or raise grid_stepRel") from error
     except ImportError as error:
@@ -138,21 +114,6 @@ def describe_rois(network, prepared, rois, params):
     """
     image, factors = prepared
     return network.features(image, np.asarray(rois) * (factors * 2), params.network_roiBatchSize)
-
-
-def svm_settings(params):
-    """Step 4: knobs of the SVMs."""
-    return SvmSettings(
-        C=params.svm_C,
-        intercept_scaling=params.svm_B,
-        loss=params.svm_loss,
-        positive_weight=params.svm_posWeight,
-        target_norm=params.svm_targetNorm,
-        max_rounds=params.svm_nrEpochs,
-        retrain_limit=params.svm_retrainLimit,
-        evict_threshold=params.svm_evictThreshold,
-        seed=params.seed,
-    )
 
 
 def describe_mirrored(network, prepared, rois, width, params):

@@ -13,8 +13,7 @@ import torchvision
 
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
-from fastRCNN.sampling import SamplingSettings
-from fastRCNN.schedule import ScheduleSettings
+from fastRCNN.settings import settings_from
 from fastRCNN.svd import compress, full_layers
 from fastRCNN.training import Trainer, TrainingSettings, measure_offsets
 from helpers.artifacts.cntk_files import read_inputs
@@ -33,23 +32,8 @@ PROGRESS = ("epoch", "history", "best_map", "best_state", "bad_measurements")  #
 
 def training_settings(params):
     """Knobs of `Trainer`."""
-    sampling = SamplingSettings(params.nn_roisPerImage, params.nn_foregroundFraction, params.nn_negOverlapMin)
-    schedule = ScheduleSettings(
-        optimizer=params.nn_optimizer,
-        learning_rates=params.nn_learningRates,
-        momentum=params.nn_momentum,
-        weight_decay=params.nn_weightDecay,
-        warmup_iterations=params.nn_warmupIterations,
-    )
-    return TrainingSettings(
-        sampling=sampling,
-        schedule=schedule,
-        images_per_batch=params.nn_imagesPerBatch,
-        mirrored=params.train_mirrored,
-        location_weight=params.nn_locationWeight if params.boxRegression else 0.0,
-        clip_norm=params.nn_clipNorm,
-        seed=params.seed,
-    )
+    location_weight = {} if params.boxRegression else {"location_weight": 0.0}
+    return settings_from(TrainingSettings, vars(params), **location_weight)
 
 
 class Progress:

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 import helpers.base.start
-from helpers.config.parameters import load_parameters
 from helpers.dataset.annotations import write_annotation
+from pipeline.parameters import load_parameters
 
 # One process and one thread, before torch is imported: tiny images gain nothing from more, and on a machine that is
 # busy with something else threads that wait for each other take a hundred times as long.

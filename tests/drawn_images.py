@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from conftest import HEIGHT, WIDTH, draw_image
+from settings import settings
 from torch import nn
 
 from fastRCNN.boxes import as_boxes, clip, mirror
@@ -85,6 +86,6 @@ def small_model(seed=0, dropout=0.0):
 
 def quick_settings(**changes):
     """`TrainingSettings` of four short epochs; `sampling` and `schedule` may be given as dicts."""
-    sampling = SamplingSettings(**{"rois_per_image": 16, **changes.pop("sampling", {})})
+    sampling = settings(SamplingSettings, **{"rois_per_image": 16, **changes.pop("sampling", {})})
     schedule = {"learning_rates": ((3, 0.01), (1, 0.001)), "warmup_iterations": 2, **changes.pop("schedule", {})}
-    return TrainingSettings(sampling=sampling, schedule=ScheduleSettings(**schedule), **changes)
+    return settings(TrainingSettings, sampling=sampling, schedule=settings(ScheduleSettings, **schedule), **changes)

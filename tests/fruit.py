@@ -10,10 +10,10 @@ from helpers.artifacts.cntk_files import roi_path, write_rois
 from helpers.artifacts.detection_files import detection_path, detection_rows, write_detections
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import DETECTIONS, FEATURES, ROIS, SVMS
-from helpers.config.parameters import load_parameters
 from helpers.dataset.annotations import write_annotation
 from helpers.dataset.sources import list_images
 from helpers.drawing.boxes import class_color
+from pipeline.parameters import load_parameters
 
 SIZE, SCALE = (200, 150), 6  # pictures show the images at 1200 x 900
 GROUND = (20, 70, 20)

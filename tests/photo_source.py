@@ -4,7 +4,7 @@ import importAnnotations
 import numpy as np
 from PIL import Image
 
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 
 def pixels(seed=0, size=(100, 80)):

@@ -30,13 +30,14 @@ from helpers.base.files import read_lines, write_text
 from helpers.base.images import image_size
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import EXCLUDED_LABELS, load_parameters
+from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset.annotations import LABEL_SUFFIXES, annotation_path, load_annotation
 from helpers.dataset.image_files import ANNOTATED_SUBDIRS, list_folder_images, printable, refuse_bad_names
 from helpers.formats import FORMATS
 from helpers.formats.fitting import shortest
 from helpers.formats.pictures import link_file
 from helpers.formats.staging import put_in_place, staging
+from pipeline.parameters import load_parameters
 
 LISTS = {"train.txt": "positive", "test.txt": "testImages", "negative.txt": "negative"}
 
@@ -96,9 +97,9 @@ def read_image_file(image, without_excluded):
     if image.subdir in ANNOTATED_SUBDIRS:
         path = annotation_path(image.path, LABEL_SUFFIXES)
         labels = {line.strip() for line in read_lines(path)} if path.exists() else set()
-        annotation = load_annotation(image.path, size, tuple(labels - set(EXCLUDED_LABELS)))
+        annotation = load_annotation(image.path, size, tuple(labels - set(IGNORED_LABELS)))
         for box, label in zip(annotation.boxes, annotation.labels, strict=True):
-            excluded = label in EXCLUDED_LABELS
+            excluded = label in IGNORED_LABELS
             if not (excluded and without_excluded):
                 things.append((tuple(shortest(value) for value in box), label, excluded))
     return ExportedImage(image.key, size, tuple(things))

@@ -27,11 +27,11 @@ from pathlib import Path
 from helpers.base.errors import UserError, run_script
 from helpers.base.files import atomic_path, set_aside
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.fetching.archives import extract
 from helpers.fetching.download import download, verify
 from helpers.fetching.public_data import PUBLIC_DATA
 from helpers.formats.staging import staging
+from pipeline.parameters import load_parameters
 
 
 def main(params, what, source=None, force=False):

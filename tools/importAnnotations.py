@@ -33,7 +33,6 @@ from helpers.base.errors import UserError, run_script
 from helpers.base.parallel import in_parallel
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.check import check_dataset
 from helpers.dataset.image_files import SUBDIRS, list_folder_images, printable
 from helpers.formats import FORMATS
@@ -46,6 +45,7 @@ from helpers.formats.settle import Settled, settle
 from helpers.formats.source_split import mark_splits
 from helpers.formats.splitting import DEFAULT_FRACTION, SUBDIR_OF_LIST, read_lists
 from helpers.formats.staging import is_filled, put_in_place, staging
+from pipeline.parameters import load_parameters
 
 SHOWN_NOTES = 20
 OPTIONS = dict(

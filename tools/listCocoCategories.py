@@ -15,8 +15,8 @@ from collections import Counter
 from helpers.base.errors import UserError, run_script
 from helpers.base.tables import counted, format_table
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import load_parameters
 from helpers.dataset.layouts.coco import annotation_file, read_coco
+from pipeline.parameters import load_parameters
 
 
 def count(content):

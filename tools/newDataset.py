@@ -17,18 +17,19 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 from helpers.annotating.next_command import next_command
 from helpers.base.errors import UserError, run_script
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import RULES, load_parameters
+from helpers.config.schema import declared
 from helpers.dataset.derived import block_as_text, derive_block
 from helpers.dataset.image_files import ANNOTATED_SUBDIRS, SUBDIRS, list_folder_images
 from helpers.dataset.layouts.folders import classes_in
+from pipeline.parameters import load_parameters
 
 
 def main(settings, name):
     """Make the folders that are missing; returns the block of what is in them, or None while nothing is."""
     try:
-        RULES["datasetName"].check(name)
+        declared()["datasetName"].check(name)
     except ValueError:
-        raise UserError(f'"{name}": must be {RULES["datasetName"].describe()}') from None
+        raise UserError(f'"{name}": must be {declared()["datasetName"].words}') from None
     params = load_parameters([*settings, f"datasetName={name}", "classes=any"])
     folder = params.image_dir
     for subdir in SUBDIRS:

@@ -54,7 +54,7 @@ def build(base, names=None):
 
 
 def _parameters(folder, **more):
-    return importlib.import_module("helpers.config.parameters").load_parameters(settings(folder, **more))
+    return importlib.import_module("pipeline.parameters").load_parameters(settings(folder, **more))
 
 
 def _steps(folder, names, **more):

@@ -22,18 +22,18 @@ COSTLY = {"cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "roi_maxImgDim", "gr
 
 def _literal(trial):
     """One or two parameters with any value, for all steps."""
-    from helpers.config.parameters import RULES
+    from helpers.config.schema import declared
 
     random = trial.random
     nn = random.random() < 0.3
     folder = trial.copy("nn" if nn else "svm")
-    names = [name for name in RULES if not name.endswith("RootDir")]
+    names = [name for name in declared() if not name.endswith("RootDir")]
     changed = {}
     for _ in range(random.choice((1, 1, 2))):
         name = random.choice(names)
         changed[name] = random.choice(LITERALS)
         if random.random() < 0.3:
-            changed[name] = _number_within(RULES[name], random) or changed[name]
+            changed[name] = _number_within(declared()[name], random) or changed[name]
     arguments = settings(folder, classifier="nn" if nn else "svm")
     texts = [text for text in arguments if text.partition("=")[0] not in changed]
     texts += [f"{name}={value}" for name, value in changed.items()]
@@ -46,9 +46,9 @@ def _literal(trial):
     return RIGHT
 
 
-def _number_within(rule, random):
-    """One of the bounds that a rule states, which it must accept or refuse in words."""
-    numbers = re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", rule.describe().replace(",", ""))
+def _number_within(item, random):
+    """One of the bounds that a parameter states, which it must accept or refuse in words."""
+    numbers = re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", item.words.replace(",", ""))
     return random.choice(numbers) if numbers else None
 
 

@@ -68,7 +68,7 @@ def import_target(folder):
     """Photos and boxes that another tool wrote, as VOC."""
     import exportAnnotations
 
-    from helpers.config.parameters import load_parameters
+    from pipeline.parameters import load_parameters
 
     start, source = folder / "import-start", folder / "import-source"
     draw_data_set(source / "data" / "tiny")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from helpers.annotating.geometry import box_under, lay_out_buttons
 from helpers.annotating.keys import BACKSPACE, ENTER, ESCAPE
 from helpers.annotating.session import MARGIN, STATUS_HEIGHT, Session
-from helpers.config.parameters import BACKGROUND, EXCLUDED_LABELS
+from helpers.config.labels import BACKGROUND, IGNORED_LABELS
 
 NEW_CLASS, NEW_CLASS_KEY = "new class ...", "c"
 EXCLUDED_KEYS = {"EXCLUDE": "x", "UNDECIDED": "0"}  # they keep their keys when classes are added
@@ -29,7 +29,7 @@ HELP = (
 
 @dataclass(frozen=True)
 class Button:
-    """A class to choose: its place (x1, y1, x2, y2) in the window; `class_id` 0 for what is none: `EXCLUDED_LABELS` and
+    """A class to choose: its place (x1, y1, x2, y2) in the window; `class_id` 0 for what is none: `IGNORED_LABELS` and
     `NEW_CLASS`."""
 
     key: str
@@ -80,7 +80,7 @@ class LabelSession(Session):
     @property
     def labels(self):
         """What a box can be named, in the order of the buttons."""
-        return *self.classes, *EXCLUDED_LABELS
+        return *self.classes, *IGNORED_LABELS
 
     @property
     def keys(self):

@@ -12,14 +12,10 @@ from safetensors.torch import save
 
 from helpers.base.errors import UserError
 from helpers.base.files import atomic_path, require_file
-from helpers.config.parameters import RULES
-from helpers.config.rules import checked, shown
+from helpers.base.words import shown
+from helpers.config.schema import declared
 
 FORMAT = "Fast R-CNN model 1"
-NOT_STORED = (
-    "rootDir", "dataRootDir", "procRootDir", "resultsRootDir", "networkWeights", "network_device", "network_threads",
-    "parallel_backend", "parallel_address",
-)  # fmt: skip
 MOST_BYTES = 4 * 10**9  # of a file with a network; VGG16 has 0.6
 MOST_HEADER_BYTES = 5 * 10**6
 ADVICE = "give a model that step 3 wrote"
@@ -32,7 +28,7 @@ def model_path(params):
 
 def write_model(path, state, params, versions, **more):
     """Write the tensors by name, the parameters and whatever else describes the model. Never a half file."""
-    stored = params.subset(name for name in RULES if name not in NOT_STORED)
+    stored = params.subset(item.name for item in declared().values() if item.group.stored)
     description = {"format": FORMAT, "parameters": stored, "versions": versions, **more}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     with atomic_path(path) as temporary:  # save_file has an error of its own for a full disk
@@ -115,12 +111,13 @@ def stored_settings(description, path):
     A model sets what models store and nothing else: no folder, no device.
     """
     values = description["parameters"]
+    known = declared()
     for name in values:
-        if name not in RULES:
+        if name not in known:
             raise UserError(f"{path}: parameter {name[:99]} is unknown here; the model is of another version")
-        if name in NOT_STORED:
+        if not known[name].group.stored:
             raise UserError(f"{path}: sets {name} = {shown(values[name])}, which no model may; {ADVICE}")
-    return {name: checked(f"{path}: its {name}", value, RULES[name]) for name, value in values.items()}
+    return {name: known[name].checked(value, f"{path}: its ") for name, value in values.items()}
 
 
 def write_checkpoint(path, save, content):

@@ -24,7 +24,7 @@ from pathlib import PurePosixPath
 
 from helpers.base.errors import UserError
 from helpers.base.files import arrays_are_whole, arrays_fingerprint, fingerprint, refuse_special
-from helpers.config.parameters import RULES
+from helpers.config.schema import declared
 from helpers.config.settings import frozen
 
 KINDS = {
@@ -59,8 +59,9 @@ def _trouble(record, step):
             return f"no {key}" if key not in record else f"{key} is {json.dumps(record[key])[:50]}"
     if record["step"] != step:
         return f"the record of {json.dumps(record['step'])[:50]}"
+    known = declared()
     for name, value in record["parameters"].items():
-        if name in RULES and not _is_allowed(RULES[name], value):
+        if name in known and not known[name].takes(frozen(value)):
             return f"parameters: {name} is {json.dumps(value)[:50]}"
     for key in ("inputs", "notes", "outputs"):
         for name, value in record[key].items():
@@ -68,14 +69,6 @@ def _trouble(record, step):
                 return f"{key}: {json.dumps(name)[:50]} is {json.dumps(value)[:50]}"
     strange = next((name for name in record["outputs"] if not _is_below(name)), None)
     return None if strange is None else f"outputs: {json.dumps(strange)[:50]} is no file of the step"
-
-
-def _is_allowed(rule, value):
-    try:
-        rule.check(frozen(value))
-    except ValueError:
-        return False
-    return True
 
 
 def _is_below(name):

@@ -4,7 +4,7 @@ import contextlib
 
 from helpers.artifacts.locks import alone, refuse_readers
 from helpers.artifacts.records import Journal, is_intact, read_record
-from helpers.artifacts.steps import STEPS, expected_records, lock_name, require
+from helpers.artifacts.steps import expected_records, lock_name, record_path, require, steps_before
 from helpers.base.files import remove_temporary_files, write_json
 
 
@@ -19,13 +19,13 @@ class StepRun:
 
     def __init__(self, params, name, is_first=True):
         self.params, self.name, self.is_first = params, name, is_first
-        self.path, self.record = STEPS[name].record(params), expected_records(params, name)[name]
+        self.path, self.record = record_path(name, params), expected_records(params, name)[name]
         self.journal, self.paths, self.kept = Journal(self.path), [], {}
         self.held = contextlib.ExitStack()
 
     def __enter__(self):
         if self.is_first:
-            reads = STEPS[self.name].reads(self.params)
+            reads = steps_before(self.name, self.params)
             names = [lock_name(self.params, step) for step in reads]
             self.held.enter_context(alone(self.params.proc_dir, lock_name(self.params, self.name), self.name, names))
             try:

@@ -8,170 +8,107 @@ what to run again. What a rerun has to do, helpers/artifacts/step_run.py decides
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from helpers.artifacts.locks import describe, is_held
 from helpers.artifacts.records import changed_output, read_record
 from helpers.base.errors import UserError
 from helpers.base.files import fingerprint
-from helpers.config.parameters import RULES
+from helpers.config.groups import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, TRAINING, StepName
+from helpers.config.schema import Parameters
 from helpers.config.settings import as_options
 from helpers.dataset.sources import annotation_paths, list_images, published_files
 from helpers.fetching.weights import weights_fingerprint
 
-ROIS, INPUTS, FEATURES = "1_computeRois.py", "2_computeCntkInputs.py", "3_runNetwork.py"
-TRAINING = "3_runNetwork.py (training)"  # with classifier "nn": the network's own training, before its features
-SVMS, DETECTIONS = "4_trainSvm.py", "5_evaluate.py"
 
-ENGINE_PARAMETERS = {
-    "opencv-fast": ("ss_base_k", "ss_inc_k", "ss_opencvSigma"),
-    "opencv-quality": ("ss_base_k", "ss_inc_k", "ss_opencvSigma"),
-    "selectivesearch": ("ss_scale", "ss_sigma", "ss_minSize"),
-    "dlib": ("ss_kvals", "ss_minSize", "ss_max_merging_iterations"),
-    "grid": (),
-}
+def _none(params: Parameters) -> dict[str, str]:
+    return {}
 
 
-@dataclass(frozen=True)
-class Step:
-    """reads(params): the steps whose files it reads, the last one before it at the end; record(params): where its own
-    record lies; parameters(params): names of those it depends on; inputs(params): name -> fingerprint of what it reads
-    besides the files of steps."""
-
-    reads: object
-    record: object
-    parameters: object
-    inputs: object
-
-    def before(self, params):
-        """The step before it, or None."""
-        return self.reads(params)[-1] if self.reads(params) else None
-
-
-def _image_fingerprints(params):
+def _images(params: Parameters) -> dict[str, str]:
     fingerprints = {image.key: fingerprint(image.path) for image in list_images(params)}
     published = published_files(params)
     return {**fingerprints, "published ROIs": fingerprint(*published) if published else "none"}
 
 
-def _annotation_fingerprints(params):
+def _annotations(params: Parameters) -> dict[str, str]:
     paths = annotation_paths(params)
     return {path.relative_to(params.image_dir).as_posix(): fingerprint(path) for path in paths}
 
 
-def _roi_parameters(params):
-    limits = ("roi_minDimRel", "roi_maxDimRel", "roi_minNrPixelsRel", "roi_maxNrPixelsRel", "roi_maxAspectRatio")
-    grid = ("grid_nrScales", "grid_aspectRatios", "grid_downscaleRatioPerIteration", "grid_stepRel")
-    search = ("roi_engine", "roi_maxImgDim", "ss_nmsThreshold", *ENGINE_PARAMETERS[params.roi_engine])
-    return limits + grid + search
-
-
-LAYOUT_PARAMETERS = {
-    "folders": (),
-    "voc": ("voc_trainSets", "voc_testSets", "train_useDifficult"),
-    "coco": ("coco_trainSet", "coco_testSet", "coco_imagesWithout"),
-}
-
-
-def _input_parameters(params):
-    shape = ("cntk_nrRois", "cntk_padWidth", "cntk_padHeight", "train_posOverlapThres")
-    return ("classes", *LAYOUT_PARAMETERS[params.datasetLayout], *shape)
-
-
-def _always(*names):
-    return lambda params: names
-
-
-def _network_weights(params):
+def _weights(params: Parameters) -> dict[str, str]:
     return {"weights": weights_fingerprint(params)}
 
 
-def _weights_options(params):
+def _weights_unless_trained(params: Parameters) -> dict[str, str]:
+    return {} if params.classifier == "nn" else _weights(params)
+
+
+def _weights_options(params: Parameters) -> str:
     """The options that choose these weights, for messages."""
     names = ("networkWeights", "seed") if params.networkWeights == "random" else ("networkWeights",)
-    return as_options({name: getattr(params, name) for name in names}, RULES)
+    return as_options({name: getattr(params, name) for name in names})
 
 
-def trained_by(params):
+@dataclass(frozen=True)
+class Step:
+    """What a step is computed from, besides the parameters, whose groups in PARAMETERS.py name the step.
+
+    reads: the steps whose files it reads, the last one before it at the end; those that do not run with the classifier
+    in force are passed over. folder: of its record, an attribute of the parameters; record: the record's name without
+    suffix, in which parameters stand in braces. inputs(params): name -> fingerprint of what it reads besides the files
+    of steps.
+    """
+
+    reads: tuple[StepName, ...]
+    folder: str
+    record: str
+    inputs: Callable[[Parameters], dict[str, str]] = _none
+
+
+STEPS = {
+    ROIS: Step((), "roi_dir", "record", _images),
+    INPUTS: Step((ROIS,), "cntk_files_dir", "record", _annotations),
+    TRAINING: Step((INPUTS,), "model_dir", "record_{experimentName}", _weights),
+    FEATURES: Step((INPUTS, TRAINING), "cntk_files_dir", "record_{classifier}_parsed", _weights_unless_trained),
+    SVMS: Step((INPUTS, FEATURES), "svm_dir", "record_{experimentName}"),
+    DETECTIONS: Step((INPUTS, FEATURES, SVMS), "detections_dir", "record_{imageSet}_{classifier}"),
+}
+ONLY_WITH = {TRAINING: "nn", SVMS: "svm"}  # steps of one classifier
+
+
+def steps_before(name: str, params: Parameters) -> list[StepName]:
+    """The steps whose files a step reads, the last one before it at the end."""
+    return [step for step in STEPS[name].reads if ONLY_WITH.get(step, params.classifier) == params.classifier]
+
+
+def record_path(name: str, params: Parameters) -> Path:
+    """Where a step's own record lies."""
+    step = STEPS[name]
+    return getattr(params, step.folder) / f"{step.record.format_map(vars(params))}.json"
+
+
+def trained_by(params: Parameters) -> StepName:
     """The step that ends with a classifier."""
     return TRAINING if params.classifier == "nn" else SVMS
 
 
-NETWORK_PARAMETERS = (
-    "network", "network_roiPooling", "network_contextFactor", "network_maxShorterSide", "network_threads",
-)  # fmt: skip
-
-
-def _feature_parameters(params):
-    names = ("experimentName",) if params.classifier == "nn" else (*NETWORK_PARAMETERS, "train_mirrored")
-    return *names, "network_roiBatchSize"  # other numbers give other last digits
-
-
-def _training_parameters(params):
-    names = (
-        *NETWORK_PARAMETERS, "seed", "train_mirrored", "boxRegression",
-        "svd_rank", "nn_trainFromLayer", "nn_imagesPerBatch", "nn_roisPerImage", "nn_foregroundFraction",
-        "nn_posOverlapThres", "nn_negOverlapMin", "nn_locationWeight", "nn_optimizer", "nn_learningRates",
-        "nn_momentum", "nn_weightDecay", "nn_warmupIterations", "nn_clipNorm", "nn_validationFraction",
-        "nn_validationEvery", "nn_patience",
-    )  # fmt: skip
-    if not params.nn_validationFraction:
-        return names
-    measured = ("nms_boxVoting", "nms_votingOverlap", "nms_maxDetections", "nmsThreshold", "eval_overlapThreshold")
-    return (*names, *measured, "network_roiBatchSize")  # the best weights by that measure are kept
-
-
-STEPS = {
-    ROIS: Step(_always(), lambda params: params.roi_dir / "record.json", _roi_parameters, _image_fingerprints),
-    INPUTS: Step(
-        _always(ROIS),
-        lambda params: params.cntk_files_dir / "record.json",
-        _input_parameters,
-        _annotation_fingerprints,
-    ),
-    TRAINING: Step(
-        _always(INPUTS),
-        lambda params: params.model_dir / f"record_{params.experimentName}.json",
-        _training_parameters,
-        _network_weights,
-    ),
-    FEATURES: Step(
-        lambda params: (INPUTS, TRAINING) if params.classifier == "nn" else (INPUTS,),
-        lambda params: params.cntk_files_dir / f"record_{params.classifier}_parsed.json",
-        _feature_parameters,
-        lambda params: {} if params.classifier == "nn" else _network_weights(params),
-    ),
-    SVMS: Step(
-        _always(INPUTS, FEATURES),
-        lambda params: params.svm_dir / f"record_{params.experimentName}.json",
-        _always(
-            "seed", "train_negOverlapThres", "svm_C", "svm_B", "svm_nrEpochs",
-            "svm_retrainLimit", "svm_evictThreshold", "svm_posWeight", "svm_targetNorm", "svm_loss",
-            "boxRegression", "boxRegression_minOverlap", "boxRegression_ridge",
-        ),
-        lambda params: {},
-    ),
-    DETECTIONS: Step(
-        lambda params: (INPUTS, FEATURES) if params.classifier == "nn" else (INPUTS, FEATURES, SVMS),
-        lambda params: params.detections_dir / f"record_{params.imageSet}_{params.classifier}.json",
-        _always(
-            "experimentName", "nmsThreshold", "nms_boxVoting", "nms_votingOverlap", "nms_maxDetections",
-            "vis_decisionThresholds",
-        ),
-        lambda params: {},
-    ),
-}  # fmt: skip
-
-
 def lock_name(params, name):
     """The name of a step's lock: one for each record."""
-    path = STEPS[name].record(params).relative_to(params.proc_dir)
+    path = record_path(name, params).relative_to(params.proc_dir)
     return "-".join(path.with_suffix("").parts)
 
 
-def _chain(name, params):
+def _before(name: str, params: Parameters) -> StepName | None:
+    """The step before a step."""
+    return next(reversed(steps_before(name, params)), None)
+
+
+def _chain(name: str, params: Parameters) -> list[str]:
     """A step's name and those of all before it, first to last."""
-    before = STEPS[name].before(params)
+    before = _before(name, params)
     return [*(_chain(before, params) if before else []), name]
 
 
@@ -185,7 +122,7 @@ def expected_records(params, name):
         record = {
             "step": step,
             "before": before,
-            "parameters": params.subset(STEPS[step].parameters(params)),
+            "parameters": params.subset(params.used_by(step)),
             "inputs": STEPS[step].inputs(params),
         }
         before = hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=8).hexdigest()
@@ -208,7 +145,7 @@ def require(params, *names):
         found[step] = _complete_record(params, step, expected)
         _same_inputs(found[step], record)
         if found[step]["before"] != record["before"]:
-            raise UserError(f"{STEPS[step].before(params)} ran again after {step}: {_again(step)}")
+            raise UserError(f"{_before(step, params)} ran again after {step}: {_again(step)}")
     for name in names:
         _same_outputs(params, name, found[name])
 
@@ -216,12 +153,12 @@ def require(params, *names):
 def require_parameters(params, name):
     """The same for using what was trained on other images: the data set's own files need not be there any more."""
     chain = _chain(name, params)
-    expected = {step: {"parameters": params.subset(STEPS[step].parameters(params))} for step in chain}
+    expected = {step: {"parameters": params.subset(params.used_by(step))} for step in chain}
     before = None
     for step in chain:
         found = _complete_record(params, step, expected)
         if found["before"] != before:
-            raise UserError(f"{STEPS[step].before(params)} ran again after {step}: {_again(step)}")
+            raise UserError(f"{_before(step, params)} ran again after {step}: {_again(step)}")
         if step in (TRAINING, FEATURES):
             notes = {"weights": _weights_options(params)}
             _same_inputs(found, {"step": step, "inputs": STEPS[step].inputs(params), "notes": notes})
@@ -241,7 +178,7 @@ def _again(name):
 
 def _complete_record(params, name, expected):
     """The record of a complete step that ran with these parameters. expected: step -> what its record should be."""
-    path = STEPS[name].record(params)
+    path = record_path(name, params)
     found = read_record(path, name)
     if found is None:
         raise UserError(f"{path.parent} has no files of {name}: run {name} first")
@@ -270,10 +207,10 @@ def _set_back(params, expected):
     """The options that fit to the files that are there, those of later steps included."""
     values = {}
     for step, record in expected.items():
-        found = read_record(STEPS[step].record(params), step)
+        found = read_record(record_path(step, params), step)
         for name, (old, _) in _changed_parameters(found, record).items() if found else ():
             values.setdefault(name, old)
-    return f", or set it back: {as_options(values, RULES)}" if values else ""
+    return f", or set it back: {as_options(values)}" if values else ""
 
 
 def _same_inputs(found, expected):
@@ -292,7 +229,7 @@ def _same_inputs(found, expected):
 
 
 def _same_outputs(params, name, found):
-    path = STEPS[name].record(params)
+    path = record_path(name, params)
     changed = changed_output(path, found)
     if changed:
         what = "has changed since" if changed.exists() else "is missing, which"

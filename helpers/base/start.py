@@ -17,7 +17,7 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "Scripts\\python.exe" if os.name == "nt" else "bin/python")
 PACKAGES = (  # those of requirements.txt
     "torch", "torchvision", "cv2", "sklearn", "numpy", "scipy", "PIL", "matplotlib", "threadpoolctl", "psutil",
-    "selectivesearch", "safetensors", "tqdm", "imagehash", "filelock", "tensorboard", "defusedxml", "yaml",
+    "selectivesearch", "pydantic", "safetensors", "tqdm", "imagehash", "filelock", "tensorboard", "defusedxml", "yaml",
 )  # fmt: skip
 GRACE_SECONDS = 3  # how long a script may tidy up before a second Ctrl-C ends it at once
 

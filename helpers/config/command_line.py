@@ -2,9 +2,7 @@
 
 import argparse
 
-from helpers.base.errors import run_script
-from helpers.config.kept_parameters import ToKeep
-from helpers.config.parameters import load_parameters
+from helpers.config.kept import ToKeep
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,12 +33,3 @@ def argument_parser(description, keeps=True):
         help="parameters of PARAMETERS.py with another value for this run",
     )  # fmt: skip
     return parser
-
-
-def run_step(main, description, exit_code=lambda result: 0):
-    """Run a step whose `main(params)` needs nothing but parameters, from the command line.
-
-    exit_code: from what `main` returned to the exit code of the script.
-    """
-    arguments = argument_parser(description).parse_args()
-    run_script(lambda: exit_code(main(load_parameters(arguments.settings))))

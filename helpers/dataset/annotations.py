@@ -14,7 +14,7 @@ import numpy as np
 from helpers.base.errors import UserError, printable
 from helpers.base.files import read_lines, write_text
 from helpers.base.tables import counted
-from helpers.config.parameters import EXCLUDED_LABELS
+from helpers.config.labels import IGNORED_LABELS
 
 BOX_SUFFIXES = (".bboxes.tsv", ".bboxes.txt")
 LABEL_SUFFIXES = (".bboxes.labels.tsv", ".bboxes.labels.txt")
@@ -59,7 +59,7 @@ class Annotation:
     @property
     def excluded(self):
         """(G,) bool: boxes that are neither examples nor counterexamples."""
-        return np.array([label in EXCLUDED_LABELS for label in self.labels], dtype=bool)
+        return np.array([label in IGNORED_LABELS for label in self.labels], dtype=bool)
 
     @property
     def is_difficult(self):
@@ -216,7 +216,7 @@ def is_below_a_pixel(box):
 
 
 def _check_label(path, row, label, classes):
-    known = (*classes, *EXCLUDED_LABELS)
+    known = (*classes, *IGNORED_LABELS)
     if label in known:
         return None
     return Problem("error", path, row, f'unknown class "{label}"', f"{_nearest(label[:100], known)}{', '.join(known)}")

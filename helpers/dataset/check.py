@@ -13,8 +13,8 @@ import numpy as np
 from helpers.base.errors import UserError, printable
 from helpers.base.images import image_size, read_with_note
 from helpers.base.parallel import in_parallel
-from helpers.config.caps import auto_max_detections, count_objects, over_detections, over_rois
 from helpers.dataset.annotations import NO_BOXES, Annotation, Problem
+from helpers.dataset.caps import auto_max_detections, count_objects, over_detections, over_rois
 from helpers.dataset.duplicate_check import check_duplicates
 from helpers.dataset.duplicates import look_of
 from helpers.dataset.folder_check import check_folders

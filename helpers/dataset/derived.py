@@ -3,12 +3,30 @@
 With it, any folder in the right layout runs by `--set datasetName=NAME` alone, and COCO by its categories alone.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from helpers.base.errors import UserError
 from helpers.base.images import image_size
+from helpers.base.words import nearest
 from helpers.dataset.sources import LAYOUTS, derive_classes, read_annotation
 from helpers.dataset.summary import LIMITS, relative_sizes
+
+
+def derive_unnamed(params, blocks):
+    """What a data set says of itself for which nobody names the classes, as `derive_block`.
+
+    blocks: the names of all blocks in PARAMETERS.py. Raises `UserError` where there is neither a block nor a folder.
+    """
+    if params.datasetName not in blocks and not params.image_dir.is_dir():
+        folders = sorted(path.parent.name for path in Path(params.dataRootDir).glob("*/positive"))
+        known = list(dict.fromkeys([*blocks, *folders]))
+        raise UserError(
+            f'datasetName = "{params.datasetName}": there is no folder {params.image_dir}, and no block of this name '
+            f"in PARAMETERS.py{nearest(params.datasetName, known)}; known: {', '.join(known)}"
+        )
+    return derive_block(params)
 
 
 def derive_block(params):

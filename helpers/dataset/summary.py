@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.base.tables import format_table
-from helpers.config.parameters import EXCLUDED_LABELS
+from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset.check import count_boxes
 from helpers.dataset.image_files import SUBDIRS
 
@@ -86,7 +86,7 @@ def _image_table(checked):
 
 def _class_table(checked, params):
     train, test = count_boxes(checked, is_test=False), count_boxes(checked, is_test=True)
-    names = [*params.classes, *(name for name in EXCLUDED_LABELS if train[name] + test[name])]
+    names = [*params.classes, *(name for name in IGNORED_LABELS if train[name] + test[name])]
     rows = [[name, str(train[name]), str(test[name])] for name in names]
     total = ["all", str(train.total()), str(test.total())]
     return format_table([["class", "training boxes", "test boxes"], *rows, total])

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from helpers.base.files import atomic_path
-from helpers.config.parameters import BACKGROUND
+from helpers.config.labels import BACKGROUND
 from helpers.drawing.boxes import class_color
 from helpers.drawing.fonts import drawable_names, plot_families
 

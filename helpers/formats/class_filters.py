@@ -4,7 +4,8 @@ import difflib
 import unicodedata
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import BACKGROUND, EXCLUDED_LABELS, RULES
+from helpers.config.labels import BACKGROUND, IGNORED_LABELS
+from helpers.config.schema import declared
 from helpers.formats.settle import OWN_WORDS, ClassRules
 
 SHOWN = 50  # names in a message
@@ -37,11 +38,11 @@ def _pair(text):
     if not equals or not old or not new:
         raise UserError(f'--rename "{text}": write it as "OLD=NEW"')
     try:
-        RULES["classes"].check((new,))
+        declared()["classes"].check((new,))
     except ValueError:
-        raise UserError(f'--rename "{text}": "{new}" must be {RULES["classes"].describe()}') from None
+        raise UserError(f'--rename "{text}": "{new}" must be {declared()["classes"].words}') from None
     if new == BACKGROUND:
-        raise UserError(f'--rename "{text}": {new} is what has no box; write {EXCLUDED_LABELS[0]} to ignore such boxes')
+        raise UserError(f'--rename "{text}": {new} is what has no box; write {IGNORED_LABELS[0]} to ignore such boxes')
     return text, old, new
 
 

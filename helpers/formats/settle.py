@@ -12,14 +12,15 @@ import numpy as np
 from helpers.base.errors import UserError
 from helpers.base.files import fingerprint
 from helpers.base.tables import counted
-from helpers.config.parameters import BACKGROUND, EXCLUDED_LABELS, RULES
+from helpers.config.labels import BACKGROUND, IGNORED_LABELS
+from helpers.config.schema import declared
 from helpers.dataset.annotations import MAX_OUTSIDE
 from helpers.formats.common import Unreadable, show
 from helpers.formats.fitting import clip, fit, reason_against
 from helpers.formats.image_index import FoundImage
 from helpers.formats.records import Ambiguous, Dropped, Thing
 
-EXCLUDE, UNDECIDED = EXCLUDED_LABELS
+EXCLUDE, UNDECIDED = IGNORED_LABELS
 EQUAL = 0.5  # pixels: boxes of one class that differ by less are one
 OWN_WORDS = {"__ignore__": EXCLUDE, "_background_": BACKGROUND}  # LabelMe's, and what was made of its files
 
@@ -36,7 +37,7 @@ class Settled:
     @property
     def classes(self):
         """How many boxes of each class it has; EXCLUDE and UNDECIDED are none."""
-        return Counter(label for label in self.labels if label not in EXCLUDED_LABELS)
+        return Counter(label for label in self.labels if label not in IGNORED_LABELS)
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,14 @@ class ClassRules:
     def label(self, thing):
         """The label of an object in the data set, or None where its class is not wanted."""
         label = (self.renamed or {}).get(thing.label) or OWN_WORDS.get(thing.label, thing.label)
-        if label in EXCLUDED_LABELS:
+        if label in IGNORED_LABELS:
             return label
         if not label:
             return UNDECIDED
         if label == BACKGROUND:
             return None
         try:
-            RULES["classes"].check((label,))
+            declared()["classes"].check((label,))
         except ValueError:
             raise Unreadable(
                 f"{thing.where}: class {show(label)} must have no comma; give it another one with "

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import run_steps, tiny_params
+from settings import settings as settings_of
 from test_svm import image_set
 from torch import nn
 
@@ -254,7 +255,7 @@ def test_every_annotated_image_is_scored_by_a_detector_that_never_saw_it(params,
 
 
 def test_both_trainings_agree(monkeypatch):
-    images, settings = image_set(), SvmSettings()
+    images, settings = image_set(), settings_of(SvmSettings)
     for image in images:
         image.targets[:, 2] = -1  # a class without examples
     plain, converged = svm_training.train_plain(images, settings, tolerance=1e-4)

@@ -5,7 +5,7 @@ import voc
 from test_layouts_in_steps import make_voc
 
 from helpers.base.files import read_json
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 SMALL = (
     "datasetFolder=tinyVoc", "classes=circle,square", "networkWeights=random", "network=squeezenet1_1",

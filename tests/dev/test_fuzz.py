@@ -15,9 +15,8 @@ import pytest
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork: Linux, macOS")
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "dev", ROOT / "tests")))} | {
-    "OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1",
-}  # fmt: skip
+PATHS = os.pathsep.join(map(str, (ROOT, ROOT / "dev", ROOT / "tools", ROOT / "tests")))
+ENVIRONMENT = {**os.environ, "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
 
 BAD_ENDINGS = """
 import json, os, sys

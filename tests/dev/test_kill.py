@@ -69,7 +69,7 @@ print(json.dumps([{name: sorted(seen) for name, seen in verdicts.items()},
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """Verdicts on planted targets, verdicts on real ones, and how many kills those took."""
-    paths = os.pathsep.join(map(str, (ROOT, ROOT / "dev", ROOT / "tests")))
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "dev", ROOT / "tools", ROOT / "tests")))
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(tmp_path_factory.mktemp("kill"))], env=environment, capture_output=True,

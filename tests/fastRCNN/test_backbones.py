@@ -16,8 +16,9 @@ from torch.nn.functional import conv2d, max_pool2d, pad, relu
 from torchvision import models, transforms
 from torchvision.ops import misc, roi_align, roi_pool
 
-from fastRCNN.backbones import BACKBONES, TwoLevels, UnitScale
+from fastRCNN.backbones import BACKBONES
 from fastRCNN.network import RoiNetwork
+from fastRCNN.trunks import TwoLevels, UnitScale
 
 # channels of the trunk, numbers a ROI, smallest side of an image that the trunk's own layers accept
 SIZES = {

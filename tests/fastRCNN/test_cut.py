@@ -8,7 +8,8 @@ random.
 import pytest
 import torch
 
-from fastRCNN.backbones import BACKBONES, TwoLevels, cut
+from fastRCNN.backbones import BACKBONES
+from fastRCNN.trunks import TwoLevels, cut
 
 
 @pytest.fixture(scope="module", params=BACKBONES)

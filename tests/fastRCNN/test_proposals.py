@@ -12,11 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from settings import settings as settings_of
 
 from fastRCNN.boxes import iou
 from fastRCNN.proposals import (
     GridSettings,
     RoiLimits,
+    RoiSettings,
     compute_rois,
     even_order,
     filter_mask,
@@ -27,8 +29,8 @@ from fastRCNN.selective_search import ENGINES, SearchSettings, selective_search
 
 OBJECTS = np.array([[12, 20, 72, 80], [90, 24, 174, 72], [40, 100, 150, 148]])
 COLOURS = [(220, 30, 30), (30, 180, 40), (40, 60, 230)]
-NO_GRID = GridSettings(nr_scales=0)
-NO_LIMITS = RoiLimits(min_side=0, max_aspect_ratio=1e6)
+NO_GRID = settings_of(GridSettings, nr_scales=0)
+NO_LIMITS = settings_of(RoiLimits, min_side=0, max_aspect_ratio=1e6)
 
 
 def drawn_image():
@@ -43,13 +45,19 @@ def uniform_image(width, height):
     return np.full((height, width, 3), 90, np.uint8)
 
 
+def rois_of(image, search, limits=None, grid=None, nms_threshold=0.85):
+    """`compute_rois` with these settings and the default ones in place of None."""
+    given = {name: value for name, value in (("limits", limits), ("grid", grid)) if value}
+    return compute_rois(image, settings_of(RoiSettings, search=search, nms_threshold=nms_threshold, **given))
+
+
 def search_with(engine, **knobs):
     """Settings of an engine, or a skipped test where its package is missing."""
     if engine in ("dlib", "selectivesearch"):
         pytest.importorskip(engine, reason=f"the package {engine} is not installed")
     elif engine != "grid" and not hasattr(cv2, "ximgproc"):
         pytest.skip("cv2.ximgproc is missing: opencv-contrib-python is not installed")
-    return SearchSettings(engine=engine, **knobs)
+    return settings_of(SearchSettings, engine=engine, **knobs)
 
 
 def assert_inside(boxes, width, height):
@@ -70,9 +78,9 @@ def test_engine_sees_the_scaled_image_and_its_boxes_are_scaled_back(monkeypatch)
 
     monkeypatch.setitem(ENGINES, "grid", engine)
     # 300 x 200 pixels searched at half the size, then as they are: images are never enlarged
-    boxes = selective_search(uniform_image(300, 200), SearchSettings(engine="grid", max_image_side=150))
+    boxes = selective_search(uniform_image(300, 200), settings_of(SearchSettings, engine="grid", max_image_side=150))
     assert boxes.tolist() == [[0, 0, 300, 200], [30, 20, 60, 40]]
-    boxes = selective_search(uniform_image(300, 200), SearchSettings(engine="grid", max_image_side=1000))
+    boxes = selective_search(uniform_image(300, 200), settings_of(SearchSettings, engine="grid", max_image_side=1000))
     assert boxes.tolist() == [[0, 0, 300, 200], [15, 10, 30, 20]]
     assert seen == [(100, 150, 3), (200, 300, 3)]
 
@@ -86,12 +94,12 @@ def test_engine_finds_drawn_rectangles(engine, max_image_side):
     assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [200, 160]).all()
     best = iou(OBJECTS, boxes).max(axis=1)
     assert best.min() > 0.8, best  # selectivesearch blurs edges by a pixel of the searched size
-    rois = compute_rois(drawn_image(), search, grid=NO_GRID)
+    rois = rois_of(drawn_image(), search, grid=NO_GRID)
     best = iou(OBJECTS, rois).max(axis=1)
     assert best.min() > 0.7, best  # of near doubles one is kept, not always the best
     assert_inside(rois, 200, 160)
     # the same again, although OpenCV's random numbers have gone on
-    assert np.array_equal(rois, compute_rois(drawn_image(), search, grid=NO_GRID))
+    assert np.array_equal(rois, rois_of(drawn_image(), search, grid=NO_GRID))
 
 
 @searching_engine
@@ -107,8 +115,10 @@ def test_tiny_narrow_and_plain_images(engine, width, height, noise):
     image = uniform_image(width, height)
     if noise:  # grey: three equal channels
         image[:] = np.random.default_rng(0).integers(0, 256, (height, width, 1))
-    grid = GridSettings(nr_scales=12 if max(width, height) > 100 else 5)  # down to squares of 400 / 1.5**11 = 4.6
-    rois = compute_rois(image, search_with(engine), NO_LIMITS, grid)
+    grid = settings_of(
+        GridSettings, nr_scales=12 if max(width, height) > 100 else 5
+    )  # down to squares of 400 / 1.5**11 = 4.6
+    rois = rois_of(image, search_with(engine), NO_LIMITS, grid)
     assert rois.dtype == np.int32 and rois.ndim == 2 and rois.shape[1] == 4
     assert_inside(rois, width, height)
     assert len(rois) > 0 and len(np.unique(rois, axis=0)) == len(rois)
@@ -119,35 +129,41 @@ def test_tiny_narrow_and_plain_images(engine, width, height, noise):
 def test_rois_are_whole_pixels_inside_the_image_whatever_the_engine_says(monkeypatch):
     boxes = [(-3.2, -1, 20.6, 15.4), (10, 10, 41, 31), (50, 5, 60, 15), (0.4, 0.3, 20.7, 15.1)]
     monkeypatch.setitem(ENGINES, "grid", lambda image, settings: boxes)
-    rois = compute_rois(uniform_image(40, 30), SearchSettings(engine="grid"), NO_LIMITS, NO_GRID, nms_threshold=1.0)
+    rois = rois_of(
+        uniform_image(40, 30), settings_of(SearchSettings, engine="grid"), NO_LIMITS, NO_GRID, nms_threshold=1.0
+    )
     # the third is outside, the fourth becomes a double of the first
     assert sorted(rois.tolist()) == [[0, 0, 21, 15], [10, 10, 40, 30]]
 
 
 def test_no_roi_within_the_limits():
-    rois = compute_rois(uniform_image(80, 60), SearchSettings(engine="grid"), RoiLimits(min_side=0.9, max_side=0.5))
+    rois = rois_of(
+        uniform_image(80, 60),
+        settings_of(SearchSettings, engine="grid"),
+        settings_of(RoiLimits, min_side=0.9, max_side=0.5),
+    )
     assert rois.shape == (0, 4) and rois.dtype == np.int32
 
 
 def test_unknown_engine_and_missing_package(monkeypatch):
     with pytest.raises(ValueError, match="no-such-engine.*opencv-fast.*grid"):
-        selective_search(uniform_image(8, 8), SearchSettings(engine="no-such-engine"))
+        selective_search(uniform_image(8, 8), settings_of(SearchSettings, engine="no-such-engine"))
     monkeypatch.setitem(sys.modules, "dlib", None)  # as if it were not installed
     with pytest.raises(ImportError, match="dlib.*pip install"):
-        selective_search(uniform_image(8, 8), SearchSettings(engine="dlib"))
+        selective_search(uniform_image(8, 8), settings_of(SearchSettings, engine="dlib"))
 
 
 @every_engine
 def test_rois_keep_to_the_limits_and_proposals_come_first(engine):
     search = search_with(engine, max_image_side=120)
-    limits = RoiLimits(min_side=0.1, max_side=0.5, min_area=0.02, max_area=0.2, max_aspect_ratio=2.0)
-    rois = compute_rois(drawn_image(), search, limits)
+    limits = settings_of(RoiLimits, min_side=0.1, max_side=0.5, min_area=0.02, max_area=0.2, max_aspect_ratio=2.0)
+    rois = rois_of(drawn_image(), search, limits)
     sides = (rois[:, 2:] - rois[:, :2]).astype(np.float64)
     area, ratio = sides.prod(axis=1) / 200**2, sides.max(axis=1) / sides.min(axis=1)
     assert sides.min() >= 20 and sides.max() <= 100 and ratio.max() <= 2
     assert area.min() >= 0.02 - 1e-6 and area.max() <= 0.2 + 1e-6
     assert len(np.unique(rois, axis=0)) == len(rois)
-    proposals = compute_rois(drawn_image(), search, limits, NO_GRID)
+    proposals = rois_of(drawn_image(), search, limits, NO_GRID)
     assert (len(proposals) > 0) == (engine != "grid") and len(rois) > len(proposals)
     assert np.array_equal(rois[: len(proposals)], proposals)
 
@@ -157,14 +173,17 @@ def fingerprint():
     digest = hashlib.sha256()
     for engine in ENGINES:
         try:
-            digest.update(compute_rois(drawn_image(), SearchSettings(engine=engine, max_image_side=120)).tobytes())
+            digest.update(
+                rois_of(drawn_image(), settings_of(SearchSettings, engine=engine, max_image_side=120)).tobytes()
+            )
         except ImportError:
             digest.update(engine.encode())
     return digest.hexdigest()
 
 
 def test_two_processes_compute_the_same_rois():
-    code = "import sys; sys.path[:0] = ['.', 'tests/fastRCNN']; import test_proposals as t; print(t.fingerprint())"
+    code = "import sys; sys.path[:0] = ['.', 'tests', 'tests/fastRCNN']\n"
+    code += "import test_proposals\nprint(test_proposals.fingerprint())"
     root = Path(__file__).resolve().parents[2]
     environment = dict(os.environ, PYTHONHASHSEED="1", OMP_NUM_THREADS="1")
     other = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
@@ -174,7 +193,9 @@ def test_two_processes_compute_the_same_rois():
 
 def test_filter_mask_by_hand():
     # 256 x 128 pixels, lengths in units of 256: sides of 32 to 128 pixels, areas of 1/32 = 2048 to 1/8 = 8192 pixels
-    limits = RoiLimits(min_side=1 / 8, max_side=1 / 2, min_area=1 / 32, max_area=1 / 8, max_aspect_ratio=2.0)
+    limits = settings_of(
+        RoiLimits, min_side=1 / 8, max_side=1 / 2, min_area=1 / 32, max_area=1 / 8, max_aspect_ratio=2.0
+    )
     cases = {
         (64, 64): True,
         (32, 64): True,  # least side, least area, greatest ratio
@@ -240,25 +261,25 @@ def test_even_order_is_a_permutation_with_even_beginnings():
 def test_uniform_grid_by_hand():
     # 200 x 100 pixels: a square of 200 does not fit; one of 100 at x = 0, 50, 100; squares of 50 at x = 0, 25, ... 150
     # and y = 0, 25, 50
-    grid = GridSettings(nr_scales=3, aspect_ratios=(1.0,), downscale_ratio=2.0, step=0.5)
+    grid = settings_of(GridSettings, nr_scales=3, aspect_ratios=(1.0,), downscale_ratio=2.0, step=0.5)
     boxes = uniform_grid(200, 100, NO_LIMITS, grid)
     expected = [[x, 0, x + 100, 100] for x in (0, 50, 100)]
     expected += [[x * 25, y * 25, x * 25 + 50, y * 25 + 50] for x in range(7) for y in range(3)]
     assert sorted(boxes.tolist()) == sorted(expected)
     assert boxes.dtype == np.float32
     # borders are met and steps are no longer than wanted: 120 - 60 = 60 are 2.5 steps of 0.4 * 60 = 24, so three of 20
-    grid = GridSettings(nr_scales=2, aspect_ratios=(1.0,), downscale_ratio=2.0, step=0.4)
+    grid = settings_of(GridSettings, nr_scales=2, aspect_ratios=(1.0,), downscale_ratio=2.0, step=0.4)
     assert sorted(uniform_grid(120, 60, NO_LIMITS, grid).tolist()) == [[x, 0, x + 60, 60] for x in (0, 20, 40, 60)]
     # 4 = width / height: 200 wide and 50 high have the area of a square of 100, a quarter of the longer side's square
-    grid = GridSettings(nr_scales=1, aspect_ratios=(4.0,))
-    boxes = uniform_grid(200, 100, RoiLimits(max_area=0.25), grid)
+    grid = settings_of(GridSettings, nr_scales=1, aspect_ratios=(4.0,))
+    boxes = uniform_grid(200, 100, settings_of(RoiLimits, max_area=0.25), grid)
     assert sorted(boxes.tolist()) == [[0, y, 200, y + 50] for y in (0, 25, 50)]
     assert uniform_grid(200, 100, NO_LIMITS, NO_GRID).shape == (0, 4)
 
 
 @pytest.mark.parametrize(("width", "height"), [(300, 300), (640, 480), (375, 500)])
 def test_uniform_grid_goes_round_the_sizes_and_covers_the_image_early(width, height):
-    boxes = uniform_grid(width, height, RoiLimits(min_side=0.02, max_side=0.5), GridSettings())
+    boxes = uniform_grid(width, height, settings_of(RoiLimits, min_side=0.02, max_side=0.5), settings_of(GridSettings))
     assert_inside(boxes, width + 1e-3, height + 1e-3)
     sizes = np.round(boxes[:, 2:] - boxes[:, :2]).astype(int)
     kinds, kind, counts = np.unique(sizes, axis=0, return_inverse=True, return_counts=True)
@@ -276,13 +297,13 @@ def test_uniform_grid_goes_round_the_sizes_and_covers_the_image_early(width, hei
 
 def test_no_grid_box_is_lost_by_rounding():
     # side 300 * sqrt(0.1) = 94.9 at ceil((300 - 94.9) / 47.4) + 1 = 6 places along each axis
-    limits, grid = RoiLimits(max_area=0.1), GridSettings(nr_scales=1, aspect_ratios=(1.0,))
+    limits, grid = settings_of(RoiLimits, max_area=0.1), settings_of(GridSettings, nr_scales=1, aspect_ratios=(1.0,))
     assert len(uniform_grid(300, 300, limits, grid)) == 36
-    assert len(compute_rois(uniform_image(300, 300), SearchSettings(engine="grid"), limits, grid)) == 36
+    assert len(rois_of(uniform_image(300, 300), settings_of(SearchSettings, engine="grid"), limits, grid)) == 36
 
 
 def test_limits_for_small_objects_give_a_small_grid():
     # sides from 11.5 to 17.3 pixels: the smaller ones of seven sizes would be millions
-    boxes = uniform_grid(640, 480, RoiLimits(0.018, 0.027, 0.0, 1.0, 1.2), GridSettings())
+    boxes = uniform_grid(640, 480, RoiLimits(0.018, 0.027, 0.0, 1.0, 1.2), settings_of(GridSettings))
     assert 1000 < len(boxes) < 20_000
     assert filter_mask(boxes, 640, 480, RoiLimits(0.018, 0.027, 0.0, 1.0, 1.2)).all()

@@ -7,12 +7,13 @@ its left 50 columns overlaps it by 0.5.
 
 import numpy as np
 import pytest
+from settings import settings as settings_of
 
 from fastRCNN.boxes import as_boxes, mirror
 from fastRCNN.sampling import SamplingSettings, sample_rois
 from fastRCNN.targets import RoiTargets, fast_rcnn_targets
 
-SETTINGS = SamplingSettings(rois_per_image=64, foreground_fraction=0.25, background_low=0.1)
+SETTINGS = settings_of(SamplingSettings, rois_per_image=64, foreground_fraction=0.25, background_low=0.1)
 
 
 def some_targets(objects=0, near=0, far=0, neither=0, seed=0):

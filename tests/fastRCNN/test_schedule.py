@@ -5,13 +5,14 @@ Every number follows from the settings by hand. A rate that is off by one epoch 
 
 import pytest
 import torch
+from settings import settings as settings_of
 from torch import nn
 
 from fastRCNN.schedule import ScheduleSettings, learning_rate, make_optimizer, set_learning_rate
 
 
 def rates(iterations, per_epoch, pairs, warmup):
-    settings = ScheduleSettings(learning_rates=pairs, warmup_iterations=warmup)
+    settings = settings_of(ScheduleSettings, learning_rates=pairs, warmup_iterations=warmup)
     return [learning_rate(iteration, per_epoch, settings) for iteration in iterations]
 
 
@@ -36,8 +37,10 @@ def test_a_warm_up_longer_than_the_first_step():
 
 
 def test_number_of_epochs():
-    assert ScheduleSettings(learning_rates=((30, 0.001), (10, 0.0001))).nr_epochs == 40
-    assert ScheduleSettings().nr_epochs == sum(epochs for epochs, _ in ScheduleSettings().learning_rates)
+    assert settings_of(ScheduleSettings, learning_rates=((30, 0.001), (10, 0.0001))).nr_epochs == 40
+    assert settings_of(ScheduleSettings).nr_epochs == sum(
+        epochs for epochs, _ in settings_of(ScheduleSettings).learning_rates
+    )
 
 
 # --- the weights ---
@@ -64,7 +67,7 @@ def step(module, optimizer, rate):
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_groups(name):
     module = two_layers()
-    optimizer = make_optimizer(module, ScheduleSettings(optimizer=name, weight_decay=0.3, momentum=0.8))
+    optimizer = make_optimizer(module, settings_of(ScheduleSettings, optimizer=name, weight_decay=0.3, momentum=0.8))
     set_learning_rate(optimizer, 0.25)
     weights, biases = optimizer.param_groups
     assert [id(parameter) for parameter in weights["params"]] == [id(module[1].weight)]
@@ -78,7 +81,7 @@ def test_groups(name):
 def test_two_steps_of_sgd_by_hand():
     module = two_layers()
     frozen = module[0].weight.clone()
-    optimizer = make_optimizer(module, ScheduleSettings(momentum=0.5, weight_decay=0.1))
+    optimizer = make_optimizer(module, settings_of(ScheduleSettings, momentum=0.5, weight_decay=0.1))
     step(module, optimizer, 0.01)
     # the weight 1: 0.5 + 0.1 * 1 = 0.6, times 0.01; the bias 5: 0.5, times 0.02
     assert module[1].weight[0, 0].item() == pytest.approx(1 - 0.006)
@@ -92,7 +95,7 @@ def test_two_steps_of_sgd_by_hand():
 
 def test_a_step_of_adamw_by_hand():
     module = two_layers()
-    optimizer = make_optimizer(module, ScheduleSettings(optimizer="adamw", weight_decay=0.1))
+    optimizer = make_optimizer(module, settings_of(ScheduleSettings, optimizer="adamw", weight_decay=0.1))
     step(module, optimizer, 0.01)
     # its first step is the rate itself, whatever the gradient; decay is a part 0.01 * 0.1 of the weight
     assert module[1].weight.flatten().tolist() == pytest.approx(
@@ -103,4 +106,4 @@ def test_a_step_of_adamw_by_hand():
 
 def test_an_unknown_optimizer_is_named():
     with pytest.raises(ValueError, match='optimizer "adam": must be "sgd" or "adamw"'):
-        make_optimizer(two_layers(), ScheduleSettings(optimizer="adam"))
+        make_optimizer(two_layers(), settings_of(ScheduleSettings, optimizer="adam"))

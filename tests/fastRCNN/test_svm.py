@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from settings import settings as settings_of
 from sklearn.svm import LinearSVC
 
 from fastRCNN import svm
@@ -77,7 +78,7 @@ def exact(monkeypatch):
 @pytest.mark.parametrize(("loss", "weight"), [("l1", "balanced"), ("l2", "balanced"), ("l1", 3.0), ("l2", 0.5)])
 def test_same_decision_values_as_linear_svc_on_all_rows(exact, loss, weight, retrain_limit):
     images = image_set()
-    settings = SvmSettings(loss=loss, positive_weight=weight, retrain_limit=retrain_limit, max_rounds=100)
+    settings = settings_of(SvmSettings, loss=loss, positive_weight=weight, retrain_limit=retrain_limit, max_rounds=100)
     lines = []
     svms = train_svms(images, settings, lines.append)
     assert differences(svms, images, settings).max() < 0.02
@@ -88,7 +89,9 @@ def test_same_decision_values_as_linear_svc_on_all_rows(exact, loss, weight, ret
 @pytest.mark.parametrize(("C", "intercept_scaling", "target_norm"), [(0.01, 10.0, 20.0), (0.02, 1.0, 5.0)])
 def test_knobs_mean_the_same_as_in_linear_svc(exact, C, intercept_scaling, target_norm):
     images = image_set(1)
-    settings = SvmSettings(C=C, intercept_scaling=intercept_scaling, target_norm=target_norm, max_rounds=100)
+    settings = settings_of(
+        SvmSettings, C=C, intercept_scaling=intercept_scaling, target_norm=target_norm, max_rounds=100
+    )
     svms = train_svms(images, settings)
     assert differences(svms, images, settings).max() < 0.02
     norms = np.linalg.norm(all_rows(images, svms.scale)[0], axis=1)
@@ -97,7 +100,7 @@ def test_knobs_mean_the_same_as_in_linear_svc(exact, C, intercept_scaling, targe
 
 @pytest.mark.parametrize("loss", ["l1", "l2"])
 def test_default_tolerance_is_close_in_decisions_and_in_the_objective(loss):
-    images, settings = image_set(2), SvmSettings(loss=loss, retrain_limit=50)
+    images, settings = image_set(2), settings_of(SvmSettings, loss=loss, retrain_limit=50)
     svms = train_svms(images, settings)
     off = differences(svms, images, settings)
     assert off.mean() < 0.01 and off.max() < 0.06
@@ -118,7 +121,7 @@ def test_default_tolerance_is_close_in_decisions_and_in_the_objective(loss):
 
 
 def test_training_is_deterministic_and_hardly_depends_on_the_seed():
-    images, settings = image_set(3), SvmSettings(retrain_limit=40)
+    images, settings = image_set(3), settings_of(SvmSettings, retrain_limit=40)
     first, second = train_svms(images, settings), train_svms(images, settings)
     assert first.weights.tobytes() == second.weights.tobytes() and first.biases.tobytes() == second.biases.tobytes()
     assert first.scale == second.scale
@@ -132,7 +135,7 @@ def test_a_class_that_cannot_be_trained_does_not_disturb_the_others(exact, only)
     images = image_set()
     for image in images:
         image.targets[:, 1] = np.where(image.targets[:, 1] == only, only, 0)
-    settings = SvmSettings(retrain_limit=30, max_rounds=100)
+    settings = settings_of(SvmSettings, retrain_limit=30, max_rounds=100)
     lines = []
     svms = train_svms(images, settings, lines.append)
     assert len(lines) < 50, "mining should end by itself"
@@ -144,7 +147,7 @@ def test_a_class_without_examples_or_counterexamples_is_never_found(only):
     images = image_set()
     for image in images:
         image.targets[:, 1] = np.where(image.targets[:, 1] == only, only, 0)
-    svms = train_svms(images, SvmSettings(max_rounds=4))
+    svms = train_svms(images, settings_of(SvmSettings, max_rounds=4))
     scores = svms.scores(np.concatenate([image.features for image in images]))
     assert (scores[:, 1] == -np.inf).all()
     assert (scores[:, 0] > 0).any() and (scores[:, 2] > 0).any()
@@ -164,7 +167,7 @@ def cache_sizes(monkeypatch, images, settings):
 
 
 def test_easy_rows_are_forgotten_without_changing_the_solution(exact, monkeypatch):
-    images, settings = image_set(4), SvmSettings(C=0.01, retrain_limit=40, max_rounds=100)
+    images, settings = image_set(4), settings_of(SvmSettings, C=0.01, retrain_limit=40, max_rounds=100)
     with_eviction, svms = cache_sizes(monkeypatch, images, settings)
     without, _ = cache_sizes(monkeypatch, images, replace(settings, evict_threshold=-np.inf))
     nr_rois = sum(len(image.features) for image in images)
@@ -176,7 +179,7 @@ def test_easy_rows_are_forgotten_without_changing_the_solution(exact, monkeypatc
 
 
 def test_a_round_adds_no_more_than_the_limit_and_the_examples(monkeypatch):
-    images, settings = image_set(4), SvmSettings(retrain_limit=40, max_rounds=3, evict_threshold=-np.inf)
+    images, settings = image_set(4), settings_of(SvmSettings, retrain_limit=40, max_rounds=3, evict_threshold=-np.inf)
     nr_examples = sum(int((image.targets > 0).any(axis=1).sum()) for image in images)
     sizes, _ = cache_sizes(monkeypatch, images, settings)
     assert len(sizes) == 3  # max_rounds
@@ -208,7 +211,7 @@ class LazyImages:
 
 
 def test_images_are_read_one_at_a_time():
-    images, settings, lines = image_set(5), SvmSettings(retrain_limit=60), []
+    images, settings, lines = image_set(5), settings_of(SvmSettings, retrain_limit=60), []
     lazy = LazyImages(images)
     svms = train_svms(lazy, settings, lines.append)
     assert lazy.most <= 2  # the one in use and the next one

@@ -4,6 +4,7 @@ out is drawn fairly and always the same, and that nothing changes where everythi
 
 import numpy as np
 import pytest
+from settings import settings as settings_of
 from test_svm import image_set
 
 from fastRCNN import svm
@@ -25,7 +26,7 @@ def held(monkeypatch):
 
 
 def problem(counts):
-    return svm._Problem(SvmSettings(), 1.0, np.array([counts, [10**6] * len(counts)]))
+    return svm._Problem(settings_of(SvmSettings), 1.0, np.array([counts, [10**6] * len(counts)]))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_examples_that_stay_stand_for_those_that_do_not(monkeypatch):
     ]
     nr_examples = sum(int((image.targets > 0).sum()) for image in images)
     monkeypatch.setattr(svm, "MAX_EXAMPLES", nr_examples * 2)
-    settings = SvmSettings(retrain_limit=5000, C=1e-4)
+    settings = settings_of(SvmSettings, retrain_limit=5000, C=1e-4)
     some = train_svms(many, settings)
     monkeypatch.setattr(svm, "MAX_EXAMPLES", 10**6)
     everything = train_svms(many, settings)
@@ -74,7 +75,7 @@ def test_examples_that_stay_stand_for_those_that_do_not(monkeypatch):
 
 @pytest.mark.parametrize("weight", ["balanced", 3.0])
 def test_the_weight_of_all_examples_together_stays(monkeypatch, weight):
-    settings = SvmSettings(positive_weight=weight)
+    settings = settings_of(SvmSettings, positive_weight=weight)
     costs, counts = [], np.array([[5000, 500], [70_000, 90_000]])
     for most in (10_000, 1000):
         monkeypatch.setattr(svm, "MAX_EXAMPLES", most)
@@ -85,7 +86,7 @@ def test_the_weight_of_all_examples_together_stays(monkeypatch, weight):
 
 @pytest.mark.parametrize("limit", [60, 100])
 def test_no_more_rois_are_held_than_memory_is_meant_for(monkeypatch, held, limit):
-    images, settings, lines = image_set(nr_images=8), SvmSettings(C=10.0, retrain_limit=50), []
+    images, settings, lines = image_set(nr_images=8), settings_of(SvmSettings, C=10.0, retrain_limit=50), []
     monkeypatch.setattr(svm, "MAX_ROWS", limit)
     monkeypatch.setattr(svm, "MAX_EXAMPLES", 20)
     svms = train_svms(images, settings, lines.append)
@@ -101,12 +102,12 @@ def test_where_all_decide_and_there_is_no_room_mining_says_so(monkeypatch, held)
     monkeypatch.setattr(svm, "MAX_ROWS", 60)
     monkeypatch.setattr(svm, "MAX_EXAMPLES", 20)
     lines = []
-    train_svms(mixed, SvmSettings(C=1e-4, retrain_limit=50), lines.append)
+    train_svms(mixed, settings_of(SvmSettings, C=1e-4, retrain_limit=50), lines.append)
     assert max(held) == 60 and lines[-1] == "stopped: 60 ROIs that decide are as many as memory is meant for"
 
 
 def test_bounds_that_are_not_reached_change_nothing(monkeypatch):
-    images, settings = image_set(), SvmSettings(retrain_limit=30)
+    images, settings = image_set(), settings_of(SvmSettings, retrain_limit=30)
     before = train_svms(images, settings)
     nr_examples = sum(int((image.targets > 0).sum()) for image in images)
     monkeypatch.setattr(svm, "MAX_ROWS", 360)  # 350 ROIs

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import run_steps, tiny_params
 from fruit import make_fruit
+from settings import settings as settings_of
 
 from fastRCNN.detection import Detections
 from fastRCNN.evaluation import Truth
@@ -19,7 +20,7 @@ ROIS = [[0, 0, 10, 10], [0, 0, 20, 10], [50, 50, 90, 90]]
 
 
 def framing(used=2, boxes=((0, 0, 20, 10), (50, 50, 90, 88), (0, 90, 2, 92)), class_ids=(1, 2, 2)):
-    return frame(ROIS, boxes, np.array(class_ids), used, (100, 100), RoiLimits(min_side=0.05))
+    return frame(ROIS, boxes, np.array(class_ids), used, (100, 100), settings_of(RoiLimits, min_side=0.05))
 
 
 def test_a_box_is_framed_by_the_first_roi_that_overlaps_it_by_half():
@@ -32,8 +33,8 @@ def test_a_box_is_framed_by_the_first_roi_that_overlaps_it_by_half():
 
 
 def test_no_rois_no_boxes_and_several_images():
-    assert frame([], [[0, 0, 9, 9]], np.array([1]), 5, (10, 10), RoiLimits()).framed.tolist() == [False]
-    nothing = frame(ROIS, [], np.zeros(0, int), 5, (10, 10), RoiLimits())
+    assert frame([], [[0, 0, 9, 9]], np.array([1]), 5, (10, 10), settings_of(RoiLimits)).framed.tolist() == [False]
+    nothing = frame(ROIS, [], np.zeros(0, int), 5, (10, 10), settings_of(RoiLimits))
     assert nothing.share() == 1 and join([]).share() == 1
     assert join([framing(), nothing, framing(used=3)]).framed.tolist() == [True, False, False, True, True, False]
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from conftest import nn_params, run_steps, tiny_params
 
+from fastRCNN.backbones import BACKBONES
 from fastRCNN.network import RoiNetwork
 from helpers.artifacts.feature_files import feature_path
 from helpers.base.errors import UserError
-from helpers.config.parameters import NETWORKS
 from pipeline.needs import check_needs, map_bytes, map_root, nr_features, output_bytes
 from pipeline.training_images import TrainingImages
 
@@ -49,7 +49,7 @@ def test_what_works_without_a_network_is_said_before_step_1(tiny, monkeypatch, c
     assert re.search(f"WARNING: step 3 will need what is missing now: {advice}", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", BACKBONES)
 @pytest.mark.parametrize("factor", [1.0, 1.8])
 def test_the_numbers_of_a_roi_are_known_without_the_network(tmp_path, network, factor):
     params = tiny_params(tmp_path, network=network, network_contextFactor=factor)

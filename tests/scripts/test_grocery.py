@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import run_steps
 
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "squeezenet1_1-imagenet.pth"

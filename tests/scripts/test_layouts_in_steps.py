@@ -14,9 +14,9 @@ from PIL import Image
 from helpers.artifacts.cntk_files import read_rois
 from helpers.artifacts.voc_results import read_results
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
 from helpers.dataset.annotations import load_annotation
 from helpers.formats import voc as voc_format
+from pipeline.parameters import load_parameters
 from pipeline.stages import input_factors, prepare_image
 
 CLASSES = ("circle", "square")

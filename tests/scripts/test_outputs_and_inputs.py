@@ -13,7 +13,7 @@ from helpers.artifacts.model_files import model_path
 from helpers.base.errors import UserError
 from helpers.base.files import refuse_to_replace
 from helpers.base.images import is_drawn
-from helpers.config.rules import Number, option
+from helpers.config.types import Number, option
 
 step6, step7 = importlib.import_module("6_scoreImage"), importlib.import_module("7_exportModel")
 exporting = importlib.import_module("exportAnnotations")
@@ -139,5 +139,5 @@ def test_names_that_no_table_can_hold_are_refused_before_anything_is_scored(tiny
 @pytest.mark.parametrize("text", ["nan", "inf", "-1e400", "1e10", "x", "", "{[]:1}"])
 def test_numbers_of_the_command_line_follow_the_same_rules(text):
     with pytest.raises(UserError, match="--threshold = .*must be a number from -1 to 1"):
-        option("--threshold", Number(-1, 1))(text)
-    assert option("--threshold", Number(-1, 1))("0.5") == 0.5
+        option("--threshold", Number[-1, 1])(text)
+    assert option("--threshold", Number[-1, 1])("0.5") == 0.5

@@ -35,7 +35,7 @@ def load_parameters(settings):
     values = {"classifier": "svm", **dict(setting.split("=") for setting in settings)}
     if "bad" in values:
         raise UserError("bad: unknown parameter")
-    root = Path(values.get("dataRootDir", Path(__file__).resolve().parents[2])).resolve()
+    root = Path(values.get("dataRootDir", Path(__file__).resolve().parents[1])).resolve()
     return SimpleNamespace(
         imageSet="test", classifier=values["classifier"], image_dir=root / "photos", results_dir=root / "results"
     )
@@ -79,7 +79,7 @@ def project(tmp_path, environment, monkeypatch):
     for name in ("errors", "start", "streams"):
         shutil.copy(ROOT / "helpers/base" / f"{name}.py", home / "helpers/base")
     (home / "pipeline/needs.py").write_text(NEEDS)
-    (home / "helpers/config/parameters.py").write_text(PARAMETERS)
+    (home / "pipeline/parameters.py").write_text(PARAMETERS)
     (home / "helpers/dataset/sources.py").write_text(SOURCES)
     specification = importlib.util.spec_from_file_location("run_of_test", home / "run.py")
     run = importlib.util.module_from_spec(specification)

@@ -21,8 +21,8 @@ from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.feature_files import feature_path, read_predictions
 from helpers.artifacts.model_files import model_path, read_description, stored_settings
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
 from pipeline import training as training_stage
+from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 step6 = importlib.import_module("6_scoreImage")

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
 from helpers.dataset.annotations import write_annotation
 from helpers.formats import FORMATS
+from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = [name for name, form in FORMATS.items() if form.write]

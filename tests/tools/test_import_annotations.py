@@ -14,8 +14,8 @@ from PIL import Image
 
 from helpers.base.errors import UserError
 from helpers.base.images import read_image
-from helpers.config.parameters import load_parameters
 from helpers.formats.splitting import balanced_test_set
+from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import ImageOps
 from test_import_splits import BOX, photo, run, save
 
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 
 @pytest.mark.parametrize("change", [lambda picture: picture, ImageOps.mirror], ids=("equal", "mirrored"))

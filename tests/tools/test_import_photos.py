@@ -14,9 +14,9 @@ from photo_source import photos, pixels, run, write_csv
 from PIL import Image
 
 from helpers.base.images import image_size, read_image
-from helpers.config.parameters import load_parameters
 from helpers.dataset.check import check_dataset
 from helpers.dataset.image_files import MAX_NAME_BYTES
+from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -147,7 +147,7 @@ def test_an_import_that_is_ended_leaves_nothing_for_the_next(tmp_path, number):
     photos(tmp_path / "source", *names)
     slow = (
         "import sys, time\nsys.path.insert(0, 'tools')\nimport importAnnotations\nfrom helpers.formats import placing\n"
-        "from helpers.config.parameters import load_parameters\nfrom helpers.base.errors import run_script\n"
+        "from pipeline.parameters import load_parameters\nfrom helpers.base.errors import run_script\n"
         "real = placing.put_image\n"
         "def put(*arguments):\n    real(*arguments)\n    print('one', flush=True)\n    time.sleep(0.5)\n"
         "placing.put_image = put\n"

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
 from helpers.dataset.annotations import write_annotation
 from helpers.formats import FORMATS
+from pipeline.parameters import load_parameters
 
 WRITTEN = [name for name, form in FORMATS.items() if form.write]
 NFC, NFD = unicodedata.normalize("NFC", "Käse"), unicodedata.normalize("NFD", "Brötchen")

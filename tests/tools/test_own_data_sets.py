@@ -9,8 +9,8 @@ from conftest import draw_image, run_steps
 from PIL import Image
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
 from helpers.dataset.annotations import write_annotation
+from pipeline.parameters import load_parameters
 
 find_duplicates = importlib.import_module("findDuplicates")
 new_dataset = importlib.import_module("newDataset")

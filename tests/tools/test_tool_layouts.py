@@ -9,7 +9,7 @@ import pytest
 from test_import_splits import BOX, photo, run, save
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 
 def test_equal_names_in_several_splits_are_told_by_the_split(tmp_path):

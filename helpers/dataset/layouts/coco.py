@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import EXCLUDED_LABELS
+from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size, is_below_a_pixel
 from helpers.dataset.image_files import ImageFile
 from helpers.formats import coco
@@ -126,7 +126,7 @@ def read_annotation(image, size, params):
         problems += [replace(problem, message=f"{thing.where}: {problem.message}")] if problem else []
         if box:
             boxes.append(box)
-            labels.append(EXCLUDED_LABELS[0] if thing.excluded else thing.label)
+            labels.append(IGNORED_LABELS[0] if thing.excluded else thing.label)
     return Annotation(np.array(boxes, np.float32).reshape(-1, 4), tuple(labels)), problems
 
 

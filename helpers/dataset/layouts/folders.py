@@ -2,7 +2,7 @@
 
 from helpers.base.errors import UserError
 from helpers.base.files import read_lines
-from helpers.config.parameters import EXCLUDED_LABELS
+from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset import annotations
 from helpers.dataset.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, NO_BOXES, Problem, annotation_path
 from helpers.dataset.image_files import ANNOTATED_SUBDIRS, list_folder_images
@@ -53,4 +53,4 @@ def classes_in(images):
         path = annotation_path(image.path, LABEL_SUFFIXES)
         if path.exists():
             names.update(line.strip() for line in read_lines(path))
-    return tuple(sorted(names - {"", *EXCLUDED_LABELS}))
+    return tuple(sorted(names - {"", *IGNORED_LABELS}))

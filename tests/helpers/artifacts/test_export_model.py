@@ -67,7 +67,7 @@ def write_random_model(folder, params, name="model"):
     return path
 
 
-NETWORKS = {
+BACKBONES = {
     "squeezenet1_1": dict(network="squeezenet1_1"),
     "squeezenet1_1-max": dict(network="squeezenet1_1", network_roiPooling="max"),
     "alexnet": dict(network="alexnet"),
@@ -76,10 +76,10 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=BACKBONES)
 def both(request, tiny_data, tmp_path_factory):
     """A model's parameters, the model in torch and in ONNX Runtime."""
-    params = tiny_params(tiny_data, classifier="nn", **NETWORKS[request.param])
+    params = tiny_params(tiny_data, classifier="nn", **BACKBONES[request.param])
     folder = tmp_path_factory.mktemp(request.param)
     path = write_random_model(folder, params)
     exported = step7.main(params, path)

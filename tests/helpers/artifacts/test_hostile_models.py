@@ -20,15 +20,18 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from test_export_model import write_random_model
 
-from helpers.artifacts.model_files import NOT_STORED, stored_settings
+from helpers.artifacts.model_files import stored_settings
 from helpers.artifacts.onnx_files import read_onnx
 from helpers.base.errors import UserError, printable
-from helpers.config.modest import MOST, require_modest
-from helpers.config.parameters import RULES, load_parameters
+from helpers.config.modest import require_modest
+from helpers.config.schema import declared
 from helpers.fetching.weights import read_state_dict
 from pipeline.onnx_detector import OnnxDetector
+from pipeline.parameters import load_parameters
 from pipeline.stages import load_model, propose_rois
 
+MODEST = {item.name: item.modest for item in declared().values() if item.modest}
+NOT_STORED = [item.name for item in declared().values() if not item.group.stored]
 step6, step7 = importlib.import_module("6_scoreImage"), importlib.import_module("7_exportModel")
 
 
@@ -67,12 +70,12 @@ def test_values_of_wrong_types_and_sizes(name, value):
     except UserError as error:
         assert str(error).startswith(f"m.safetensors: its {name} = ")
     else:
-        assert RULES[name].check(values[name]) == values[name]
+        assert declared()[name].check(values[name]) == values[name]
 
 
-@pytest.mark.parametrize("name", MOST)
+@pytest.mark.parametrize("name", MODEST)
 def test_a_model_asks_for_no_more_than_models_need(name):
-    values = stored(**{name: MOST[name] + 1})
+    values = stored(**{name: MODEST[name] + 1})
     assert f"m.safetensors: its {name} = " in refusal(require_modest, values, "m.safetensors")
     require_modest(values, "m.safetensors", [f"{name}=100"])  # the user said so
 
@@ -81,7 +84,7 @@ def test_a_model_asks_for_no_more_pixels_than_models_need():
     values = stored(cntk_padWidth=4000, cntk_padHeight=4000)
     assert "16000000, at most 6000000" in refusal(require_modest, values, "m.safetensors")
     require_modest(values, "m.safetensors", ["cntk_padWidth=1000"])
-    require_modest(stored(**load_parameters().subset(set(RULES) - set(NOT_STORED))), "m.safetensors")
+    require_modest(stored(**load_parameters().subset(set(declared()) - set(NOT_STORED))), "m.safetensors")
 
 
 def test_step_6_writes_nothing_where_a_model_wants_it(exported, tmp_path):

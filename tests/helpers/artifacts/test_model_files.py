@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from helpers.artifacts.model_files import model_path, read_description, stored_settings
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 from pipeline.stages import load_model
 
 

@@ -5,8 +5,8 @@ that of a step before it, or in the list below, which says why it need not.
 import pytest
 from conftest import nn_params, run_steps, tiny_params
 
-from helpers.artifacts.steps import DETECTIONS, FEATURES, INPUTS, ROIS, STEPS, SVMS, expected_records
-from helpers.config.parameters import RULES, Parameters
+from helpers.artifacts.steps import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, expected_records
+from helpers.config.schema import Parameters, declared
 
 ELSEWHERE = {
     "where files are": {"dataRootDir", "datasetFolder", "datasetName", "procRootDir", "resultsRootDir"},
@@ -46,8 +46,8 @@ def test_every_parameter_that_steps_1_to_5_read_is_recorded(tiny, read):
         known = recorded(params, step) | (AHEAD if step == ROIS else set())
         read.clear()
         run_steps(params, number)
-        assert (read & RULES.keys()) - known - fine == set(), step
-        assert recorded(params, step) >= set(STEPS[step].parameters(params))
+        assert (read & declared().keys()) - known - fine == set(), step
+        assert recorded(params, step) >= set(params.used_by(step))
 
 
 def test_every_parameter_that_training_reads_is_recorded(prepared, read):
@@ -58,4 +58,4 @@ def test_every_parameter_that_training_reads_is_recorded(prepared, read):
     measured_with = {"nmsThreshold", "nms_boxVoting", "nms_votingOverlap", "nms_maxDetections", "eval_overlapThreshold"}
     assert measured_with <= known, "they decide which weights are kept"
     only_drawn = {"vis_decisionThresholds"}
-    assert (read & RULES.keys()) - known - set().union(*ELSEWHERE.values()) - only_drawn == set()
+    assert (read & declared().keys()) - known - set().union(*ELSEWHERE.values()) - only_drawn == set()

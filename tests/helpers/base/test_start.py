@@ -209,8 +209,7 @@ def test_a_signal_ends_in_one_line(tmp_path, phase, number):
 @posix
 def test_a_second_signal_ends_a_script_that_does_not_come_to_its_end(tmp_path):
     body = (
-        "import helpers.base.start\nhelpers.base.start.GRACE_SECONDS = 0.2\nfrom helpers.base.errors import run_script\n"
-        + WAIT
+        "from helpers.base import start\nstart.GRACE_SECONDS = 0.2\nfrom helpers.base.errors import run_script\n" + WAIT
     )
     body += "def main():\n    try:\n        wait()\n    finally:\n        wait()\nrun_script(main)\n"
     process = subprocess.Popen([sys.executable, script(tmp_path, body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -89,7 +89,7 @@ def test_a_full_disk_while_a_model_or_a_checkpoint_is_written(tmp_path):
 import resource, torch
 from helpers.base.errors import run_script
 from helpers.artifacts.model_files import write_checkpoint, write_model
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 def main():
     state, params = {"a": torch.zeros(9000)}, load_parameters()
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

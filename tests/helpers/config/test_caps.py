@@ -11,8 +11,8 @@ from conftest import run_steps, tiny_params
 from helpers.artifacts.model_files import read_description
 from helpers.base.errors import UserError
 from helpers.base.files import write_text
-from helpers.config.caps import as_lines, auto_max_detections, max_ground_truth, over_detections, over_rois
-from helpers.config.parameters import load_parameters
+from helpers.dataset.caps import as_lines, auto_max_detections, max_ground_truth, over_detections, over_rois
+from pipeline.parameters import load_parameters
 
 
 def test_some_rois_are_always_background():

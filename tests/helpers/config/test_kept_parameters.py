@@ -15,10 +15,12 @@ from conftest import run_steps, tiny_params
 import PARAMETERS
 from helpers.base.errors import UserError
 from helpers.config.command_line import argument_parser
-from helpers.config.kept_parameters import NOT_KEPT, ToKeep, kept_path
-from helpers.config.parameters import RULES, load_parameters
+from helpers.config.kept import ToKeep, kept_path
+from helpers.config.schema import declared
 from helpers.config.settings import as_options, as_text
+from pipeline.parameters import load_parameters
 
+NOT_KEPT = [item.name for item in declared().values() if not item.group.kept]
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -131,15 +133,15 @@ def test_a_data_set_asks_for_no_more_than_is_modest(cups, value):
     assert getattr(load_parameters([*settings, value]), name) == int(value.partition("=")[2])
 
 
-@pytest.mark.parametrize("name", list(RULES))
+@pytest.mark.parametrize("name", list(declared()))
 def test_every_parameter_survives_as_text(name):
     values = [getattr(PARAMETERS, name)] if hasattr(PARAMETERS, name) else []
     values += [block[name] for block in (*PARAMETERS.datasets.values(), *PARAMETERS.presets.values()) if name in block]
     for value in [*values, *((("red apple", "Käse", "1"),) if name == "classes" else ())]:
-        checked = RULES[name].check(value)
-        text = as_text(RULES[name], checked)
-        assert RULES[name].check(text) == checked
-        [option] = shlex.split(as_options({name: checked}, RULES).removeprefix("--set "))
+        checked = declared()[name].check(value)
+        text = as_text(declared()[name], checked)
+        assert declared()[name].check(text) == checked
+        [option] = shlex.split(as_options({name: checked}).removeprefix("--set "))
         assert option == f"{name}={text}"
 
 

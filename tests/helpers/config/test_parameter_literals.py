@@ -1,11 +1,14 @@
 """Protects the parameters against values of any type and size: each ends in the one line that says what is allowed, and
 no rule lets a number pass that a step could not compute with."""
 
+from typing import get_args, get_origin
+
 import pytest
 
 from helpers.base.errors import UserError, ending
-from helpers.config.parameters import RULES, load_parameters
-from helpers.config.rules import Either, Entries, Number, Row, Several, Text
+from helpers.config.schema import declared
+from helpers.config.types import parts
+from pipeline.parameters import load_parameters
 
 NOWHERE = [  # what no parameter takes, whatever its type
     "9" * 5000, "[" * 5000 + "]" * 5000, "-" * 50_000 + "1", "1" + "0" * 90_000, "caf\udce9", "a\nb", "\x00",
@@ -24,10 +27,13 @@ def message(name, value):
     return line
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", declared())
 def test_no_parameter_takes_just_anything(name):
-    wrong = [*NOWHERE, *(NO_NUMBERS if isinstance(RULES[name], (Number, Row, Entries)) else [])]
-    longest = getattr(RULES[name], "longest", 0)
+    kind = declared()[name].kind
+    origin = kind.__origin__
+    numeric = origin in (int, float) or get_origin(origin) in (tuple, dict) and ... not in get_args(origin)
+    wrong = [*NOWHERE, *(NO_NUMBERS if numeric else [])]
+    longest = bound(kind, "max_length") if origin is str else 0
     for value in wrong:
         if len(value) > longest or not value.isalnum():  # the path of a folder may be long
             assert f"{name}" in message(name, value)
@@ -47,24 +53,19 @@ def test_numbers_that_no_step_can_compute_with(setting):
     assert "must be" in message(name, value)
 
 
-def rules_in(rule):
-    """A rule and all that it is made of."""
-    yield rule
-    parts = getattr(rule, "rules", ()) or [getattr(rule, part, None) for part in ("rule", "first", "second")]
-    for part in parts:
-        if part is not None:
-            yield from rules_in(part)
+def bound(kind, name):
+    """The value of a constraint of a type, such as "le"."""
+    found = [getattr(item, name, None) for data in kind.__metadata__ for item in (data, *getattr(data, "metadata", ()))]
+    return next(value for value in found if value is not None)
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_every_rule_has_an_upper_bound(name):
-    for rule in rules_in(RULES[name]):
-        if isinstance(rule, Number):
-            assert rule.high <= 2**32
-        elif isinstance(rule, (Text, Several)):
-            assert (rule.longest if isinstance(rule, Text) else rule.most) <= 4096
-        elif isinstance(rule, Either):
-            assert rule.first and rule.second
+@pytest.mark.parametrize("name", declared())
+def test_every_type_has_an_upper_bound(name):
+    for part in parts(declared()[name].kind):
+        if part.__origin__ in (int, float):
+            assert bound(part, "le") <= 2**32
+        elif part.__origin__ is str or get_origin(part.__origin__) is tuple and ... in get_args(part.__origin__):
+            assert bound(part, "max_length") <= 4096
 
 
 def test_one_threshold_is_that_of_the_classifier_in_force():

@@ -15,8 +15,9 @@ import pytest
 import PARAMETERS
 from helpers.base.errors import UserError
 from helpers.config.command_line import argument_parser
-from helpers.config.parameters import NOT_LESS, RULES, load_parameters
-from helpers.config.rules import Choice, Either, Entries, Flag, Number, Row, Several, Text, whole
+from helpers.config.schema import NOT_LESS, declared
+from helpers.config.types import Above, Choice, Either, Entries, Flag, Number, Row, Several, Text, Whole, allowed, check
+from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[3]
 UNSET = {"classes"}  # has no default: every data set's block names its classes
@@ -66,8 +67,8 @@ def test_a_trained_model_says_whose_block_counts():
 
 def test_stored_parameters_survive_json():
     params = load_parameters(["nn_learningRates=(3, 0.1), (2, 0.01)", "classifier=nn"])
-    stored = json.loads(json.dumps(params.subset(RULES)))
-    assert load_parameters([], stored=stored).subset(RULES) == params.subset(RULES)
+    stored = json.loads(json.dumps(params.subset(declared())))
+    assert load_parameters([], stored=stored).subset(declared()) == params.subset(declared())
     assert load_parameters([], stored=stored).nn_learningRates == ((3, 0.1), (2, 0.01))
 
 
@@ -198,10 +199,9 @@ def test_subset_is_plain_json():
 # --- PARAMETERS.py itself --------------------------------------------------------------------------------------------
 
 
-def test_PARAMETERS_and_rules_know_the_same_names():
-    names = {name for name in vars(PARAMETERS) if not name.startswith("_")} - {"os", "datasets", "presets"}
-    assert names == set(RULES) - UNSET
-    assert {name for pair in NOT_LESS for name in pair} <= set(RULES)
+def test_every_parameter_but_the_classes_has_a_default():
+    assert {name for name in declared() if not hasattr(PARAMETERS, name)} == UNSET
+    assert {name for pair in NOT_LESS for name in pair} <= set(declared())
 
 
 @pytest.mark.parametrize("dataset", PARAMETERS.datasets)
@@ -210,19 +210,47 @@ def test_every_default_and_every_block_is_allowed(dataset):
 
 
 def test_every_parameter_is_explained_where_it_is_set():
-    lines = (ROOT / "PARAMETERS.py").read_text(encoding="utf-8").splitlines()
-    for node in ast.parse("\n".join(lines)).body:
-        name = node.targets[0].id if isinstance(node, ast.Assign) else None
-        if name in RULES and name != "rootDir":
-            assert "#" in lines[node.end_lineno - 1] + lines[node.end_lineno], name
+    text = (ROOT / "PARAMETERS.py").read_text(encoding="utf-8")
+    assert unexplained(text) == []
+    # each of them is noticed
+    lines = text.splitlines()
+    for node in declarations(text):
+        left = lines.copy()
+        for row in [node.lineno - 1, *_comment_above(lines, node)]:
+            left[row] = left[row].split("  #")[0] if row == node.lineno - 1 else ""
+        assert node.target.id in unexplained("\n".join(left))
+
+
+def declarations(text):
+    """The lines of PARAMETERS.py that declare a parameter, as nodes."""
+    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.AnnAssign)]
+    return [node for node in nodes if not node.target.id.startswith("_")]
+
+
+def _comment_above(lines, node):
+    """The rows of the comment that ends right above a line."""
+    rows, row = [], node.lineno - 2
+    while lines[row].startswith("# ") and not lines[row].startswith("# ---"):
+        rows, row = [*rows, row], row - 1
+    return rows
+
+
+def unexplained(text):
+    """The parameters without a comment of their own: behind the line, or right above it."""
+    lines = text.splitlines()
+    return [
+        node.target.id
+        for node in declarations(text)
+        if "#" not in lines[node.lineno - 1] and not _comment_above(lines, node)
+    ]
 
 
 def test_importing_PARAMETERS_does_nothing_else(tmp_path):
-    # in another folder, in a fresh interpreter: prints nothing, imports os only, writes nothing
-    code = "import sys, os; before = set(sys.modules); import PARAMETERS; print(*set(sys.modules) - before)"
+    # in another folder, in a fresh interpreter: prints nothing, writes nothing, and does not wait seconds for torch
+    code = "import sys, PARAMETERS; print({'torch', 'torchvision', 'sklearn', 'matplotlib'} & sys.modules.keys())"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "PARAMETERS\n", "")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "set()\n", "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -238,30 +266,30 @@ def test_folders_do_not_depend_on_the_current_folder(tmp_path, monkeypatch):
 
 # --- the rules -------------------------------------------------------------------------------------------------------
 
-FRACTION, COUNT = Number(0, 1), whole(1, 1000)
+FRACTION, COUNT = Number[0, 1], Whole[1, 1000]
 
 
 @pytest.mark.parametrize(
     ("rule", "value", "result"),
     [
         (FRACTION, 0, 0.0), (FRACTION, 1, 1.0), (FRACTION, "0.5", 0.5), (FRACTION, " 5e-1 ", 0.5),
-        (Number(0, 9, above=True), 1e-9, 1e-9), (Number(-5, -1), "-1", -1.0),
-        (whole(1, 5), 5, 5), (whole(1, 5), 5.0, 5), (COUNT, "1e3", 1000), (whole(0, 1e4), "1_000", 1000),
-        (Choice(("a", "b")), "b", "b"),
-        (Flag(), True, True), (Flag(), "TRUE", True), (Flag(), " false ", False),
-        (Text(r"[\w-]+", ""), "exp-1", "exp-1"),
-        (Several(COUNT), "1, 2", (1, 2)), (Several(COUNT), [1, 2], (1, 2)), (Several(COUNT), "[1, 2]", (1, 2)),
-        (Several(Number(0, 9)), "(3,)", (3.0,)), (Several(Text(".+", "")), "", ()),
-        (Several(COUNT, least=1), "4", (4,)), (Several(COUNT, least=2), (4, 5, 6), (4, 5, 6)),
-        (Row((COUNT, FRACTION)), "(3, 0.5)", (3, 0.5)), (Row((COUNT, FRACTION)), "3, 1", (3, 1.0)),
-        (Row((COUNT, FRACTION)), [3, "0.5"], (3, 0.5)), (Row((Flag(), Choice(("a",)))), (True, "a"), (True, "a")),
-        (Entries(("a", "b"), FRACTION), "{'b': 1, 'a': 0}", {"a": 0.0, "b": 1.0}),
-        (Either(Choice(("balanced",)), Number(0, 9)), "balanced", "balanced"),
-        (Either(Choice(("balanced",)), Number(0, 9)), "2", 2.0),
+        (Above[0, 9], 1e-9, 1e-9), (Number[-5, -1], "-1", -1.0),
+        (Whole[1, 5], 5, 5), (Whole[1, 5], 5.0, 5), (COUNT, "1e3", 1000), (Whole[0, 10_000], "1_000", 1000),
+        (Choice["a", "b"], "b", "b"),
+        (Flag, True, True), (Flag, "TRUE", True), (Flag, " false ", False),
+        (Text[r"[\w-]+", ""], "exp-1", "exp-1"),
+        (Several[COUNT], "1, 2", (1, 2)), (Several[COUNT], [1, 2], (1, 2)), (Several[COUNT], "[1, 2]", (1, 2)),
+        (Several[Number[0, 9]], "(3,)", (3.0,)), (Several[Text[".+", ""]], "", ()),
+        (Several[COUNT, 1], "4", (4,)), (Several[COUNT, 2], (4, 5, 6), (4, 5, 6)),
+        (Row[COUNT, FRACTION], "(3, 0.5)", (3, 0.5)), (Row[COUNT, FRACTION], "3, 1", (3, 1.0)),
+        (Row[COUNT, FRACTION], [3, "0.5"], (3, 0.5)), (Row[Flag, Choice["a"]], (True, "a"), (True, "a")),
+        (Entries[("a", "b"), FRACTION], "{'b': 1, 'a': 0}", {"a": 0.0, "b": 1.0}),
+        (Either[Choice["balanced"], Number[0, 9]], "balanced", "balanced"),
+        (Either[Choice["balanced"], Number[0, 9]], "2", 2.0),
     ],
 )  # fmt: skip
 def test_rules_accept(rule, value, result):
-    checked = rule.check(value)
+    checked = check(rule, value)
     assert checked == result and type(checked) is type(result)
 
 
@@ -270,31 +298,31 @@ def test_rules_accept(rule, value, result):
     [
         (FRACTION, -0.001), (FRACTION, 1.001), (FRACTION, float("nan")), (FRACTION, float("inf")), (FRACTION, "inf"),
         (FRACTION, True), (FRACTION, None), (FRACTION, "abc"), (FRACTION, ""), (FRACTION, "__import__('os')"),
-        (FRACTION, [0.5]), (Number(0, 9, above=True), 0), (whole(1, 5), 1.5), (whole(1, 5), 6), (whole(1, 5), "0"),
-        (COUNT, 1e999), (Choice(("a", "b")), "A"), (Choice(("a", "b")), None), (Flag(), 1), (Flag(), "yes"),
-        (Text(r"[\w-]+", ""), "a b"), (Text(r"[\w-]+", ""), ""), (Text(r"[\w-]+", ""), "a\n"), (Text(".+", ""), 5),
-        (Several(COUNT), "1,x"), (Several(COUNT), 5), (Several(COUNT, most=2), "1,2,3"), (Several(COUNT), "1,,2"),
-        (Several(COUNT, least=1), ""), (Several(COUNT, least=1), ()), (Several(COUNT, least=2), "4"),
-        (Row((COUNT, FRACTION)), "3"), (Row((COUNT, FRACTION)), (3,)), (Row((COUNT, FRACTION)), (3, 0.5, 1)),
-        (Row((COUNT, FRACTION)), (0.5, 3)), (Row((COUNT, FRACTION)), (3, 1.5)), (Row((COUNT, FRACTION)), None),
-        (Row((COUNT, FRACTION)), "ab"), (Row((COUNT, FRACTION)), {3: 0.5}),
-        (Entries(("a", "b"), FRACTION), {"a": 0}), (Entries(("a",), FRACTION), {"a": 2}),
-        (Entries(("a",), FRACTION), "a"), (Either(Choice(("balanced",)), Number(0, 9)), "unbalanced"),
+        (FRACTION, [0.5]), (Above[0, 9], 0), (Whole[1, 5], 1.5), (Whole[1, 5], 6), (Whole[1, 5], "0"),
+        (COUNT, 1e999), (Choice["a", "b"], "A"), (Choice["a", "b"], None), (Flag, 1), (Flag, "yes"),
+        (Text[r"[\w-]+", ""], "a b"), (Text[r"[\w-]+", ""], ""), (Text[r"[\w-]+", ""], "a\n"), (Text[".+", ""], 5),
+        (Several[COUNT], "1,x"), (Several[COUNT], 5), (Several[COUNT, 0, 2], "1,2,3"), (Several[COUNT], "1,,2"),
+        (Several[COUNT, 1], ""), (Several[COUNT, 1], ()), (Several[COUNT, 2], "4"),
+        (Row[COUNT, FRACTION], "3"), (Row[COUNT, FRACTION], (3,)), (Row[COUNT, FRACTION], (3, 0.5, 1)),
+        (Row[COUNT, FRACTION], (0.5, 3)), (Row[COUNT, FRACTION], (3, 1.5)), (Row[COUNT, FRACTION], None),
+        (Row[COUNT, FRACTION], "ab"), (Row[COUNT, FRACTION], {3: 0.5}),
+        (Entries[("a", "b"), FRACTION], {"a": 0}), (Entries[("a",), FRACTION], {"a": 2}),
+        (Entries[("a",), FRACTION], "a"), (Either[Choice["balanced"], Number[0, 9]], "unbalanced"),
     ],
 )  # fmt: skip
 def test_rules_refuse(rule, value):
     with pytest.raises(ValueError):
-        rule.check(value)
+        check(rule, value)
 
 
 def test_every_rule_says_what_it_wants():
-    assert FRACTION.describe() == "a number from 0 to 1"
-    assert whole(1, 10).describe() == "a whole number from 1 to 10"
-    assert Number(0, 9, above=True).describe() == "a number above 0 and up to 9"
-    assert Choice(("a", "b")).describe() == 'one of "a", "b"'
-    assert Several(COUNT).describe() == "values separated by commas, each a whole number from 1 to 1000"
-    assert Several(FRACTION, least=2).describe() == "2 or more values separated by commas, each a number from 0 to 1"
-    assert Row((COUNT, FRACTION)).describe() == "2 values: a whole number from 1 to 1000, a number from 0 to 1"
-    assert Either(Flag(), FRACTION).describe() == "True or False, or a number from 0 to 1"
-    assert Entries(("a", "b"), FRACTION).describe() == "{'a': ..., 'b': ...}, each a number from 0 to 1"
-    assert all(rule.describe() for rule in RULES.values())
+    assert allowed(FRACTION).words == "a number from 0 to 1"
+    assert allowed(Whole[1, 10]).words == "a whole number from 1 to 10"
+    assert allowed(Above[0, 9]).words == "a number above 0 and up to 9"
+    assert allowed(Choice["a", "b"]).words == 'one of "a", "b"'
+    assert allowed(Several[COUNT]).words == "values separated by commas, each a whole number from 1 to 1000"
+    assert allowed(Several[FRACTION, 2]).words == "2 or more values separated by commas, each a number from 0 to 1"
+    assert allowed(Row[COUNT, FRACTION]).words == "2 values: a whole number from 1 to 1000, a number from 0 to 1"
+    assert allowed(Either[Flag, FRACTION]).words == "True or False, or a number from 0 to 1"
+    assert allowed(Entries[("a", "b"), FRACTION]).words == "{'a': ..., 'b': ...}, each a number from 0 to 1"
+    assert all(item.words for item in declared().values())

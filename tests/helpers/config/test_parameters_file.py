@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from helpers.base.errors import UserError, ending
-from helpers.config import parameters_file
-from helpers.config.parameters import load_parameters
+from helpers.config import file as parameters_file
+from pipeline.parameters import load_parameters
 
 ORIGINAL = (Path(__file__).resolve().parents[3] / "PARAMETERS.py").read_text(encoding="utf-8")
 ROWS = len(ORIGINAL.splitlines())

@@ -14,8 +14,8 @@ from PIL import Image
 
 from helpers.base.errors import UserError, printable
 from helpers.base.files import read_lines, write_text
-from helpers.config.parameters import load_parameters
 from helpers.dataset.image_files import MAX_NAME_BYTES
+from pipeline.parameters import load_parameters
 
 check = importlib.import_module("0_checkDataset").main
 PICTURE, _ = draw_image(("circle", "square", "triangle"), seed=9)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
 from helpers.dataset.sources import annotation_paths, left_out, list_images, load_training_truth, load_truth
+from pipeline.parameters import load_parameters
 
 check = importlib.import_module("0_checkDataset").main
 SIZE = (100, 80)

@@ -17,10 +17,11 @@ import getData
 import pytest
 from loopback_server import answer, chunked, serve, status
 
+from fastRCNN.backbones import BACKBONES
 from helpers.base.errors import UserError
-from helpers.config.parameters import RULES, load_parameters
 from helpers.fetching import download, public_data
 from helpers.fetching.public_data import GROCERY_FILES, grocery_member, grocery_trouble, voc_member
+from pipeline.parameters import load_parameters
 
 REAL_PHOTOS = Path(__file__).resolve().parents[4] / "shared" / "data" / "grocery"
 GROCERY = {name: f"content of {name}\n".encode() for name in GROCERY_FILES}
@@ -252,7 +253,7 @@ def weights(server, monkeypatch, tmp_path):
     return SimpleNamespace(server=server, content=content, name=name, path=tmp_path / "resources" / name)
 
 
-@pytest.mark.parametrize("network", sorted({*RULES["network"].options} - {"vgg_cnn_m_1024"}))  # it is not torchvision's
+@pytest.mark.parametrize("network", sorted({*BACKBONES} - {"vgg_cnn_m_1024"}))  # it is not torchvision's
 def test_torchvision_names_files_by_their_hash(network):
     url = pytest.importorskip("helpers.fetching.weights").torchvision_url(network)
     assert re.fullmatch(r"https://download\.pytorch\.org/models/[\w-]+-[0-9a-f]{8}\.pth", url)

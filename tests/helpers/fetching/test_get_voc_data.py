@@ -15,10 +15,10 @@ from test_get_data import left_in, read, sha256, write
 from test_published_rois import BOXES, NAMES, write_mat
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
 from helpers.fetching import download, public_data
 from helpers.fetching.public_data import PUBLIC_DATA, selective_search_member
 from helpers.fetching.published_rois import PublishedRois, find_published
+from pipeline.parameters import load_parameters
 
 TRAINVAL = "voc_2007_trainval.mat"
 VOC2012 = {

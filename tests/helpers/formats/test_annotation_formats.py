@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 mask = pytest.importorskip("pycocotools.mask")
 RLE = np.zeros((80, 100), np.uint8)

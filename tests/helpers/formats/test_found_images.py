@@ -19,8 +19,8 @@ from test_annotation_formats import coco, imported
 from test_dropped_objects import BOX, coco_of, labelme, voc, vott
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
 from helpers.formats.image_index import ImageIndex
+from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[3]
 LINKS = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

@@ -14,7 +14,7 @@ from conftest import forged_png
 from PIL import Image
 
 from helpers.base.errors import UserError
-from helpers.config.parameters import load_parameters
+from pipeline.parameters import load_parameters
 
 SIZE = "<size><width>100</width><height>80</height></size>"
 

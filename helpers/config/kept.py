@@ -13,12 +13,9 @@ from functools import lru_cache
 from helpers.base.errors import UserError
 from helpers.base.files import read_lines, write_text
 from helpers.config.modest import require_modest
+from helpers.config.schema import parameter
 
 MAX_BYTES = 100_000  # of the file
-NOT_KEPT = (
-    "datasetName", "datasetFolder", "rootDir", "dataRootDir", "procRootDir", "resultsRootDir", "network_device",
-    "network_threads", "network_roiBatchSize", "parallel_backend", "parallel_address",
-)  # fmt: skip
 
 
 class ToKeep(str):
@@ -51,7 +48,7 @@ def read_kept(image_dir, check, settings=()):
             name, value = check(rows[-1])
         except UserError as error:
             raise UserError(f"{path}, row {row}: {error}; correct the row or delete it") from error
-        if name in NOT_KEPT:
+        if not parameter(name).group.kept:
             raise UserError(f"{path}, row {row}: {name} does not belong to a data set; delete the row and use --set")
         if name in kept:
             raise UserError(f"{path}, row {row}: {name} stands in an earlier row as well; delete one of them")
@@ -73,10 +70,10 @@ def _show(line):
 
 def keep(image_dir, values):
     """Write parameters, name -> text, into the file of a data set, in place of those of the same names."""
-    left = [name for name in values if name in NOT_KEPT and name != "datasetName"]
+    left = [name for name in values if not parameter(name).group.kept and name != "datasetName"]
     if left:
         print(f"NOTE: not kept with the data set: {', '.join(left)}", file=sys.stderr)
-    values = {name: text for name, text in values.items() if name not in NOT_KEPT}
+    values = {name: text for name, text in values.items() if parameter(name).group.kept}
     if os.path.isfile(os.path.expanduser(values.get("networkWeights", ""))):  # from whatever folder a script is started
         values["networkWeights"] = os.path.abspath(os.path.expanduser(values["networkWeights"]))
     path = kept_path(image_dir)

@@ -5,16 +5,11 @@ proposals, without which there would be no background to learn from. What a crow
 `nms_maxDetections`, steps 0, 2 and 5 say, with the value to set.
 """
 
-import os
-from functools import lru_cache
-
 import numpy as np
 
-from helpers.base.errors import UserError
-from helpers.base.files import read_lines, refuse_special
+from helpers.config.max_detections import auto_max_detections
+from helpers.config.schema import parameter
 
-LEAST_MAX_DETECTIONS = 100  # COCO's; of "auto"
-MOST_ROIS = 100_000  # that cntk_nrRois may be
 NR_NAMED = 5
 
 
@@ -26,37 +21,6 @@ def max_ground_truth(nr_rois):
 def _rois_for(nr_objects):
     """The least `cntk_nrRois` whose `max_ground_truth` is that."""
     return -(-4 * nr_objects // 3)
-
-
-def auto_max_detections(most_objects):
-    """What "auto" is: twice the objects of the most crowded training image, so that a doubtful detection beside each
-    right one is no loss; at least 100."""
-    return max(LEAST_MAX_DETECTIONS, 2 * most_objects)
-
-
-def max_detections(value, folder):
-    """`nms_maxDetections` as a number: value itself, or what "auto" is. folder: of the files of step 2, which count the
-    ground-truth boxes of each training image; 100 before they are there. Raises `UserError` where one is damaged."""
-    if value != "auto":
-        return value
-    path = folder / "train.nrRois.txt"
-    refuse_special(path)
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return LEAST_MAX_DETECTIONS
-    return auto_max_detections(_most_ground_truth(path, status.st_mtime_ns, status.st_ino))
-
-
-@lru_cache
-def _most_ground_truth(path, *version):
-    advice = "delete it and run 2_computeCntkInputs.py again"
-    try:
-        return max((int(line.split("\t")[2]) for line in read_lines(path)), default=0)
-    except (ValueError, IndexError):
-        raise UserError(f"{path}: not as 2_computeCntkInputs.py wrote it; {advice}") from None
-    except UserError as error:
-        raise UserError(f"{error}; {advice}") from error
 
 
 def count_objects(image, annotation, params):
@@ -72,7 +36,9 @@ def over_rois(counts, is_training, params):
     limit = max_ground_truth(params.cntk_nrRois) if is_training else params.cntk_nrRois
     most = max(counts.values(), default=0)
     wanted = _rois_for(most) if is_training else most
-    remedy = f"set cntk_nrRois={wanted} or more" if wanted <= MOST_ROIS else "cut the image into several"
+    remedy = (
+        f"set cntk_nrRois={wanted} or more" if parameter("cntk_nrRois").takes(wanted) else "cut the image into several"
+    )
     if is_training:
         room = f"only {limit} of cntk_nrRois = {params.cntk_nrRois} ROIs are for them, the rest is for background"
     else:

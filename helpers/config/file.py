@@ -1,21 +1,25 @@
 """PARAMETERS.py, which its user edits: whatever is wrong with the file itself ends in one line that names the row."""
 
+import ast
 import inspect
 import os
 import traceback
+from functools import lru_cache
+from types import ModuleType
 
 from helpers.base.errors import UserError
-from helpers.config.rules import nearest, shown
+from helpers.base.words import nearest, shown
 
 NAME = "PARAMETERS.py"
 ADVICE = "correct it, or fetch the file again"
 PATH = os.path.join(os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir)), NAME)
 
 
-def read_parameters_file(known=()):
-    """The module PARAMETERS. known: the names of all parameters, to find those that it misspells or lacks.
+def read_parameters_file() -> ModuleType:
+    """The module PARAMETERS.
 
-    Raises `UserError` where the file is missing, is not Python, fails, or where its data sets and presets are no dicts.
+    Raises `UserError` where the file is missing, is not Python, fails, has a value of no type, which may be a
+    misspelled parameter, or where its data sets and presets are no dicts.
     """
     if not os.path.isfile(PATH):
         raise UserError(f"{PATH}: no such file; fetch it again")
@@ -23,14 +27,18 @@ def read_parameters_file(known=()):
         import PARAMETERS
     except (Exception, SystemExit) as error:
         raise UserError(f"{_place(error)}: {type(error).__name__}: {_reason(error)}; {ADVICE}") from error
-    for group in ("datasets", "presets"):
-        _check_group(group, getattr(PARAMETERS, group, None))
-    if known:
-        _check_names(vars(PARAMETERS), known)
+    _check(PARAMETERS)
     return PARAMETERS
 
 
-def _place(error):
+@lru_cache(maxsize=1)
+def _check(module: ModuleType) -> None:
+    for group in ("datasets", "presets"):
+        _check_group(group, getattr(module, group, None))
+    _check_names(module)
+
+
+def _place(error: BaseException) -> str:
     """The file and the row in it that an exception stands for."""
     rows = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if _is_file(frame.filename)]
     if isinstance(error, SyntaxError) and _is_file(error.filename or ""):
@@ -38,15 +46,15 @@ def _place(error):
     return f"{PATH}, row {rows[-1]}" if rows and rows[-1] else PATH
 
 
-def _is_file(path):
+def _is_file(path: str) -> bool:
     return os.path.basename(path) == NAME
 
 
-def _reason(error):
+def _reason(error: BaseException) -> str:
     return error.msg if isinstance(error, SyntaxError) else str(error) or "it says no more"
 
 
-def _check_group(group, blocks):
+def _check_group(group: str, blocks: object) -> None:
     """Raise `UserError` unless `datasets` or `presets` is a dict of dicts, both with names as keys."""
     if not isinstance(blocks, dict):
         raise UserError(f"{PATH}: {group} = {shown(blocks)}: must be a dict of blocks; {ADVICE}")
@@ -58,13 +66,16 @@ def _check_group(group, blocks):
             )
 
 
-def _check_names(values, known):
-    """Raise `UserError` for a parameter that is missing and for a value that is no parameter's."""
-    for name in known:
-        if name not in values and name != "classes":  # those belong to data sets
-            raise UserError(f"{PATH}: gives {name} no value; {ADVICE}")
-    for name, value in values.items():
-        own = name.startswith("_") or name in ("datasets", "presets") or inspect.ismodule(value) or callable(value)
+def _check_names(module: ModuleType) -> None:
+    """Raise `UserError` for a value that no type declares: it may be a misspelled parameter."""
+    with open(PATH, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    imported = {
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    known = {*inspect.get_annotations(module), "datasets", "presets", *imported}
+    for name, value in vars(module).items():
+        own = name.startswith("_") or inspect.ismodule(value) or callable(value)
         if name not in known and not own:
             raise UserError(
                 f'{PATH}: unknown parameter "{name}"{nearest(name, known)}; values of your own begin with _'

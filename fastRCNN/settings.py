@@ -1,0 +1,30 @@
+"""Knobs of the algorithm as frozen dataclasses, each field filled from the parameter whose name it gives.
+
+A settings class has no defaults: PARAMETERS.py has them, once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import field, fields, is_dataclass
+from typing import Any, TypeVar
+
+Settings = TypeVar("Settings")
+
+
+def knob(parameter: str) -> Any:
+    """A field that the parameter of this name fills."""
+    return field(metadata={"parameter": parameter})
+
+
+def settings_from(kind: type[Settings], values: Mapping[str, Any], **given: Any) -> Settings:
+    """An object of a settings class, and of those that it holds.
+
+    Args:
+        kind: a dataclass whose fields are knobs or, in turn, settings.
+        values: of all parameters, by name.
+        given: values of fields that count instead.
+    """
+    for item in fields(kind):
+        if item.name not in given:
+            inner = isinstance(item.type, type) and is_dataclass(item.type)
+            given[item.name] = settings_from(item.type, values) if inner else values[item.metadata["parameter"]]
+    return kind(**given)

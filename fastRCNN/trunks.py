@@ -1,0 +1,43 @@
+"""Trunks of networks: one of two depths, and cutting one in two where training begins."""
+
+import torch
+from torch import nn
+
+
+class UnitScale(nn.Module):
+    """A map divided by the root mean square of all its values."""
+
+    def forward(self, x):
+        return x / x.square().mean().sqrt().clamp(min=1e-6)
+
+
+class TwoLevels(nn.Module):
+    """A trunk whose map has the channels of two depths: those of `shallow`, and of `deep`, which goes on from there.
+
+    Deep features name an object, those before still know its colours, textures and borders, which tell the objects of
+    one refrigerator apart, and frame them (Inside-Outside Net, Bell et al. 2016, section 3). Depths differ in
+    magnitude, so each is brought to unit scale. `deep` must keep the resolution.
+    """
+
+    def __init__(self, shallow, deep):
+        super().__init__()
+        self.shallow, self.deep = shallow, deep
+        self.unit_scale = UnitScale()
+
+    def forward(self, x):
+        """Images (1, 3, H, W) -> features (1, C1 + C2, H / stride, W / stride)."""
+        shallow = self.shallow(x)
+        return torch.cat([self.unit_scale(shallow), self.unit_scale(self.deep(shallow))], dim=1)
+
+
+def cut(trunk, index):
+    """A trunk as two: its first `index` layers, and the rest. They share their weights with it."""
+    if isinstance(trunk, TwoLevels):
+        return trunk.shallow[:index], TwoLevels(trunk.shallow[index:], trunk.deep)
+    return trunk[:index], trunk[index:]
+
+
+def cut_to_train(backbone, trunk, first):
+    """A trunk as two, see `cut`: the layers before the one called `first`, which stay as they are, and those from it
+    on, which learn; first: a name of `Backbone.layers`, or "head" for none."""
+    return (trunk, nn.Identity()) if first == "head" else cut(trunk, backbone.layers.index(first))
