@@ -26,9 +26,10 @@ from helpers.artifacts.detection_files import detection_rows, prepare_to_write, 
 from helpers.artifacts.model_files import model_path, read_description, stored_settings
 from helpers.artifacts.onnx_files import is_onnx, read_onnx
 from helpers.artifacts.steps import require_parameters, trained_by
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.files import refuse_to_replace
 from helpers.base.images import is_drawn, read_image, write_image
+from helpers.base.script import run_script
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
 from helpers.config.modest import require_modest

@@ -21,8 +21,9 @@ from pathlib import Path
 from helpers.artifacts.model_files import model_path, read_description, stored_settings
 from helpers.artifacts.onnx_files import is_onnx, write_onnx
 from helpers.artifacts.steps import TRAINING, require_output
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.files import refuse_to_replace
+from helpers.base.script import run_script
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
 from pipeline.onnx_detector import to_onnx

@@ -24,8 +24,8 @@ from helpers.annotating.files import read_folder
 from helpers.annotating.next_command import next_command
 from helpers.annotating.view import BoxPainter
 from helpers.annotating.window import WINDOW, parse_window, require_display, run_window
-from helpers.base.errors import run_script
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import counted
 
 

@@ -24,15 +24,17 @@ from helpers.annotating.labels import HELP, LabelSession
 from helpers.annotating.next_command import next_command
 from helpers.annotating.view import LabelPainter
 from helpers.annotating.window import WINDOW, parse_window, require_display, run_window
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
 from helpers.config.file import read_parameters_file
 from helpers.config.labels import BACKGROUND
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, list_folder_images
+from helpers.dataset.image_files import list_folder_images
 from helpers.dataset.layouts.folders import classes_in
 from helpers.drawing.fonts import drawable_names
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS
 from pipeline.parameters import load_parameters
 
 

@@ -136,7 +136,7 @@ root, early, *settings = sys.argv[1:]
 sys.path.insert(0, root)
 from helpers.base.start import start
 start(False)
-from helpers.base import errors
+from helpers.base import errors, script
 from pipeline import parameters
 from helpers.dataset import sources
 def main():
@@ -149,7 +149,7 @@ def main():
             check_needs(params)
     answer = {"classifier": params.classifier, "imageSet": params.imageSet, "results": str(params.results_dir)}
     print(json.dumps({**answer, "test": str(images[0].path) if images else None}))
-errors.run_script(main)
+script.run_script(main)
 """
 
 
@@ -229,6 +229,6 @@ def main():
 
 
 if __name__ == "__main__":
-    from helpers.base import errors
+    from helpers.base import script
 
-    errors.run_script(main)
+    script.run_script(main)

@@ -19,10 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from cross_validation import describe, measure, score, train
 
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
+from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.dataset.image_files import TEST_SUBDIRS
+from helpers.formats.own_layout import TEST_SUBDIRS
 from pipeline.parameters import load_parameters
 
 

@@ -29,12 +29,13 @@ from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
 from fastRCNN.settings import settings_from
 from fastRCNN.svm import SvmSettings, TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.images import image_size, read_image
+from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.dataset.image_files import TEST_SUBDIRS
 from helpers.dataset.sources import list_images, load_truth
+from helpers.formats.own_layout import TEST_SUBDIRS
 from pipeline.parameters import load_parameters
 from pipeline.stages import (
     Classifier,

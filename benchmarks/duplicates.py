@@ -28,9 +28,10 @@ from tqdm import tqdm
 from helpers.base.files import read_lines
 from helpers.base.images import read_image, scale_to_fit
 from helpers.base.tables import format_table
-from helpers.dataset.annotations import BOX_SUFFIXES, annotation_path
+from helpers.dataset.annotations import annotation_path
 from helpers.dataset.duplicates import group_by_look, look_of, members
 from helpers.dataset.image_files import is_image
+from helpers.formats.own_layout import BOX_SUFFIXES
 
 ROOT = Path(__file__).resolve().parent.parent
 SIDE = 800  # pixels of the photos that copies are made of

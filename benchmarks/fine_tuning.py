@@ -38,11 +38,11 @@ from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
 from fastRCNN.training import Trainer, measure_offsets
 from helpers.artifacts.cntk_files import RoiInput
-from helpers.base.errors import run_script
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
-from helpers.dataset.image_files import TEST_SUBDIRS
+from helpers.formats.own_layout import TEST_SUBDIRS
 from pipeline.needs import first_layer
 from pipeline.parameters import load_parameters
 from pipeline.stages import (

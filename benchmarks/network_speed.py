@@ -31,9 +31,10 @@ from tqdm import tqdm
 from benchmarks.timing import Measured, announce, finish, interleaved, spread
 from fastRCNN.network import FLOAT16_MAX, to_input
 from fastRCNN.roi_align import roi_align
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.files import write_arrays
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import list_images

@@ -28,7 +28,7 @@ from benchmarks.shared_convolutions import load_photos
 from benchmarks.timing import announce, interleaved
 from helpers.artifacts.model_files import model_path, read_description, stored_settings
 from helpers.artifacts.onnx_files import import_onnxruntime
-from helpers.base.errors import run_script
+from helpers.base.script import run_script
 from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
 from pipeline.onnx_detector import OnnxDetector

@@ -40,15 +40,15 @@ from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.evaluation import Truth, recall_at
 from fastRCNN.network import RoiNetwork
 from fastRCNN.proposals import filter_mask
-from helpers.base.errors import run_script
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import markdown_table, number
 from helpers.config.command_line import argument_parser
 from helpers.config.file import read_parameters_file
 from helpers.dataset.derived import derive_block
-from helpers.dataset.image_files import TEST_SUBDIRS
 from helpers.dataset.sources import list_images
 from helpers.dataset.summary import LIMITS, relative_sizes
+from helpers.formats.own_layout import TEST_SUBDIRS
 from pipeline.parameters import load_parameters
 from pipeline.stages import Classifier, build_network, describe_rois, roi_settings
 

@@ -28,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from timing import announce
 
 from helpers.artifacts.steps import INPUTS, require
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
+from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from pipeline.parameters import load_parameters

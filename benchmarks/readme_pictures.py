@@ -22,9 +22,10 @@ import re
 import subprocess
 import tempfile
 
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.files import write_text
 from helpers.base.images import read_image, scale_to_fit, write_image
+from helpers.base.script import run_script
 from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -31,12 +31,13 @@ from fastRCNN import proposals
 from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
 from fastRCNN.nms import nms
 from fastRCNN.selective_search import ENGINES
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS
 from helpers.dataset.sources import list_images, load_truth
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS
 from pipeline.parameters import load_parameters
 from pipeline.stages import propose_rois
 

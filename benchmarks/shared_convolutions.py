@@ -27,8 +27,9 @@ from tqdm import tqdm
 
 from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.network import to_input
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import list_images

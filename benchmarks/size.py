@@ -39,9 +39,9 @@ from helpers.artifacts.cntk_files import read_inputs, roi_path, write_rois
 from helpers.artifacts.feature_files import feature_path, read_features
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import FEATURES, ROIS, SVMS
-from helpers.base.errors import run_script
 from helpers.base.files import write_arrays
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
 from helpers.dataset.annotations import write_annotation

@@ -33,8 +33,8 @@ from benchmarks.timing import Measured, announce, in_fresh_process, interleaved,
 from fastRCNN.settings import settings_from
 from fastRCNN.svm import TOLERANCE, LinearSvms, SvmSettings, TrainingImage, feature_scale, scaled, train_svms
 from fastRCNN.targets import svm_targets
-from helpers.base.errors import run_script
 from helpers.base.files import read_arrays, write_arrays
+from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from pipeline.parameters import load_parameters

@@ -25,12 +25,13 @@ from fastRCNN.evaluation import Truth, mean_ap, precision_recall
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.svd import compress, full_layers
 from helpers.artifacts.model_files import read_description, stored_settings
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.dataset.image_files import TEST_SUBDIRS
 from helpers.dataset.sources import list_images, load_truth
+from helpers.formats.own_layout import TEST_SUBDIRS
 from pipeline.parameters import load_parameters
 from pipeline.stages import build_network, class_scores, detect, load_model, predict, prepare_image, propose_rois
 

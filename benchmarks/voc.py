@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from timing import announce
 
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
+from helpers.base.script import run_script
 from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import IMAGE_SETS, list_images
 from helpers.fetching.published_rois import find_published

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from helpers.base.errors import run_script
+from helpers.base.script import run_script
 from helpers.config.command_line import argument_parser
 from helpers.config.load import load
 from helpers.config.schema import Parameters

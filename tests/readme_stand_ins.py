@@ -1,7 +1,6 @@
 """Stand-ins for what the README's commands need: a copy of the project, tiny data sets, a hand for the windows."""
 
 import hashlib
-import importlib
 import io
 import json
 import os
@@ -23,6 +22,7 @@ from helpers.annotating.geometry import fit_image
 from helpers.annotating.window import WINDOW
 from helpers.dataset.annotations import write_annotation
 from helpers.formats import voc as voc_format
+from helpers.formats.exported import ExportedImage
 
 SHAPES = ("circle", "square", "triangle")
 QUICK = """
@@ -66,7 +66,7 @@ def voc_files(labels, lists):
             image.save(stream, "JPEG")
             files[f"JPEGImages/{stem}.jpg"] = stream.getvalue()
             things = [(tuple(box), label, False) for box, label in zip(boxes.tolist(), labels, strict=True)]
-            exported = importlib.import_module("exportAnnotations").ExportedImage(f"{stem}.jpg", image.size, things)
+            exported = ExportedImage(f"{stem}.jpg", image.size, things)
             texts = voc_format.write([exported])
             files[f"Annotations/{stem}.xml"] = next(
                 text for name, text in texts.items() if name.endswith(".xml")

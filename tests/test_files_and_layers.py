@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,69 @@ def test_the_algorithm_touches_no_file(path):
 @each(modules_of("helpers"))
 def test_helpers_know_no_algorithm(path):
     # helpers/config/file.py reads the one file of parameters; no other helper does
-    allowed = {"helpers", "PARAMETERS"} if name_of(path) == "helpers/config/file.py" else {"helpers"}
-    assert project_modules(path) <= allowed
+    allowed = {"PARAMETERS"} if name_of(path) == "helpers/config/file.py" else set()
+    assert project_modules(path) - {"helpers", "fastRCNN"} <= allowed
+    of_the_algorithm = {name for name in imports(path) if name.startswith("fastRCNN")}
+    assert all(name.startswith("fastRCNN.structures") for name in of_the_algorithm)  # plain types
+
+
+FLOORS = (("fastRCNN", "helpers"), ("pipeline",), ("scripts", "tools"))  # the lowest first
+ROOMS = (  # of helpers, each of which stands on those before it
+    "base", "config", "fetching", "formats", "dataset", "importing", "drawing", "artifacts", "annotating",
+)  # fmt: skip
+
+
+def module_of(path):
+    """The name by which a file is imported; that of the package for its __init__.py."""
+    name = name_of(path).removesuffix(".py").removesuffix("/__init__")
+    return name.replace("/", ".") if name.split("/")[0] in PACKAGES else path.stem
+
+
+def floor_of(module):
+    """The index in `FLOORS` of a module, a script of the root included."""
+    folder = module.split(".")[0] if "." in module or module in PACKAGES else "scripts"
+    return next(index for index, folders in enumerate(FLOORS) if folder in folders)
+
+
+def modules_imported(path, known):
+    """Of the modules `known` those that a file imports anywhere, in its functions too."""
+    return {name for name in imports(path) if name in known}
+
+
+PROGRAM = [path for path in FILES if name_of(path).split("/")[0] in (*PACKAGES, "tools") or path in SCRIPTS]
+MODULES = {module_of(path) for path in PROGRAM}
+IMPORTED = {module_of(path): modules_imported(path, MODULES) - {module_of(path)} for path in PROGRAM}
+
+
+@each([path for path in PROGRAM if path.name == "__init__.py"])
+def test_packages_import_nothing(path):
+    assert not list(imports(path))  # else each of their modules would import what they do
+
+
+def test_no_module_leads_back_to_itself():
+    tuple(TopologicalSorter(IMPORTED).static_order())  # raises CycleError with the modules of a cycle
+
+
+def test_the_order_of_the_modules_sees_a_cycle_in_functions(tmp_path):
+    (tmp_path / "a.py").write_text("def f():\n    import b\n")
+    (tmp_path / "b.py").write_text("from a import f\n")
+    known = {"a", "b"}
+    found = {name: modules_imported(tmp_path / f"{name}.py", known) for name in known}
+    assert found == {"a": {"b"}, "b": {"a"}}
+
+
+@each(PROGRAM)
+def test_no_floor_knows_one_above_it(path):
+    own = floor_of(module_of(path))
+    assert [name for name in IMPORTED[module_of(path)] if name != "PARAMETERS" and floor_of(name) > own] == []
+
+
+@each([path for path in modules_of("helpers") if path.parent.name != "helpers"])
+def test_rooms_stand_on_those_below(path):
+    own = module_of(path)
+    room = ROOMS.index(own.split(".")[1])
+    rooms = {name: ROOMS.index(name.split(".")[1]) for name in IMPORTED[own] if name.startswith("helpers.")}
+    assert [name for name, other in rooms.items() if other > room] == []
 
 
 @each([path for path in FILES if name_of(path).split("/")[0] not in ("tests", "benchmarks")])
@@ -146,7 +208,8 @@ def test_scripts_do_nothing_when_imported(path):
 @each(
     [
         *SCRIPTS,
-        *(ROOT / "helpers" / name for name in ("__init__.py", "base/__init__.py", "base/start.py", "base/errors.py")),
+        *(ROOT / "helpers" / name for name in ("__init__.py", "base/__init__.py")),
+        *(ROOT / "helpers/base" / f"{name}.py" for name in ("errors", "script", "start", "streams")),
     ]
 )
 def test_an_old_python_can_read_what_tells_it_that_it_is_too_old(path):

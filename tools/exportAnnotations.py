@@ -20,44 +20,27 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from helpers.base.errors import UserError, run_script
-from helpers.base.files import read_lines, write_text
+from helpers.base.errors import UserError
+from helpers.base.files import link_file, read_lines, write_text
 from helpers.base.images import image_size
+from helpers.base.script import run_script
+from helpers.base.staging import put_in_place, staging
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
 from helpers.config.labels import IGNORED_LABELS
-from helpers.dataset.annotations import LABEL_SUFFIXES, annotation_path, load_annotation
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, list_folder_images, printable, refuse_bad_names
-from helpers.formats import FORMATS
-from helpers.formats.fitting import shortest
-from helpers.formats.pictures import link_file
-from helpers.formats.staging import put_in_place, staging
+from helpers.dataset.annotations import annotation_path, load_annotation
+from helpers.dataset.image_files import list_folder_images, printable, refuse_bad_names
+from helpers.formats.exported import ExportedImage
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS, LABEL_SUFFIXES
+from helpers.formats.registry import FORMATS
+from helpers.formats.values import shortest
 from pipeline.parameters import load_parameters
 
 LISTS = {"train.txt": "positive", "test.txt": "testImages", "negative.txt": "negative"}
-
-
-@dataclass(frozen=True)
-class ExportedImage:
-    """An image for the writers: its key "positive/1.jpg", (width, height) as displayed, and (box, label, excluded)s."""
-
-    key: str
-    size: tuple
-    things: tuple
-
-    @property
-    def base(self):
-        """The key without suffix."""
-        return os.path.splitext(self.key)[0]
-
-    @property
-    def subdir(self):
-        return self.key.split("/")[0]
 
 
 def main(params, format_name, dataset, target, link=False, without_excluded=False, force=False):

@@ -17,13 +17,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.images import read_image
+from helpers.base.script import run_script
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
-from helpers.dataset.annotations import BOX_SUFFIXES, LABEL_SUFFIXES
 from helpers.dataset.duplicates import group_by_look, look_of, members
 from helpers.dataset.image_files import is_image, natural_order
+from helpers.formats.own_layout import BOX_SUFFIXES, LABEL_SUFFIXES
 
 
 def find_groups(paths):

@@ -24,13 +24,14 @@ import os
 import shutil
 from pathlib import Path
 
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.files import atomic_path, set_aside
+from helpers.base.script import run_script
+from helpers.base.staging import staging
 from helpers.config.command_line import argument_parser
 from helpers.fetching.archives import extract
 from helpers.fetching.download import download, verify
 from helpers.fetching.public_data import PUBLIC_DATA
-from helpers.formats.staging import staging
 from pipeline.parameters import load_parameters
 
 

@@ -29,22 +29,26 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
 from helpers.base.parallel import in_parallel
+from helpers.base.script import run_script
+from helpers.base.staging import is_filled, put_in_place, staging
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
 from helpers.dataset.check import check_dataset
-from helpers.dataset.image_files import SUBDIRS, list_folder_images, printable
-from helpers.formats import FORMATS
-from helpers.formats.class_filters import class_rules
-from helpers.formats.dealing import Dealt, deal, without_copies_of
-from helpers.formats.image_index import FoundImage, ImageIndex
-from helpers.formats.placing import is_possible_name, move_into, not_there_yet, write_data_set, write_report
-from helpers.formats.records import Source
-from helpers.formats.settle import Settled, settle
-from helpers.formats.source_split import mark_splits
-from helpers.formats.splitting import DEFAULT_FRACTION, SUBDIR_OF_LIST, read_lists
-from helpers.formats.staging import is_filled, put_in_place, staging
+from helpers.dataset.image_files import list_folder_images, printable
+from helpers.formats.own_layout import SUBDIRS
+from helpers.formats.registry import FORMATS
+from helpers.formats.source import Source
+from helpers.importing.balanced_split import DEFAULT_FRACTION
+from helpers.importing.class_rules import class_rules
+from helpers.importing.file_names import is_possible_name
+from helpers.importing.image_index import FoundImage, ImageIndex
+from helpers.importing.listed_split import SUBDIR_OF_LIST, read_lists
+from helpers.importing.merging import Settled, settle
+from helpers.importing.placing import move_into, not_there_yet, write_data_set, write_report
+from helpers.importing.source_split import mark_splits
+from helpers.importing.splitting import Dealt, deal, without_copies_of
 from pipeline.parameters import load_parameters
 
 SHOWN_NOTES = 20

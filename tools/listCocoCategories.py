@@ -12,7 +12,8 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 from collections import Counter
 
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
+from helpers.base.script import run_script
 from helpers.base.tables import counted, format_table
 from helpers.config.command_line import argument_parser
 from helpers.dataset.layouts.coco import annotation_file, read_coco

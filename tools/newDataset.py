@@ -15,12 +15,14 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 from helpers.annotating.next_command import next_command
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
+from helpers.base.script import run_script
 from helpers.config.command_line import argument_parser
 from helpers.config.schema import declared
 from helpers.dataset.derived import block_as_text, derive_block
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, SUBDIRS, list_folder_images
+from helpers.dataset.image_files import list_folder_images
 from helpers.dataset.layouts.folders import classes_in
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS, SUBDIRS
 from pipeline.parameters import load_parameters
 
 

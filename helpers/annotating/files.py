@@ -12,10 +12,11 @@ from pathlib import Path
 from helpers.annotating.geometry import tidy_box
 from helpers.base.errors import UserError
 from helpers.base.files import read_lines, write_text
-from helpers.base.images import image_size
+from helpers.base.images import IMAGE_SUFFIXES, image_size
 from helpers.base.tables import counted
-from helpers.dataset.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, annotation_path, write_annotation
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, IMAGE_SUFFIXES, list_folder_images
+from helpers.dataset.annotations import annotation_path, write_annotation
+from helpers.dataset.image_files import list_folder_images
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SUFFIXES
 
 
 @dataclass(frozen=True)

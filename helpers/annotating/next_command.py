@@ -5,7 +5,8 @@ import shlex
 from pathlib import Path
 
 from helpers.annotating.files import read_folder
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, is_image
+from helpers.dataset.image_files import is_image
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS
 
 
 def next_command(folder):

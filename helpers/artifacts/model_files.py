@@ -11,13 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from helpers.base.errors import UserError
-from helpers.base.files import atomic_path, require_file
+from helpers.base.files import atomic_path
+from helpers.base.tensor_files import MOST_HEADER_BYTES, require_finite, require_safetensors
 from helpers.base.words import shown
 from helpers.config.schema import declared
 
 FORMAT = "Fast R-CNN model 1"
-MOST_BYTES = 4 * 10**9  # of a file with a network; VGG16 has 0.6
-MOST_HEADER_BYTES = 5 * 10**6
 ADVICE = "give a model that step 3 wrote"
 
 
@@ -46,14 +45,6 @@ def read_description(path):
     except SafetensorError as error:
         raise UserError(f"{path}: not a model that step 3 wrote, or damaged ({str(error)[:300]})") from None
     return checked_description(text, path)
-
-
-def require_safetensors(path, kind, advice):
-    """Raise `UserError` for a file that is too large, or whose header is, before anything of it is read."""
-    require_file(path, MOST_BYTES, advice)
-    with open(path, "rb") as file:
-        if int.from_bytes(file.read(8), "little") > MOST_HEADER_BYTES:
-            raise UserError(f"{path}: not a readable {kind} (its header is too long); {advice}")
 
 
 def checked_description(text, path):
@@ -96,13 +87,6 @@ def _compare(found, expected, path):
     for name, wanted in expected.items():
         if found[name] != wanted:
             raise UserError(f"{path}: tensor {name} is {found[name]}, {wanted} expected; {ADVICE}")
-
-
-def require_finite(tensors, path, advice):
-    """Raise `UserError` where a tensor holds NaN or infinite values, naming it."""
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise UserError(f"{path}: tensor {name} holds values that are not finite; {advice}")
 
 
 def stored_settings(description, path):

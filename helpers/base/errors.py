@@ -1,7 +1,8 @@
 """Errors that a user can fix, shown as one line instead of a traceback."""
 
+from __future__ import annotations
+
 import errno
-import sys
 
 REMEDIES = (  # of operating-system errors: what to do
     ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room there, or choose another disk, and run this again"),
@@ -29,28 +30,6 @@ LIBRARIES = (  # what libraries say, as plain RuntimeErrors and the like, where 
 
 class UserError(Exception):
     """Something outside the code is wrong. The message is one line that names the file, row, value and rule."""
-
-
-def run_script(main, *args):
-    """Run a script's entry point and end the process with its exit code.
-
-    `main(*args)` may return an int exit code; any other result counts as success. What is no bug ends in one line, see
-    `ending`; anything else in a traceback.
-    """
-    from helpers.base.start import interruptible
-
-    try:
-        interruptible()
-        code = main(*args)
-    except (Exception, KeyboardInterrupt) as error:
-        end = ending(error)
-        if end is None:
-            raise
-    else:
-        sys.exit(code if isinstance(code, int) else 0)
-    # Here the exception is gone, and the progress bars that its frames held have ended their own line.
-    print(end[0], file=sys.stderr)
-    sys.exit(end[1])
 
 
 def ending(error):

@@ -219,3 +219,14 @@ def remove_temporary_files(folder, belongs):
         name = re.fullmatch(r"\.\d+\.tmp\.(.+)", path.name, re.DOTALL)
         if name and belongs(path.with_name(name[1])):
             path.unlink(missing_ok=True)
+
+
+def link_file(original, path):
+    """Whether a file could be linked to a new path: by name or, where Windows does not allow that, by content."""
+    for make in (os.symlink, os.link):
+        try:
+            make(original, path)
+            return True
+        except (OSError, NotImplementedError):  # Windows allows links by name to few, links by content within a disk
+            continue
+    return False

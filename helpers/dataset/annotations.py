@@ -15,9 +15,8 @@ from helpers.base.errors import UserError, printable
 from helpers.base.files import read_lines, write_text
 from helpers.base.tables import counted
 from helpers.config.labels import IGNORED_LABELS
+from helpers.formats.own_layout import BOX_SUFFIXES, LABEL_SUFFIXES
 
-BOX_SUFFIXES = (".bboxes.tsv", ".bboxes.txt")
-LABEL_SUFFIXES = (".bboxes.labels.tsv", ".bboxes.labels.txt")
 MAX_SHOWN = 500  # letters of a message: a row may be as long as a file
 MIN_BOX_SIDE = 0.99  # pixels: a pixel, less what rounding takes off
 MAX_OUTSIDE = 1.0  # pixels that a box may stick out of its image: rounding of other tools; it is clipped

@@ -18,8 +18,9 @@ from helpers.dataset.caps import auto_max_detections, count_objects, over_detect
 from helpers.dataset.duplicate_check import check_duplicates
 from helpers.dataset.duplicates import look_of
 from helpers.dataset.folder_check import check_folders
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, TEST_SUBDIRS, ImageFile, natural_order
+from helpers.dataset.image_files import ImageFile, natural_order
 from helpers.dataset.sources import left_out, list_images, read_annotation
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS, TEST_SUBDIRS
 
 MAX_SHOWN, MAX_SHOWN_OF_FILE = 500, 20  # lines of each level, and of one file among them
 NEARLY_BLACK = 16  # of 255: the brightest value of an image of 12 bits whose high bytes alone were kept

@@ -2,17 +2,10 @@
 
 import unicodedata
 
-from helpers.dataset.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, Problem, say_the_same
-from helpers.dataset.image_files import (
-    ANNOTATED_SUBDIRS,
-    IMAGE_SUFFIXES,
-    SUBDIRS,
-    ImageFile,
-    is_image,
-    list_folder_images,
-    name_problem,
-    natural_order,
-)
+from helpers.base.images import IMAGE_SUFFIXES
+from helpers.dataset.annotations import Problem, say_the_same
+from helpers.dataset.image_files import ImageFile, is_image, list_folder_images, name_problem, natural_order
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SUFFIXES, SUBDIRS
 
 OTHER_FORMATS = (".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".avif", ".jfif", ".jp2")
 LITTER = ("thumbs.db", "desktop.ini")  # written by file managers; names that begin with a dot are left alone as well

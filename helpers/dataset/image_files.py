@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.base.errors import UserError, printable
+from helpers.base.images import IMAGE_SUFFIXES
+from helpers.formats.own_layout import SUBDIRS
 
-TRAIN_SUBDIRS, TEST_SUBDIRS = ("positive", "negative"), ("testImages",)
-SUBDIRS = TRAIN_SUBDIRS + TEST_SUBDIRS
-ANNOTATED_SUBDIRS = ("positive", "testImages")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")  # in any case
 MAX_NAME_BYTES = 215  # of a file's 255, so that .<process>.tmp.NAME.bboxes.labels.tsv can stand beside the image
 # Control characters (tab, line break), separators of lines and paragraphs, and bytes that are not UTF-8 text
 NOT_IN_NAMES = ("Cc", "Zl", "Zp", "Cs")

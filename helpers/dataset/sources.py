@@ -1,9 +1,11 @@
 """The images of a data set and their true boxes, whatever layout it has on disk (`datasetLayout`)."""
 
 from helpers.base.errors import UserError
+from helpers.base.images import IMAGE_SUFFIXES
 from helpers.dataset.annotations import refuse_errors
-from helpers.dataset.image_files import IMAGE_SUFFIXES, SUBDIRS, TEST_SUBDIRS, TRAIN_SUBDIRS, refuse_bad_names
+from helpers.dataset.image_files import refuse_bad_names
 from helpers.dataset.layouts import coco, folders, voc
+from helpers.formats.own_layout import SUBDIRS, TEST_SUBDIRS, TRAIN_SUBDIRS
 
 LAYOUTS = {"folders": folders, "voc": voc, "coco": coco}
 IMAGE_SETS = {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}

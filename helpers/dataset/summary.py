@@ -8,7 +8,7 @@ import numpy as np
 from helpers.base.tables import format_table
 from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset.check import count_boxes
-from helpers.dataset.image_files import SUBDIRS
+from helpers.formats.own_layout import SUBDIRS
 
 MEASURES = ("shorter side", "longer side", "area", "sides' ratio")
 # New photos show objects a little smaller and larger than those at hand, and a proposal is rarely the very size of its

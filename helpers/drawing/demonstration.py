@@ -4,8 +4,8 @@ import numpy as np
 
 from helpers.base.errors import UserError
 from helpers.base.images import image_size
-from helpers.dataset.image_files import TEST_SUBDIRS
 from helpers.dataset.sources import list_images, load_truth
+from helpers.formats.own_layout import TEST_SUBDIRS
 
 
 def draw_lots(params, count):

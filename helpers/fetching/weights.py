@@ -12,9 +12,9 @@ import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from helpers.artifacts.model_files import MOST_BYTES, require_finite, require_safetensors
 from helpers.base.errors import UserError
 from helpers.base.files import fingerprint, require_file
+from helpers.base.tensor_files import MOST_BYTES, require_finite, require_safetensors
 from helpers.fetching.download import download
 
 READ_ERRORS = (  # what torch, safetensors and the restricted unpickler raise on bytes that are no weights

@@ -1,33 +1,5 @@
-"""Annotation formats of other tools, read into and written from this project's own layout.
+"""Annotation formats of other tools, read and written: file -> records and back.
 
-`FORMATS` names them. A reader takes a `Source` and returns `Record`s; a writer takes `ExportedImage`s and returns
-{file name: text}. `settle` puts together what records say of an image, `splitting` parts them, `placing` writes them.
+helpers/formats/registry.py names them. A reader takes a `Source` and returns `Record`s; a writer takes `ExportedImage`s
+and returns {file name: text}. What becomes of the records is the room importing's.
 """
-
-from dataclasses import dataclass
-
-from helpers.formats import coco, cvat, label_studio, labelme, tables, voc, vott, yolo
-
-
-@dataclass(frozen=True)
-class Format:
-    """How to read a format, how to write it (None: not written), and where copies of images go beside that."""
-
-    title: str
-    read: object
-    write: object = None
-    image_place: object = "images/{}".format
-
-
-FORMATS = {
-    "voc": Format("PASCAL VOC, an XML file an image", voc.read, voc.write, voc.image_place),
-    "coco": Format("COCO JSON", coco.read, coco.write),
-    "yolo": Format("YOLO, a text file an image", yolo.read, yolo.write),
-    "csv": Format("CSV, a row a box", tables.read, tables.write),
-    "labelme": Format("LabelMe, a JSON file an image", labelme.read, labelme.write, labelme.image_place),
-    "labelstudio": Format("Label Studio JSON or JSON-MIN", label_studio.read, label_studio.write),
-    "cvat": Format("CVAT for images 1.1 XML", cvat.read, cvat.write),
-    "vottcsv": Format("VoTT 2 CSV", tables.read, tables.write_vott),
-    "vott": Format("VoTT 2 JSON", vott.read_json_export),
-    "vott1": Format("VoTT 1, its CNTK export", vott.read_cntk_export),
-}

@@ -8,7 +8,7 @@ the counter, which is the run's length less 1, and one value or as many values a
 import numpy as np
 
 from helpers.base.images import MAX_PIXELS
-from helpers.formats.common import Unreadable
+from helpers.formats.values import Unreadable
 
 MAX_RUNS = 1_000_000
 

@@ -7,7 +7,8 @@ nothing. So the YAML is read for its structure alone, and what a scalar may mean
 import yaml
 
 from helpers.base.errors import UserError
-from helpers.formats.common import Unreadable, class_name, number, one_line, read_text, show
+from helpers.formats.reading import one_line, read_text
+from helpers.formats.values import Unreadable, class_name, number, show
 
 CLASS_FILES = (
     "data.yaml", "dataset.yaml", "data.yml", "dataset.yml", "classes.txt", "obj.names", "classes.names",

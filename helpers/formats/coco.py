@@ -11,18 +11,10 @@ from collections import defaultdict
 from functools import partial
 
 from helpers.base.errors import UserError
-from helpers.formats.common import (
-    Unreadable,
-    bounds,
-    class_name,
-    id_of,
-    number,
-    point_pairs,
-    positive_size,
-    read_json,
-    show,
-)
+from helpers.formats.reading import read_json
 from helpers.formats.records import Dropped, Record, read_shared_file, read_things
+from helpers.formats.shapes import bounds, point_pairs
+from helpers.formats.values import Unreadable, class_name, id_of, number, positive_size, show
 
 PARTS = ("images", "annotations", "categories")
 MAX_RUNS = 1_000_000

@@ -8,18 +8,10 @@ A turned box is turned around its centre, clockwise.
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from helpers.base.errors import UserError
-from helpers.formats.common import (
-    Unreadable,
-    bounds,
-    class_name,
-    ellipse_bounds,
-    number,
-    positive_size,
-    read_xml,
-    rotated_bounds,
-    show,
-)
+from helpers.formats.reading import read_xml
 from helpers.formats.records import Record, read_shared_file, read_things
+from helpers.formats.shapes import bounds, ellipse_bounds, rotated_bounds
+from helpers.formats.values import Unreadable, class_name, number, positive_size, show
 
 WITHOUT_AREA = ("points", "polyline", "tag")
 

@@ -5,8 +5,7 @@ import binascii
 import tempfile
 from pathlib import Path
 
-from helpers.formats.common import Unreadable
-from helpers.formats.image_index import FoundImage
+from helpers.formats.values import Unreadable
 
 SUFFIXES = {  # of the formats by their first bytes
     b"\xff\xd8\xff": ".jpg",
@@ -36,7 +35,7 @@ def find_or_unpack(source, path, names, size, data):
     photo = Path(tempfile.mkdtemp(dir=source.scratch_folder()), path.stem + suffix)
     photo.write_bytes(content)
     source.unpacked[photo] = path
-    source.images.add(FoundImage(photo, (*source.images.place_of(path), photo.name), is_temporary=True))
+    source.images.add_temporary(photo, (*source.images.place_of(path), photo.name))
     return (photo.name,)
 
 

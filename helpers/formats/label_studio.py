@@ -9,18 +9,10 @@ import re
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from helpers.formats.brush_masks import box_of_brush
-from helpers.formats.common import (
-    Unreadable,
-    bounds,
-    class_name,
-    ellipse_bounds,
-    number,
-    positive_size,
-    read_json,
-    rotated_bounds,
-    show,
-)
+from helpers.formats.reading import read_json
 from helpers.formats.records import Dropped, Record, read_shared_file, read_things
+from helpers.formats.shapes import bounds, ellipse_bounds, rotated_bounds
+from helpers.formats.values import Unreadable, class_name, number, positive_size, show
 
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # put before the name of an uploaded file
 KINDS = ("rectanglelabels", "rectangle", "polygonlabels", "polygon", "ellipselabels", "ellipse", "labels")

@@ -10,17 +10,10 @@ from functools import partial
 
 from helpers.base.errors import UserError
 from helpers.formats import embedded_photos
-from helpers.formats.common import (
-    Unreadable,
-    bounds,
-    class_name,
-    ellipse_bounds,
-    number,
-    positive_size,
-    read_json,
-    show,
-)
+from helpers.formats.reading import read_json
 from helpers.formats.records import Record, read_image_file, read_things
+from helpers.formats.shapes import bounds, ellipse_bounds
+from helpers.formats.values import Unreadable, class_name, number, positive_size, show
 
 WITHOUT_AREA = ("point", "points", "line", "linestrip", "flag")
 

@@ -18,19 +18,11 @@ import json
 from collections import defaultdict
 
 from helpers.base.errors import UserError
-from helpers.formats.common import (
-    Unreadable,
-    bounds,
-    class_name,
-    ellipse_bounds,
-    number,
-    one_line,
-    positive_size,
-    read_text,
-    show,
-)
-from helpers.formats.image_names import PHOTO_SUFFIXES
+from helpers.base.images import PHOTO_SUFFIXES
+from helpers.formats.reading import one_line, read_text
 from helpers.formats.records import Dropped, Record, read_shared_file, read_things
+from helpers.formats.shapes import bounds, ellipse_bounds
+from helpers.formats.values import Unreadable, class_name, number, positive_size, show
 
 COLUMNS = {  # our name -> names in headers, in small letters without "_", "-" and spaces
     "image": "filename file image imagename imagepath path img imageid imagefile filepath externalid",

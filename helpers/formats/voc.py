@@ -9,16 +9,10 @@ import os
 from functools import partial
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from helpers.formats.common import (
-    Unreadable,
-    bounds,
-    class_name,
-    number,
-    positive_size,
-    read_xml,
-    rotated_bounds,
-)
+from helpers.formats.reading import read_xml
 from helpers.formats.records import Record, read_image_file, read_things
+from helpers.formats.shapes import bounds, rotated_bounds
+from helpers.formats.values import Unreadable, class_name, number, positive_size
 
 LISTS = "ImageSets/Main"
 

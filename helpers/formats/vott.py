@@ -5,19 +5,11 @@ of version 2 names them NAME.jpg.bboxes.tsv and writes x1, x2, y1, y2 instead of
 """
 
 from helpers.base.errors import UserError
-from helpers.dataset.annotations import BOX_SUFFIXES, LABEL_SUFFIXES
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, SUBDIRS
-from helpers.formats.common import (
-    Unreadable,
-    bounds,
-    class_name,
-    number,
-    positive_size,
-    read_json,
-    read_text,
-    show,
-)
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SUFFIXES, SUBDIRS
+from helpers.formats.reading import read_json, read_text
 from helpers.formats.records import Dropped, Record, read_shared_file, read_things
+from helpers.formats.shapes import bounds
+from helpers.formats.values import Unreadable, class_name, number, positive_size, show
 
 
 def read_json_export(source):

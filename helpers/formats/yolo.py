@@ -11,8 +11,10 @@ from functools import partial
 
 from helpers.base.errors import UserError
 from helpers.formats.class_files import find_class_file, read_class_file
-from helpers.formats.common import NUMBER, Unreadable, bounds, number, point_pairs, read_text, show
+from helpers.formats.reading import read_text
 from helpers.formats.records import Dropped, Record, read_image_file, read_things
+from helpers.formats.shapes import bounds, point_pairs
+from helpers.formats.values import NUMBER, Unreadable, number, show
 
 
 def read(source):

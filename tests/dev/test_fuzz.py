@@ -113,12 +113,12 @@ helpers.artifacts.steps._same_outputs = lambda *arguments: None
 """),
     "an import loses boxes": (["import voc", "import coco"], "became one without|the boxes differ", """
 import dataclasses
-from helpers.formats import settle
-original = settle.settle
+from helpers.importing import merging
+original = merging.settle
 def lose(*arguments):
     first, *others = original(*arguments)
     return [dataclasses.replace(first, boxes=[], labels=[]), *others]
-settle.settle = lose
+merging.settle = lose
 """),
     "scores are no probabilities": (["model"], "a probability that is none", """
 from pipeline import stages

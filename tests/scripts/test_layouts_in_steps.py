@@ -1,7 +1,6 @@
 """Protects the steps on PASCAL VOC's and COCO's layouts: the same images and boxes give, in any layout, byte for byte
 the same detections; published ROIs replace step 1's own; step 5 writes VOC's result files; presets."""
 
-import importlib
 import json
 import shutil
 
@@ -16,6 +15,7 @@ from helpers.artifacts.voc_results import read_results
 from helpers.base.errors import UserError
 from helpers.dataset.annotations import load_annotation
 from helpers.formats import voc as voc_format
+from helpers.formats.exported import ExportedImage
 from pipeline.parameters import load_parameters
 from pipeline.stages import input_factors, prepare_image
 
@@ -53,7 +53,7 @@ def make_voc(source, folder):
             name = f"{part}_{name}"
             shutil.copy(path, root / "JPEGImages" / name)
             things = [(tuple(box), label, False) for box, label in zip(boxes, labels, strict=True)]
-            entry = importlib.import_module("exportAnnotations").ExportedImage(name, size, things)
+            entry = ExportedImage(name, size, things)
             ((_, text),) = [(file, text) for file, text in voc_format.write([entry]).items() if file.endswith(".xml")]
             (root / "Annotations" / name).with_suffix(".xml").write_text(text)
             with open(root / "ImageSets/Main" / f"{LISTS[part]}.txt", "a", encoding="utf-8") as file:

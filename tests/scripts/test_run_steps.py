@@ -76,7 +76,7 @@ def project(tmp_path, environment, monkeypatch):
     shutil.copy(ROOT / "run.py", home)
     shutil.copytree(environment, home / ".venv", symlinks=True)
     (home / "requirements.txt").write_text("")
-    for name in ("errors", "start", "streams"):
+    for name in ("errors", "script", "start", "streams"):
         shutil.copy(ROOT / "helpers/base" / f"{name}.py", home / "helpers/base")
     (home / "pipeline/needs.py").write_text(NEEDS)
     (home / "pipeline/parameters.py").write_text(PARAMETERS)
@@ -195,7 +195,7 @@ SLOW = """import os, sys, time
 sys.path.insert(0, {home!r})
 from helpers.base.start import start
 start(False)
-from helpers.base.errors import run_script
+from helpers.base.script import run_script
 def main():
     try:
         print("ready", flush=True)

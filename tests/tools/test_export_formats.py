@@ -15,7 +15,7 @@ from PIL import Image
 
 from helpers.base.errors import UserError
 from helpers.dataset.annotations import write_annotation
-from helpers.formats import FORMATS
+from helpers.formats.registry import FORMATS
 from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from helpers.base.errors import UserError
 from helpers.base.images import read_image
-from helpers.formats.splitting import balanced_test_set
+from helpers.importing.balanced_split import balanced_test_set
 from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -285,7 +285,7 @@ def test_a_break_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device", "x")
 
-    monkeypatch.setattr("helpers.formats.placing.shutil.copyfile", fail)
+    monkeypatch.setattr("helpers.importing.placing.shutil.copyfile", fail)
     with pytest.raises(UserError, match="No space left"):
         run(tmp_path)
     assert list((tmp_path / "data").iterdir()) == []

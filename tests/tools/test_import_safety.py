@@ -13,8 +13,8 @@ from filelock import FileLock
 from photo_source import photos, pixels, run, write_csv
 from PIL import Image
 
+from helpers.base import staging
 from helpers.base.errors import UserError
-from helpers.formats import staging
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,7 +113,7 @@ def test_a_break_while_adding_leaves_the_data_set_as_it_was(tmp_path, monkeypatc
             raise KeyboardInterrupt
         real(old, new)
 
-    monkeypatch.setattr("helpers.formats.placing.os.rename", interrupted)
+    monkeypatch.setattr("helpers.importing.placing.os.rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, add=True, testFraction=0)
     monkeypatch.undo()
@@ -146,8 +146,9 @@ def test_an_import_that_is_ended_leaves_nothing_for_the_next(tmp_path, number):
     names = [f"{number}.png" for number in range(30)]
     photos(tmp_path / "source", *names)
     slow = (
-        "import sys, time\nsys.path.insert(0, 'tools')\nimport importAnnotations\nfrom helpers.formats import placing\n"
-        "from pipeline.parameters import load_parameters\nfrom helpers.base.errors import run_script\n"
+        "import sys, time\nsys.path.insert(0, 'tools')\nimport importAnnotations\n"
+        "from helpers.importing import placing\nfrom pipeline.parameters import load_parameters\n"
+        "from helpers.base.script import run_script\n"
         "real = placing.put_image\n"
         "def put(*arguments):\n    real(*arguments)\n    print('one', flush=True)\n    time.sleep(0.5)\n"
         "placing.put_image = put\n"

@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 
 from helpers.base.errors import UserError
 from helpers.dataset.check import check_dataset
-from helpers.formats.source_split import TEST, TRAIN, VALIDATION, kind_of_file, kind_of_folder, kind_of_word
+from helpers.importing.source_split import TEST, TRAIN, VALIDATION, kind_of_file, kind_of_folder, kind_of_word
 from pipeline.parameters import load_parameters
 
 HASHES = [f"{digit}" * 32 for digit in "3ab"]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from helpers.base.errors import UserError
 from helpers.dataset.annotations import write_annotation
-from helpers.formats import FORMATS
+from helpers.formats.registry import FORMATS
 from pipeline.parameters import load_parameters
 
 WRITTEN = [name for name, form in FORMATS.items() if form.write]

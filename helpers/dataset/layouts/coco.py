@@ -17,8 +17,9 @@ from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size, is_below_a_pixel
 from helpers.dataset.image_files import ImageFile
 from helpers.formats import coco
-from helpers.formats.common import Unreadable, read_json, show
-from helpers.formats.records import Source
+from helpers.formats.reading import read_json
+from helpers.formats.source import Source
+from helpers.formats.values import Unreadable, show
 
 CACHED_FILES = 4  # of annotations, parsed; two are in use
 

@@ -4,8 +4,9 @@ from helpers.base.errors import UserError
 from helpers.base.files import read_lines
 from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset import annotations
-from helpers.dataset.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, NO_BOXES, Problem, annotation_path
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, list_folder_images
+from helpers.dataset.annotations import NO_BOXES, Problem, annotation_path
+from helpers.dataset.image_files import list_folder_images
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SUFFIXES
 
 
 def list_images(params, subdirs):

@@ -12,11 +12,12 @@ import numpy as np
 
 from helpers.base.errors import UserError
 from helpers.base.files import read_lines
+from helpers.base.images import IMAGE_SUFFIXES
 from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size
-from helpers.dataset.image_files import IMAGE_SUFFIXES, ImageFile
+from helpers.dataset.image_files import ImageFile
 from helpers.fetching.published_rois import find_published
 from helpers.formats import voc
-from helpers.formats.common import Unreadable
+from helpers.formats.values import Unreadable
 
 NAME = re.compile(r"[\w.-]{1,200}")
 

@@ -125,7 +125,7 @@ def test_tensors_are_compared_with_the_network_before_they_are_read(exported, tm
         header[other] = {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}
     path = written(tmp_path / "m.safetensors", header, end)
     assert f"tensor {name} is ('F32', (3, 200000000)), ('F32'," in refusal(load_model, path, params)
-    monkeypatch.setattr(sys.modules["helpers.artifacts.model_files"], "MOST_BYTES", 10**9)
+    monkeypatch.setattr(sys.modules["helpers.base.tensor_files"], "MOST_BYTES", 10**9)
     assert "2.4 GB, at most 1.0 GB are read" in refusal(load_model, path, params)
 
 

@@ -18,7 +18,7 @@ import pytest
 from helpers.base.start import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[3]
-FRAME = ("__init__.py", "errors.py", "start.py", "streams.py")
+FRAME = ("__init__.py", "base/__init__.py", "base/errors.py", "base/start.py", "base/streams.py")
 posix = pytest.mark.skipif(os.name == "nt", reason="signals, /dev/full and scripts of a shell")
 
 
@@ -45,7 +45,7 @@ def bare(tmp_path):
     """A copy of one script and what it starts with, in a folder without .venv."""
     (tmp_path / "helpers/base").mkdir(parents=True)
     for name in FRAME:
-        shutil.copy(ROOT / "helpers/base" / name, tmp_path / "helpers/base")
+        shutil.copy(ROOT / "helpers" / name, tmp_path / "helpers" / name)
     shutil.copy(ROOT / "0_checkDataset.py", tmp_path)
     return tmp_path
 
@@ -106,7 +106,7 @@ def test_a_closed_pipe_ends_nothing(tmp_path):
 @posix
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_that_cannot_be_written_is_an_error(tmp_path, unbuffered):
-    path = script(tmp_path, "from helpers.base.errors import run_script\nrun_script(print, 'text')\n")
+    path = script(tmp_path, "from helpers.base.script import run_script\nrun_script(print, 'text')\n")
     with open("/dev/full", "w") as full:
         environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
         done = run(path, capture_output=False, stdout=full, stderr=subprocess.PIPE, env=environment)
@@ -117,7 +117,8 @@ def test_output_that_cannot_be_written_is_an_error(tmp_path, unbuffered):
 def test_an_error_begins_its_line_where_a_progress_bar_was(tmp_path):
     body = """
 from tqdm import tqdm
-from helpers.base.errors import UserError, run_script
+from helpers.base.errors import UserError
+from helpers.base.script import run_script
 def rows():
     for number in tqdm(range(9), desc="rows"):
         yield number
@@ -163,7 +164,7 @@ ENDINGS = {signal.SIGINT: ("Interrupted", 130), signal.SIGTERM: ("Terminated", 1
 PHASES = {
     "while packages are imported": "wait()\n",
     "while a file is written": """
-from helpers.base.errors import run_script
+from helpers.base.script import run_script
 from helpers.base.files import atomic_path
 def main():
     with atomic_path("result.txt") as temporary:
@@ -172,7 +173,7 @@ def main():
 run_script(main)
 """,
     "in a destructor, where exceptions are dropped": """
-from helpers.base.errors import run_script
+from helpers.base.script import run_script
 class Thing:
     def __del__(self):
         wait()
@@ -209,7 +210,7 @@ def test_a_signal_ends_in_one_line(tmp_path, phase, number):
 @posix
 def test_a_second_signal_ends_a_script_that_does_not_come_to_its_end(tmp_path):
     body = (
-        "from helpers.base import start\nstart.GRACE_SECONDS = 0.2\nfrom helpers.base.errors import run_script\n" + WAIT
+        "from helpers.base import start\nstart.GRACE_SECONDS = 0.2\nfrom helpers.base.script import run_script\n" + WAIT
     )
     body += "def main():\n    try:\n        wait()\n    finally:\n        wait()\nrun_script(main)\n"
     process = subprocess.Popen([sys.executable, script(tmp_path, body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -39,7 +39,7 @@ def test_what_libraries_say_of_memory_is_understood():
 def test_bugs_keep_their_traceback(tmp_path):
     assert ending(ValueError("x")) is None and ending(OSError("cannot identify image file")) is None
     assert ending(UserError("two\nlines \udce9")) == ("ERROR: two\\nlines \\xe9", 1)
-    done = run(script(tmp_path, "from helpers.base.errors import run_script\nrun_script(lambda: 1 / 0)\n"))
+    done = run(script(tmp_path, "from helpers.base.script import run_script\nrun_script(lambda: 1 / 0)\n"))
     assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
 
 
@@ -47,7 +47,7 @@ def test_bugs_keep_their_traceback(tmp_path):
 def test_a_full_disk_and_too_many_open_files(tmp_path):
     limited = """
 import resource
-from helpers.base.errors import run_script
+from helpers.base.script import run_script
 from helpers.base.files import write_arrays, write_text
 def main():
     if sys.argv[1] == "files":
@@ -87,7 +87,7 @@ def test_a_step_without_a_place_for_its_files(tiny_data):
 def test_a_full_disk_while_a_model_or_a_checkpoint_is_written(tmp_path):
     body = """
 import resource, torch
-from helpers.base.errors import run_script
+from helpers.base.script import run_script
 from helpers.artifacts.model_files import write_checkpoint, write_model
 from pipeline.parameters import load_parameters
 def main():

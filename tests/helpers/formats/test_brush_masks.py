@@ -6,7 +6,7 @@ from test_annotation_formats import imported
 from test_dropped_objects import BOX, studio
 
 from helpers.formats.brush_masks import box_of_brush
-from helpers.formats.common import Unreadable
+from helpers.formats.values import Unreadable
 
 COUNTERS = (3, 4, 8, 16)
 

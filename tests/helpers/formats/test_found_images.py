@@ -19,7 +19,7 @@ from test_annotation_formats import coco, imported
 from test_dropped_objects import BOX, coco_of, labelme, voc, vott
 
 from helpers.base.errors import UserError
-from helpers.formats.image_index import ImageIndex
+from helpers.importing.image_index import ImageIndex
 from pipeline.parameters import load_parameters
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -11,10 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from helpers.dataset.image_files import IMAGE_SUFFIXES
+from helpers.base.images import PHOTO_SUFFIXES
 
-CONVERTED_SUFFIXES = (".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")  # of files that become JPEG or PNG
-PHOTO_SUFFIXES = IMAGE_SUFFIXES + CONVERTED_SUFFIXES
 GENERIC_FOLDERS = {  # that say what is in them, not of which part of the data; in small letters
     "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "frames", "boxes", "csv",
     "labels", "label", "annotations", "annotation", "annots", "anns", "ann", "bboxes", "xml", "xmls", "json", "txt",

@@ -2,71 +2,18 @@
 
 import errno
 import os
-import re
 import shutil
-import sys
-import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
 from helpers.base.errors import UserError
 from helpers.base.files import fingerprint, write_text
-from helpers.dataset.annotations import BOX_SUFFIXES, LABEL_SUFFIXES, write_annotation
-from helpers.dataset.image_files import ANNOTATED_SUBDIRS, MAX_NAME_BYTES, SUBDIRS
-from helpers.fetching.archives import RESERVED
-from helpers.formats.pictures import put_image
+from helpers.dataset.annotations import write_annotation
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SUFFIXES, SUBDIRS
+from helpers.importing.file_names import file_names, name_key
+from helpers.importing.pictures import put_image
 
 REPORT = "importReport.txt"
-IS_WINDOWS, IGNORES_CASE = os.name == "nt", sys.platform in ("win32", "cygwin", "darwin")
-UNSAFE = re.compile(r'[<>:"|?*\\/]' if IS_WINDOWS else "/")  # letters that file names here must not have
-
-
-def file_names(chosen, taken=frozenset()):
-    """The new file name of each image: its own, and where several have the same one, with their folders before it.
-
-    chosen: list of (`Settled`, subdir); taken: {(subdir, `name_key` of a stem)} that must stay free. Stems are unique
-    in each subdir, because "1.jpg" and "1.PNG" would share their annotations, and short enough for the files beside
-    them.
-    """
-    groups = defaultdict(int)
-    for settled, subdir in chosen:
-        groups[subdir, name_key(settled.image.path.stem)] += 1
-    used, names = set(taken), []
-    for settled, subdir in chosen:
-        image = settled.image
-        suffix = image.examined.suffix
-        alone = groups[subdir, name_key(image.path.stem)] == 1
-        base = image.path.stem if alone else "_".join((*image.parts[:-1], image.path.stem))
-        stem, number = safe_stem(base, suffix), 1
-        while (subdir, name_key(stem)) in used:
-            number += 1
-            stem = safe_stem(base, f"_{number}{suffix}") + f"_{number}"
-        used.add((subdir, name_key(stem)))
-        names.append(stem + suffix)
-    return names
-
-
-def name_key(stem):
-    """What two files here must not have in common: Windows and macOS take capital letters for small ones."""
-    return unicodedata.normalize("NFC", stem).casefold() if IGNORES_CASE else stem
-
-
-def safe_stem(name, rest=""):
-    """A file name without suffix that this system can hold and the steps can write into text files.
-
-    It is cut at a letter's border where it, with `rest` behind it, has more than `MAX_NAME_BYTES` bytes in UTF-8.
-    """
-    name = UNSAFE.sub("_", name).lstrip(".")  # files with a dot before their names are hidden
-    name = "".join(letter if letter == " " or letter.isprintable() else "_" for letter in name)
-    if IS_WINDOWS:
-        name = f"_{name}" if RESERVED.fullmatch(name) else name.rstrip(". ")
-    name = name if name.strip() else "image"
-    return name.encode()[: MAX_NAME_BYTES - len(rest.encode())].decode(errors="ignore")
-
-
-def is_possible_name(stem, name):
-    """Whether an image could keep its own name in the data set, with the suffix of `name`."""
-    return safe_stem(stem, Path(name).suffix) == stem
 
 
 def write_data_set(new, chosen, taken, link):

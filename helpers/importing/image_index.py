@@ -12,22 +12,21 @@ from functools import cached_property
 from pathlib import Path
 
 from helpers.base.errors import UserError
-from helpers.base.images import IMPORTED_FORMATS, image_size
-from helpers.formats.common import Unreadable, show
-from helpers.formats.image_names import (
-    PHOTO_SUFFIXES,
-    Spot,
-    folded,
-    path_parts,
-    paths_of,
-    spellings,
-    stem_of,
-    telling,
-)
-from helpers.formats.pictures import examine
-from helpers.formats.records import Ambiguous, Dropped
-from helpers.formats.source_split import kind_of_folder, kind_of_word
-from helpers.formats.walking import MAX_FILES, walk
+from helpers.base.images import IMPORTED_FORMATS, PHOTO_SUFFIXES, image_size
+from helpers.base.walking import MAX_FILES, walk
+from helpers.formats.records import Dropped
+from helpers.formats.values import Unreadable, show
+from helpers.importing.image_names import Spot, folded, path_parts, paths_of, spellings, stem_of, telling
+from helpers.importing.pictures import examine
+from helpers.importing.source_split import kind_of_folder, kind_of_word
+
+
+class Ambiguous(Unreadable):
+    """A name of which it is not clear what image it means; images: those that it may mean."""
+
+    def __init__(self, reason, images):
+        super().__init__(reason)
+        self.images = images
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,9 @@ class ImageIndex:
         self._by_path[os.path.abspath(Path(root, *parts))] = image
         self._folder_names.update(telling(parts[:-1]))
 
-    def add(self, image):
-        """Take in an image that lies elsewhere, under its own parts."""
+    def add_temporary(self, path, parts):
+        """Take in an image that lies elsewhere, and is gone after the import, under some parts."""
+        image = FoundImage(path, parts, is_temporary=True)
         self.images.append(image)
         self._add(image, image.parts, self.folders[0])
 

@@ -2,13 +2,44 @@
 
 import difflib
 import unicodedata
+from dataclasses import dataclass
 
 from helpers.base.errors import UserError
 from helpers.config.labels import BACKGROUND, IGNORED_LABELS
 from helpers.config.schema import declared
-from helpers.formats.settle import OWN_WORDS, ClassRules
+from helpers.formats.values import Unreadable, show
 
+EXCLUDE, UNDECIDED = IGNORED_LABELS
+OWN_WORDS = {"__ignore__": EXCLUDE, "_background_": BACKGROUND}  # LabelMe's, and what was made of its files
 SHOWN = 50  # names in a message
+
+
+@dataclass(frozen=True)
+class ClassRules:
+    """Which classes are wanted (empty: all), and new names {old: new}."""
+
+    wanted: tuple = ()
+    renamed: dict = None
+
+    def label(self, thing):
+        """The label of an object in the data set, or None where its class is not wanted."""
+        label = (self.renamed or {}).get(thing.label) or OWN_WORDS.get(thing.label, thing.label)
+        if label in IGNORED_LABELS:
+            return label
+        if not label:
+            return UNDECIDED
+        if label == BACKGROUND:
+            return None
+        try:
+            declared()["classes"].check((label,))
+        except ValueError:
+            raise Unreadable(
+                f"{thing.where}: class {show(label)} must have no comma; give it another one with "
+                f'--rename "{label}=NAME"'
+            ) from None
+        if self.wanted and label not in self.wanted:
+            return None
+        return EXCLUDE if thing.excluded else label
 
 
 def class_rules(source, records, wanted, renamings):

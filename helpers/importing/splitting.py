@@ -14,13 +14,10 @@ from helpers.base.parallel import in_parallel
 from helpers.base.tables import counted
 from helpers.dataset.copy_names import group_by_name
 from helpers.dataset.duplicates import by_first_member, group_by_look, joined
-from helpers.formats.settle import Settled
-from helpers.formats.source_split import own_split
-from helpers.formats.splitting import (
-    DEFAULT_FRACTION,
-    balanced_test_set,
-    subdir_by_lists,
-)
+from helpers.importing.balanced_split import DEFAULT_FRACTION, balanced_test_set
+from helpers.importing.listed_split import subdir_by_lists
+from helpers.importing.merging import Settled
+from helpers.importing.source_split import own_split
 
 TEST = "testImages"
 

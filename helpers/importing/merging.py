@@ -12,17 +12,15 @@ import numpy as np
 from helpers.base.errors import UserError
 from helpers.base.files import fingerprint
 from helpers.base.tables import counted
-from helpers.config.labels import BACKGROUND, IGNORED_LABELS
-from helpers.config.schema import declared
+from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset.annotations import MAX_OUTSIDE
-from helpers.formats.common import Unreadable, show
-from helpers.formats.fitting import clip, fit, reason_against
-from helpers.formats.image_index import FoundImage
-from helpers.formats.records import Ambiguous, Dropped, Thing
+from helpers.formats.records import Dropped, Thing
+from helpers.formats.values import Unreadable, show
+from helpers.importing.class_rules import EXCLUDE, OWN_WORDS, UNDECIDED
+from helpers.importing.fitting import clip, fit, reason_against
+from helpers.importing.image_index import Ambiguous, FoundImage
 
-EXCLUDE, UNDECIDED = IGNORED_LABELS
 EQUAL = 0.5  # pixels: boxes of one class that differ by less are one
-OWN_WORDS = {"__ignore__": EXCLUDE, "_background_": BACKGROUND}  # LabelMe's, and what was made of its files
 
 
 @dataclass(frozen=True)
@@ -38,34 +36,6 @@ class Settled:
     def classes(self):
         """How many boxes of each class it has; EXCLUDE and UNDECIDED are none."""
         return Counter(label for label in self.labels if label not in IGNORED_LABELS)
-
-
-@dataclass(frozen=True)
-class ClassRules:
-    """Which classes are wanted (empty: all), and new names {old: new}."""
-
-    wanted: tuple = ()
-    renamed: dict = None
-
-    def label(self, thing):
-        """The label of an object in the data set, or None where its class is not wanted."""
-        label = (self.renamed or {}).get(thing.label) or OWN_WORDS.get(thing.label, thing.label)
-        if label in IGNORED_LABELS:
-            return label
-        if not label:
-            return UNDECIDED
-        if label == BACKGROUND:
-            return None
-        try:
-            declared()["classes"].check((label,))
-        except ValueError:
-            raise Unreadable(
-                f"{thing.where}: class {show(label)} must have no comma; give it another one with "
-                f'--rename "{label}=NAME"'
-            ) from None
-        if self.wanted and label not in self.wanted:
-            return None
-        return EXCLUDE if thing.excluded else label
 
 
 @dataclass

@@ -5,12 +5,13 @@ become PNG, upright as a viewer shows them. Of the JPEGs with several pictures t
 cut out, without decoding it. The content says of what kind a file is, not its name.
 """
 
-import os
 import shutil
 from dataclasses import dataclass
 
+from helpers.base.files import link_file
 from helpers.base.images import (
     FORMATS,
+    IMAGE_SUFFIXES,
     IMPORTED_FORMATS,
     picture_format,
     read_image,
@@ -18,7 +19,6 @@ from helpers.base.images import (
     write_image,
 )
 from helpers.dataset.duplicates import Look, look_of
-from helpers.dataset.image_files import IMAGE_SUFFIXES
 
 MARKER_LENGTH = 2  # bytes
 
@@ -67,17 +67,6 @@ def put_image(image, path, link):
     original = image.path.resolve()
     if not (link and not image.is_temporary and link_file(original, path)):
         shutil.copyfile(original, path)
-
-
-def link_file(original, path):
-    """Whether a file could be linked to a new path: by name or, where Windows does not allow that, by content."""
-    for make in (os.symlink, os.link):
-        try:
-            make(original, path)
-            return True
-        except (OSError, NotImplementedError):  # Windows allows links by name to few, links by content within a disk
-            continue
-    return False
 
 
 def first_picture(path):

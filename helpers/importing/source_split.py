@@ -17,8 +17,9 @@ import yaml
 
 from helpers.base.errors import UserError
 from helpers.base.tables import counted
-from helpers.formats.common import Unreadable, one_line, read_text
-from helpers.formats.image_names import path_parts
+from helpers.formats.reading import one_line, read_text
+from helpers.formats.values import Unreadable
+from helpers.importing.image_names import path_parts
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 BOTH = "trainval"  # VOC's list of the images to train and to validate on

@@ -7,7 +7,7 @@ orientation was applied: the size that the file records tells which.
 import numpy as np
 
 from helpers.dataset.annotations import MAX_OUTSIDE, is_below_a_pixel
-from helpers.formats.common import Unreadable
+from helpers.formats.values import Unreadable, shortest
 
 MIN_INSIDE = 0.5  # of a box's area; a box that lies mostly outside of its image is a mistake
 
@@ -67,8 +67,3 @@ def reason_against(box, clipped, size):
     if inside < MIN_INSIDE or clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
         return f"lies mostly outside of the image of {size[0]} x {size[1]} pixels"
     return "is smaller than a pixel" if is_below_a_pixel(clipped) else ""
-
-
-def shortest(value):
-    """The float64 with the fewest digits that is the same float32: 0.1 for 0.10000000149."""
-    return float(str(np.float32(value)))
