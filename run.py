@@ -1,11 +1,13 @@
 """The two commands that do everything, on a fresh machine with Python 3.11 or newer:
 
     python3 run.py          make .venv, install the packages, run steps 0 to 6
-    python3 run.py test     the same set-up, then all tests
+    python3 run.py test     the same set-up, then all tests; test --fast: those that take little time
+    python3 run.py check    the same set-up, then the linter, the formatter and the type checker
 
     python3 run.py --from 3 --to 5 --set datasetName=grocery cntk_nrRois=2000
 
-Only the standard library is used here. Packages are installed once; after that a run needs no network.
+Until the packages are installed, only the standard library is used here; then this script goes on with the Python of
+.venv. Packages are installed once; after that a run needs no network.
 """
 
 if __name__ == "__main__":  # whatever happens from here on ends in one line
@@ -14,9 +16,9 @@ if __name__ == "__main__":  # whatever happens from here on ends in one line
     start(environment=False)
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
-import json
 import os
 import shutil
 import signal
@@ -27,6 +29,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
+PROJECT = "pyproject.toml"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # GB of the packages to download and on disk, printed by dev/install_size.py under Linux, where torch brings the
 # libraries of NVIDIA's GPUs; elsewhere it is less
@@ -69,9 +72,12 @@ def require(command):
 
 
 def install(requirements):
-    """Make .venv where there is none and install requirement files into it, unless the same ones are there already."""
-    wanted = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in requirements}
-    stamps = {name: VENV / f"installed-{name}.sha256" for name in requirements}
+    """Make .venv where there is none, install requirement files into it and make the project importable there.
+
+    What is there already, from the same files, is not installed again.
+    """
+    wanted = {name: _fingerprint(name) for name in [*requirements, PROJECT]}
+    stamps = {name: VENV / f"installed-{name}.sha256" for name in wanted}
     if PYTHON.exists() and all(stamp.exists() and stamp.read_text() == wanted[name] for name, stamp in stamps.items()):
         return
     if not any(stamp.exists() for stamp in stamps.values()):
@@ -89,10 +95,16 @@ def install(requirements):
             PYTHON.unlink(missing_ok=True)
             raise
     print(f"installing {', '.join(requirements)} ...", flush=True)
-    files = [argument for name in requirements for argument in ("-r", str(ROOT / name))]
-    require([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *files])
+    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    require([*pip, *(argument for name in requirements for argument in ("-r", str(ROOT / name)))])
+    require([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT])
     for name, stamp in stamps.items():
         stamp.write_text(wanted[name])
+
+
+def _fingerprint(name):
+    """A hash of a file's content and of the folder's place, since a moved environment is none any more."""
+    return hashlib.sha256((ROOT / name).read_bytes() + os.fsencode(ROOT)).hexdigest()
 
 
 def announce_cost():
@@ -113,13 +125,13 @@ def run_step(number, last, arguments):
     script, purpose = STEPS[number]
     print(f"\n[step {number} of {last}] {script}: {purpose}", flush=True)
     start = time.perf_counter()
-    run_script(script, arguments)
+    call_script(script, arguments)
     if number == 5:
-        run_script("5_visualize.py", arguments)
+        call_script("5_visualize.py", arguments)
     return time.perf_counter() - start
 
 
-def run_script(script, arguments):
+def call_script(script, arguments):
     """Run a script in the environment, and end with its exit code where it fails."""
     code = call([PYTHON, ROOT / script, *arguments])
     if code in (130, 143):  # interrupted, and it has said so
@@ -130,52 +142,47 @@ def run_script(script, arguments):
         sys.exit(code if code > 0 else 1)
 
 
-ASK = """
-import contextlib, json, sys
-root, early, *settings = sys.argv[1:]
-sys.path.insert(0, root)
-from helpers.base.start import start
-start(False)
-from helpers.base import errors, script
-from pipeline import parameters
-from helpers.dataset import sources
-def main():
-    params, images = parameters.load_parameters(settings), None
-    with contextlib.suppress(errors.UserError):  # step 0 says what is wrong
-        images = sources.list_images(params, ("testImages",))
-    if early and images is not None:
-        with contextlib.redirect_stdout(sys.stderr):  # a download may have something to say
-            from pipeline.needs import check_needs
-            check_needs(params)
-    answer = {"classifier": params.classifier, "imageSet": params.imageSet, "results": str(params.results_dir)}
-    print(json.dumps({**answer, "test": str(images[0].path) if images else None}))
-script.run_script(main)
-"""
+def continue_in_environment():
+    """Go on with the Python of .venv, which has the packages: this script starts again there."""
+    if Path(sys.prefix).resolve() == VENV.resolve():
+        return
+    command = [str(PYTHON), *sys.argv]
+    if os.name == "nt":  # where execv does not wait for the new process
+        sys.exit(call(command))
+    sys.stdout.flush()
+    os.execv(command[0], command)
 
 
-def read_parameters(settings, early=False):
-    """The parameters in force that this script needs, asked of the environment's own Python.
+def check_needs(settings):
+    """End where something is missing that steps 1 to 3 need, see pipeline/needs.py.
 
-    early: look at what steps 1 to 3 need as well, see pipeline/needs.py, and end where it is missing.
+    That imports torch, which takes memory: so it is a process of its own.
     """
-    # in the folder that the steps run in, since paths may be relative
-    command = [str(PYTHON), "-c", ASK, str(ROOT), "early" if early else "", *settings]
-    answer = subprocess.run(command, check=False, stdout=subprocess.PIPE)
-    if answer.returncode:
-        sys.exit(answer.returncode)
-    return json.loads(answer.stdout)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    needs = [PYTHON, "-P", "-m", "pipeline.needs", *settings]
+    code = subprocess.run(list(map(str, needs)), check=False, stdout=sys.stderr, env=environment).returncode
+    if code:
+        sys.exit(code)
 
 
 def run_steps(arguments):
     """Run the wanted steps in order and end with the table of results and the places of the pictures."""
-    params = read_parameters(arguments.settings, early=arguments.first == 0 < arguments.last)
+    from helpers.base.errors import UserError
+    from helpers.dataset.sources import list_images
+    from pipeline.parameters import load_parameters
+
+    params, images = load_parameters(arguments.settings), None
+    with contextlib.suppress(UserError):  # step 0 says what is wrong
+        images = list_images(params, ("testImages",))
     settings = ["--set", *arguments.settings] if arguments.settings else []
+    if arguments.first == 0 < arguments.last and images is not None:
+        check_needs(settings)
     settings += ["--keep"] if arguments.keep else []
     seconds = {}
     for number in range(arguments.first, arguments.last + 1):
-        if number == 4 and params["classifier"] != "svm":
+        if number == 4 and params.classifier != "svm":
             continue
-        extra = [params["test"]] if number == 6 and params["test"] else []
+        extra = [images[0].path] if number == 6 and images else []
         seconds[number] = run_step(number, arguments.last, [*extra, *settings])
     report(params, seconds)
 
@@ -185,7 +192,7 @@ def report(params, seconds):
     print("\n" + "-" * 80)
     times = ", ".join(f"step {number}: {value:.0f} s" for number, value in seconds.items())
     print(f"{times}; together {sum(seconds.values()):.0f} s")
-    name, results = f"{params['imageSet']}_{params['classifier']}", Path(params["results"])
+    name, results = f"{params.imageSet}_{params.classifier}", params.results_dir
     table = results / f"evaluation_{name}.tsv"
     if 5 in seconds and table.exists():
         rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
@@ -195,7 +202,7 @@ def report(params, seconds):
         print(f"  {results / 'visualizations' / name}    detections on each image")
         print(f"  {results / f'evaluation_{name}_precisionRecall.png'}    precision and recall of each class")
         print(f"  {results / f'evaluation_{name}_confusion.png'}    what is taken for what")
-        for curves in results.glob("training_*.png") if params["classifier"] == "nn" else ():
+        for curves in results.glob("training_*.png") if params.classifier == "nn" else ():
             print(f"  {curves}    how the training went")
 
 
@@ -208,7 +215,9 @@ def command(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", choices=["test"], type=command, help="run the tests instead of the steps")
+    parser.add_argument(
+        "command", nargs="?", choices=["test", "check"], type=command, help="run the tests, or look at the source"
+    )
     parser.add_argument("--from", type=int, default=0, choices=STEPS, dest="first", help="first step (default 0)")
     parser.add_argument("--to", type=int, default=6, choices=STEPS, dest="last", help="last step (default 6)")
     parser.add_argument(
@@ -221,14 +230,27 @@ def main():
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if arguments.first > arguments.last:
         parser.error(f"--from {arguments.first} --to {arguments.last}: no step is between them")
-    install(["requirements.txt"] if arguments.command != "test" else ["requirements.txt", "requirements-dev.txt"])
-    if arguments.command == "test":
+    install(["requirements.txt", *(["requirements-dev.txt"] if arguments.command else [])])
+    if arguments.command:
         os.chdir(ROOT)
-        sys.exit(call([PYTHON, "-m", "pytest", *rest]))
+        sys.exit(check_source() if arguments.command == "check" else run_tests(rest))
+    continue_in_environment()
     run_steps(arguments)
 
 
-if __name__ == "__main__":
-    from helpers.base import script
+def run_tests(arguments):
+    """Run the tests, without the slow ones where --fast is among the arguments, which pytest gets; its exit code."""
+    fast = ["-m", "not slow"] if "--fast" in arguments else []
+    return call([PYTHON, "-m", "pytest", *fast, *(text for text in arguments if text != "--fast")])
 
-    script.run_script(main)
+
+def check_source():
+    """Run the linter, the formatter and the type checker; the exit code of those that found something, or 0."""
+    commands = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
+    return max(call([PYTHON, "-m", *command]) for command in commands)
+
+
+if __name__ == "__main__":
+    from helpers.base.script import run_script
+
+    run_script(main)

@@ -6,7 +6,7 @@ torch, which takes seconds, before a network is built.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,8 +24,8 @@ class Backbone:
     """
 
     build: "Callable[[], nn.Module]"
-    trunk: "Callable[[nn.Module], nn.Module]"
-    head: "Callable[[nn.Module], nn.Module]"
+    trunk: "Callable[[Any], nn.Module]"  # Any: each network has names of its own for its layers
+    head: "Callable[[Any], nn.Module]"
     stride: int
     pool_size: int
     pooling: str
@@ -64,15 +64,15 @@ def _flat(*modules: "nn.Module") -> "nn.Module":
     return nn.Sequential(nn.Flatten(), *modules) if modules else nn.Flatten()
 
 
-def _convolutions(model: "nn.Module") -> "nn.Module":
+def _convolutions(model: Any) -> "nn.Module":
     return model.features[:-1]  # the last one pools, as the ROI pooling does in its place
 
 
-def _fully_connected(model: "nn.Module") -> "nn.Module":
+def _fully_connected(model: Any) -> "nn.Module":
     return _flat(*model.classifier[:-1])  # the last one names ImageNet's classes
 
 
-def _two_levels(model: "nn.Module") -> "nn.Module":
+def _two_levels(model: Any) -> "nn.Module":
     from fastRCNN.trunks import TwoLevels
 
     return TwoLevels(model.features[:9], model.features[9:])
@@ -81,11 +81,11 @@ def _two_levels(model: "nn.Module") -> "nn.Module":
 RESNET_LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
 
 
-def _resnet_trunk(model: "nn.Module") -> "nn.Module":
+def _resnet_trunk(model: Any) -> "nn.Module":
     return _in_turn(*(getattr(model, name) for name in RESNET_LAYERS))
 
 
-def _resnet_head(model: "nn.Module") -> "nn.Module":
+def _resnet_head(model: Any) -> "nn.Module":
     # "C4": the last block of layers looks at each ROI by itself (ResNet paper, appendix A; Fast R-CNN's Caffe heirs)
     from torch import nn
 

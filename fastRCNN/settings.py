@@ -5,9 +5,12 @@ A settings class has no defaults: PARAMETERS.py has them, once.
 
 from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-Settings = TypeVar("Settings")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 def knob(parameter: str) -> Any:
@@ -25,6 +28,8 @@ def settings_from(kind: type[Settings], values: Mapping[str, Any], **given: Any)
     """
     for item in fields(kind):
         if item.name not in given:
-            inner = isinstance(item.type, type) and is_dataclass(item.type)
-            given[item.name] = settings_from(item.type, values) if inner else values[item.metadata["parameter"]]
+            if isinstance(item.type, type) and is_dataclass(item.type):
+                given[item.name] = settings_from(item.type, values)
+            else:
+                given[item.name] = values[item.metadata["parameter"]]
     return kind(**given)

@@ -4,6 +4,11 @@ there, and room for what step 3 writes.
 To learn after an hour of step 1 that a download fails, or after a night of step 3 that the disk is full, is too late.
 """
 
+if __name__ == "__main__":  # before packages are imported, which takes seconds
+    from helpers.base.start import start
+
+    start()
+
 import contextlib
 import os
 import shutil
@@ -126,3 +131,9 @@ def _require_room(params, wanted, written, what, fewer):
 def _amount(size):
     """A number of bytes as text."""
     return f"{size / GB:.1f} GB" if size >= GB else f"{size / MB:.1f} MB"
+
+
+if __name__ == "__main__":
+    from pipeline.parameters import run_step
+
+    run_step(check_needs, __doc__)

@@ -68,7 +68,7 @@ class Step:
     inputs: Callable[[Parameters], dict[str, str]] = _none
 
 
-STEPS = {
+STEPS: dict[str, Step] = {
     ROIS: Step((), "roi_dir", "record", _images),
     INPUTS: Step((ROIS,), "cntk_files_dir", "record", _annotations),
     TRAINING: Step((INPUTS,), "model_dir", "record_{experimentName}", _weights),

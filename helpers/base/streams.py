@@ -14,7 +14,7 @@ def guard_streams():
     atexit.register(_report_lost)
 
 
-_lost = []  # the error by which standard output was lost
+_lost: list[OSError] = []  # the error by which standard output was lost
 
 
 class _Pipe(io.FileIO):

@@ -7,6 +7,7 @@ from a command line; both go through the same type. All numbers have bounds: bey
 import ast
 import unicodedata
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import or_
@@ -56,7 +57,7 @@ def refusal(name: str, value: object, kind: Any) -> str:
     return f"{name} = {shown(value)}: must be {allowed(kind).words}"
 
 
-def option(name: str, kind: Any):
+def option(name: str, kind: Any) -> Callable[[str], Any]:
     """What argparse takes as the `type` of an argument: the same rules hold as for parameters."""
     return lambda text: checked(name, text, kind)
 
@@ -117,99 +118,93 @@ def _on_one_line(value: str) -> str:
 # --- the types ---
 
 
-def _bounded(kind: type, bounds: tuple, words: str) -> Any:
-    low, high, *modest = bounds
-    words += f" from {low:.10g} to {high:.10g}"
-    field = Field(ge=low, le=high, allow_inf_nan=False) if kind is float else Field(ge=low, le=high)
-    return Annotated[kind, BeforeValidator(_number), field, Allowed(words, *modest)]
+class _Subscribed:
+    """A function that is called by brackets, `Number[0, 1]`, as types are."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self.make, self.__doc__ = make, make.__doc__
+
+    def __getitem__(self, arguments: Any) -> Any:
+        return self.make(*arguments) if isinstance(arguments, tuple) else self.make(arguments)
 
 
-class Number:
-    """`Number[low, high]`: a finite number between them, or one of them. A third bound: `Allowed.modest`."""
-
-    def __class_getitem__(cls, bounds: tuple) -> Any:
-        return _bounded(float, bounds, "a number")
-
-
-class Whole:
-    """`Whole[low, high]`: the same for whole numbers."""
-
-    def __class_getitem__(cls, bounds: tuple) -> Any:
-        return _bounded(int, bounds, "a whole number")
+@_Subscribed
+def Number(low: float, high: float, modest: float | None = None) -> Any:
+    """A finite number between the bounds, or one of them; modest: see `Allowed`."""
+    words = f"a number from {low:.10g} to {high:.10g}"
+    field = Field(ge=low, le=high, allow_inf_nan=False)
+    return Annotated[float, BeforeValidator(_number), field, Allowed(words, modest)]
 
 
-class Above:
-    """`Above[low, high]`: a finite number in (low, high]."""
-
-    def __class_getitem__(cls, bounds: tuple) -> Any:
-        low, high = bounds
-        words = f"a number above {low:.10g} and up to {high:.10g}"
-        return Annotated[float, BeforeValidator(_number), Field(gt=low, le=high, allow_inf_nan=False), Allowed(words)]
+@_Subscribed
+def Whole(low: int, high: int, modest: int | None = None) -> Any:
+    """The same for whole numbers."""
+    words = f"a whole number from {low:.10g} to {high:.10g}"
+    return Annotated[int, BeforeValidator(_number), Field(ge=low, le=high), Allowed(words, modest)]
 
 
-class Choice:
-    """`Choice["a", "b"]`: one of a few texts; `Choice[table]`: one of the keys of a table."""
-
-    def __class_getitem__(cls, options: Any) -> Any:
-        options = (options,) if isinstance(options, str) else tuple(options)
-        words = "one of " + ", ".join(f'"{text}"' for text in options)
-        return Annotated[Literal[options], Allowed(words)]
+@_Subscribed
+def Above(low: float, high: float) -> Any:
+    """A finite number in (low, high]."""
+    words = f"a number above {low:.10g} and up to {high:.10g}"
+    return Annotated[float, BeforeValidator(_number), Field(gt=low, le=high, allow_inf_nan=False), Allowed(words)]
 
 
-class Text:
-    """`Text[pattern, words]`: text on one line that matches a pattern from start to end, of 200 characters at most, or
-    of as many as a third argument says."""
-
-    def __class_getitem__(cls, arguments: tuple) -> Any:
-        pattern, words, longest = (*arguments, 200)[:3]
-        constraints = StringConstraints(strict=True, pattern=rf"\A(?:{pattern})\z", max_length=longest)
-        allowed_words = Allowed(f"{words}, {longest} characters at most")
-        return Annotated[str, constraints, AfterValidator(_on_one_line), allowed_words]
+@_Subscribed
+def Choice(*options: Any) -> Any:
+    """One of a few texts, or of the keys of a table."""
+    texts = tuple(options) if isinstance(options[0], str) else tuple(options[0])
+    words = "one of " + ", ".join(f'"{text}"' for text in texts)
+    return Annotated[Literal[texts], Allowed(words)]
 
 
-class Several:
-    """`Several[type]`: a tuple of values of one type, 1000 at most; `Several[type, least, most]`: of so many.
-
-    As text, they are separated by commas."""
-
-    def __class_getitem__(cls, arguments: Any) -> Any:
-        given = arguments if isinstance(arguments, tuple) else (arguments,)
-        kind, least, most = (*given, *(None, 0, 1000)[len(given) :])
-        words = f"{f'{least} or more values' if least else 'values'} separated by commas, each {allowed(kind).words}"
-        field = Field(min_length=least, max_length=most)
-        return Annotated[tuple[kind, ...], BeforeValidator(_items), field, Allowed(words)]
+@_Subscribed
+def Text(pattern: str, words: str, longest: int = 200) -> Any:
+    """Text on one line that matches a pattern from start to end; words: the pattern in words; longest: characters."""
+    constraints = StringConstraints(strict=True, pattern=rf"\A(?:{pattern})\z", max_length=longest)
+    return Annotated[str, constraints, AfterValidator(_on_one_line), Allowed(f"{words}, {longest} characters at most")]
 
 
-class Row:
-    """`Row[type, type]`: a tuple of values, each of a type of its own; as text, separated by commas."""
-
-    def __class_getitem__(cls, kinds: tuple) -> Any:
-        words = f"{len(kinds)} values: {', '.join(allowed(kind).words for kind in kinds)}"
-        return Annotated[tuple[kinds], BeforeValidator(_row), Allowed(words)]
-
-
-class Entries:
-    """`Entries[("a", "b"), type]`: a dict with exactly these keys and values of one type."""
-
-    def __class_getitem__(cls, arguments: tuple) -> Any:
-        keys, kind = arguments
-
-        def complete(value: dict) -> dict:
-            if set(value) != set(keys):
-                raise ValueError("other keys")
-            return {key: value[key] for key in keys}
-
-        words = f"{{{', '.join(f'{key!r}: ...' for key in keys)}}}, each {allowed(kind).words}"
-        return Annotated[dict[str, kind], BeforeValidator(_literal), AfterValidator(complete), Allowed(words)]
+@_Subscribed
+def Several(kind: Any, least: int = 0, most: int = 1000) -> Any:
+    """A tuple of so many values of one type; as text, separated by commas."""
+    count = f"{least} or more values" if least else "values"
+    words = f"{count} separated by commas, each {allowed(kind).words}"
+    field = Field(min_length=least, max_length=most)
+    values = tuple[kind, ...]
+    return Annotated[values, BeforeValidator(_items), field, Allowed(words)]
 
 
-class Either:
-    """`Either[type, type]`: a value of the first or else of the second type."""
+@_Subscribed
+def Row(*kinds: Any) -> Any:
+    """A tuple of values, each of a type of its own; as text, separated by commas."""
+    words = f"{len(kinds)} values: {', '.join(allowed(kind).words for kind in kinds)}"
+    values: Any = tuple.__class_getitem__(kinds)
+    return Annotated[values, BeforeValidator(_row), Allowed(words)]
 
-    def __class_getitem__(cls, kinds: tuple) -> Any:
-        words = ", or ".join(allowed(kind).words for kind in kinds)
-        modest = next((allowed(kind).modest for kind in kinds if allowed(kind).modest), None)
-        return Annotated[reduce(or_, kinds), Field(union_mode="left_to_right"), Allowed(words, modest)]
+
+@_Subscribed
+def Entries(keys: tuple[str, ...], kind: Any) -> Any:
+    """A dict with exactly these keys and values of one type."""
+
+    def complete(value: dict[str, Any]) -> dict[str, Any]:
+        if set(value) != set(keys):
+            raise ValueError("other keys")
+        return {key: value[key] for key in keys}
+
+    words = f"{{{', '.join(f'{key!r}: ...' for key in keys)}}}, each {allowed(kind).words}"
+    values = dict[str, kind]
+    steps = BeforeValidator(_literal), AfterValidator(complete)
+    return Annotated[values, *steps, Allowed(words)]
+
+
+@_Subscribed
+def Either(*kinds: Any) -> Any:
+    """A value of the first type that takes it."""
+    words = ", or ".join(allowed(kind).words for kind in kinds)
+    modest = next((allowed(kind).modest for kind in kinds if allowed(kind).modest), None)
+    union = reduce(or_, kinds)
+    return Annotated[union, Field(union_mode="left_to_right"), Allowed(words, modest)]
 
 
 Flag = Annotated[bool, BeforeValidator(_flag), Allowed("True or False")]

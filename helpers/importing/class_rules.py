@@ -19,7 +19,7 @@ class ClassRules:
     """Which classes are wanted (empty: all), and new names {old: new}."""
 
     wanted: tuple = ()
-    renamed: dict = None
+    renamed: dict | None = None
 
     def label(self, thing):
         """The label of an object in the data set, or None where its class is not wanted."""

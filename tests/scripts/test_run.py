@@ -38,6 +38,7 @@ def run(tmp_path, monkeypatch):
     shutil.copy(ROOT / "run.py", home)
     (home / "requirements.txt").write_text("torch\n")
     (home / "requirements-dev.txt").write_text("pytest\n")
+    (home / "pyproject.toml").write_text("[project]\n")
     module = loaded(home / "run.py")
     module.commands, module.code = [], {}
 
@@ -63,27 +64,35 @@ def installs(run):
     return [names for names in found if names]
 
 
-def test_only_the_standard_library():
-    helpers = [
-        (ROOT / "helpers/base" / f"{name}.py").read_text(encoding="utf-8") for name in ("start", "streams", "errors")
+def test_only_the_standard_library_until_the_packages_are_installed():
+    frame = [
+        (ROOT / "helpers/base" / f"{name}.py").read_text(encoding="utf-8")
+        for name in ("start", "streams", "errors", "script")
     ]
-    for node in ast.walk(ast.parse("\n".join([SOURCE, *helpers]))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) else []
-        own = {
-            "helpers",
-            *(f"helpers.base{name}" for name in ("", ".start", ".streams", ".errors")),
-        }  # these themselves
-        assert all(name in own or name.split(".")[0] in sys.stdlib_module_names for name in names), names
+    own = {
+        "helpers",
+        *(f"helpers.base{name}" for name in ("", ".start", ".streams", ".errors", ".script")),
+    }  # these themselves
+    for source in (SOURCE, *frame):
+        tree = ast.parse(source)
+        later = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run_steps"]
+        for node in set(ast.walk(tree)) - {inner for outer in later for inner in ast.walk(outer)}:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert all(name in own or name.split(".")[0] in sys.stdlib_module_names for name in names), names
+    main = next(node for node in ast.parse(SOURCE).body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    assert [ast.unparse(node) for node in main.body[-2:]] == ["continue_in_environment()", "run_steps(arguments)"]
 
 
 def test_first_set_up(run, capsys):
     run.install(RUNTIME)
-    make, install = run.commands
+    make, install, itself = run.commands
     python = run.ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     assert make == [sys.executable, "-m", "venv", str(run.ROOT / ".venv")]
     assert install[:4] == [str(python), "-m", "pip", "install"]
     assert install[-2:] == ["-r", str(run.ROOT / "requirements.txt")]
+    assert itself[:4] == install[:4] and itself[-2:] == ["--editable", str(run.ROOT)]
+    assert {"--no-deps", "--no-build-isolation"} <= {*itself}, "it needs no network"
     assert "installing requirements.txt" in capsys.readouterr().out
 
 
@@ -169,6 +178,31 @@ def test_tests_run_after_their_set_up(run, monkeypatch):
     assert call(run, monkeypatch, "test", "-x", "-k", "boxes") == 5  # the exit code is that of the tests
     assert run.commands[-1] == [str(run.PYTHON), "-m", "pytest", "-x", "-k", "boxes"]
     assert installs(run)[0] == TESTS
+    call(run, monkeypatch, "test", "--fast", "-x")
+    assert run.commands[-1] == [str(run.PYTHON), "-m", "pytest", "-m", "not slow", "-x"]
+
+
+def test_check_runs_every_tool_and_fails_if_one_does(run, monkeypatch):
+    assert call(run, monkeypatch, "check") == 0
+    tools = [command[2:] for command in run.commands[-3:]]
+    assert tools == [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]]
+    for tool in ("--check", "mypy"):
+        run.code = {tool: 3}
+        run.commands.clear()
+        assert call(run, monkeypatch, "check") == 3 and len(run.commands) == 3
+
+
+def test_a_moved_project_is_installed_again(run, monkeypatch):
+    run.install(RUNTIME)
+    installs(run)
+    moved = run.ROOT.with_name("moved")
+    shutil.move(run.ROOT, moved)
+    for name, path in (("ROOT", moved), ("VENV", moved / ".venv"), ("PYTHON", moved / ".venv/bin/python")):
+        monkeypatch.setattr(run, name, path)
+    run.PYTHON.parent.mkdir(exist_ok=True, parents=True)
+    run.PYTHON.touch()
+    run.install(RUNTIME)
+    assert installs(run) == [RUNTIME]
 
 
 @pytest.mark.parametrize("wrong", [["tests"], ["--form=3"], ["--from", "7"], ["--to", "x"], ["--set"]])

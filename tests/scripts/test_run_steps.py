@@ -40,11 +40,14 @@ def load_parameters(settings):
         imageSet="test", classifier=values["classifier"], image_dir=root / "photos", results_dir=root / "results"
     )
 """
-NEEDS = """from helpers.base.errors import UserError
-def check_needs(params):
-    if params.classifier == "big":
+NEEDS = """import sys
+from helpers.base.errors import UserError
+from helpers.base.script import run_script
+def main():
+    if "classifier=big" in sys.argv:
         print("downloading")
         raise UserError("no room for step 3")
+run_script(main)
 """
 SOURCES = """from types import SimpleNamespace
 from helpers.base.errors import UserError
@@ -76,6 +79,7 @@ def project(tmp_path, environment, monkeypatch):
     shutil.copy(ROOT / "run.py", home)
     shutil.copytree(environment, home / ".venv", symlinks=True)
     (home / "requirements.txt").write_text("")
+    (home / "pyproject.toml").write_text("[project]\n")
     for name in ("errors", "script", "start", "streams"):
         shutil.copy(ROOT / "helpers/base" / f"{name}.py", home / "helpers/base")
     (home / "pipeline/needs.py").write_text(NEEDS)
