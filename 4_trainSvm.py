@@ -100,7 +100,7 @@ def main(params):
         images = TrainingSet(params)
         if not any((images.targets(index) > 0).any() for index in range(len(images))):
             raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
-        svms = train_svms(images, settings_from(SvmSettings, vars(params)), progress=lambda line: print(f"  {line}"))
+        svms = train_svms(images, settings_from(SvmSettings, params), progress=lambda line: print(f"  {line}"))
         regressor = train_regressor(images, svms, params) if params.boxRegression else None
         write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)
         run.finish()

@@ -188,11 +188,13 @@ svm_evictThreshold: Number[-1e9, -1] = -1.1     # negatives that score less and 
 # weight of positives: "balanced", or a number [original: "auto"]
 svm_posWeight: Either[Choice["balanced"], Positive] = "balanced"
 svm_targetNorm: Positive = 20.0                 # mean L2 norm that features are scaled to [original, R-CNN]
-svm_penality: Choice["l2"] = "l2"               # penalty norm; the original's spelling [original]
 svm_loss: Choice["l1", "l2"] = "l1"             # "l1": hinge, "l2": squared hinge [original]
 # ROIs with this IoU or more with an object are learned from [measured; R-CNN 0.6]
 boxRegression_minOverlap: Overlap = 0.5
 boxRegression_ridge: Positive = 300.0           # weight of the squared norm, lambda [measured; R-CNN 1000]
+
+_original: Group = Group()  # where the original lets one choose, and here there is one of
+svm_penality: Choice["l2"] = "l2"               # penalty norm; the original's spelling [original]
 
 _both_trainings: Group = Group(TRAINING, SVMS)
 boxRegression: Flag = True                      # learn to shift and stretch ROIs onto the object [R-CNN, appendix C]

@@ -105,7 +105,7 @@ def train(images, params):
     targets = [svm_targets(image.rois, *image.truth, len(params.classes), *overlaps) for image in images]
     svms = train_svms(
         [TrainingImage(image.features, target) for image, target in zip(images, targets, strict=True)],
-        settings_from(SvmSettings, vars(params)),
+        settings_from(SvmSettings, params),
     )
     if not params.boxRegression:
         return Classifier(svms, None)

@@ -122,7 +122,7 @@ def train_in_turns(training, params, plain_rois, tolerance, repeats):
     """Train both ways on images (`Described`) cut to `cntk_nrRois`: returns name -> the `Turn`s of this contender."""
 
     def contender(name, nr_rois):
-        settings = settings_from(SvmSettings, vars(params))
+        settings = settings_from(SvmSettings, params)
         return lambda folder: in_fresh_process(train_once, name, folder, settings, tolerance, nr_rois)
 
     contenders = {MINED: contender(MINED, None), PLAIN: contender(PLAIN, plain_rois)}

@@ -3,7 +3,6 @@
 A settings class has no defaults: PARAMETERS.py has them, once.
 """
 
-from collections.abc import Mapping
 from dataclasses import field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,18 +17,18 @@ def knob(parameter: str) -> Any:
     return field(metadata={"parameter": parameter})
 
 
-def settings_from(kind: type[Settings], values: Mapping[str, Any], **given: Any) -> Settings:
+def settings_from(kind: type[Settings], params: object, **given: Any) -> Settings:
     """An object of a settings class, and of those that it holds.
 
     Args:
         kind: a dataclass whose fields are knobs or, in turn, settings.
-        values: of all parameters, by name.
+        params: has the parameters as attributes.
         given: values of fields that count instead.
     """
     for item in fields(kind):
         if item.name not in given:
             if isinstance(item.type, type) and is_dataclass(item.type):
-                given[item.name] = settings_from(item.type, values)
+                given[item.name] = settings_from(item.type, params)
             else:
-                given[item.name] = values[item.metadata["parameter"]]
+                given[item.name] = getattr(params, item.metadata["parameter"])
     return kind(**given)

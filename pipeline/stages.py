@@ -35,7 +35,7 @@ VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear counterexample: 
 
 def roi_settings(params):
     """Step 1: how ROIs are computed."""
-    return settings_from(RoiSettings, vars(params))
+    return settings_from(RoiSettings, params)
 
 
 def propose_rois(image, params):

@@ -33,7 +33,7 @@ PROGRESS = ("epoch", "history", "best_map", "best_state", "bad_measurements")  #
 def training_settings(params):
     """Knobs of `Trainer`."""
     location_weight = {} if params.boxRegression else {"location_weight": 0.0}
-    return settings_from(TrainingSettings, vars(params), **location_weight)
+    return settings_from(TrainingSettings, params, **location_weight)
 
 
 class Progress:

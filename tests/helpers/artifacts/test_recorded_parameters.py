@@ -1,11 +1,12 @@
-"""Protects the records from being incomplete: whatever parameter a step reads while it runs stands in its record, in
-that of a step before it, or in the list below, which says why it need not.
+"""Protects the records from being incomplete and from holding too much: whatever parameter a step reads while it runs
+stands in its record, in that of a step before it, or in the list below, which says why it need not; and a step's
+record holds no parameter that the step does not read.
 """
 
 import pytest
 from conftest import nn_params, run_steps, tiny_params
 
-from helpers.artifacts.steps import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, expected_records
+from helpers.artifacts.steps import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, TRAINING, expected_records
 from helpers.config.schema import Parameters, declared
 
 ELSEWHERE = {
@@ -20,6 +21,7 @@ ELSEWHERE = {
     "of other engines": {"ss_scale", "ss_sigma", "ss_minSize", "ss_kvals", "ss_max_merging_iterations"},
     "for messages about caps": {"nms_maxDetections"},
 }  # fmt: skip
+FINE = set().union(*ELSEWHERE.values())
 AHEAD = {"cntk_nrRois", "network", "network_contextFactor", "train_mirrored"}  # step 1 looks for step 3's room
 
 
@@ -41,13 +43,13 @@ def recorded(params, step):
 
 
 def test_every_parameter_that_steps_1_to_5_read_is_recorded(tiny, read):
-    params, fine = tiny_params(tiny), set().union(*ELSEWHERE.values())
+    params = tiny_params(tiny)
     for number, step in enumerate((ROIS, INPUTS, FEATURES, SVMS, DETECTIONS), start=1):
         known = recorded(params, step) | (AHEAD if step == ROIS else set())
         read.clear()
         run_steps(params, number)
-        assert (read & declared().keys()) - known - fine == set(), step
-        assert recorded(params, step) >= set(params.used_by(step))
+        assert (read & declared().keys()) - known - FINE == set(), step
+        assert set(params.used_by(step)) - read == set(), step
 
 
 def test_every_parameter_that_training_reads_is_recorded(prepared, read):
@@ -58,4 +60,5 @@ def test_every_parameter_that_training_reads_is_recorded(prepared, read):
     measured_with = {"nmsThreshold", "nms_boxVoting", "nms_votingOverlap", "nms_maxDetections", "eval_overlapThreshold"}
     assert measured_with <= known, "they decide which weights are kept"
     only_drawn = {"vis_decisionThresholds"}
-    assert (read & declared().keys()) - known - set().union(*ELSEWHERE.values()) - only_drawn == set()
+    assert (read & declared().keys()) - known - FINE - only_drawn == set()
+    assert {*params.used_by(TRAINING), *params.used_by(FEATURES)} - read == set()
