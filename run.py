@@ -30,6 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PROJECT = "pyproject.toml"
+CONTINUED = "RUN_PY_CONTINUES_IN"  # environment variable: where this script has started itself again
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 # GB of the packages to download and on disk, printed by dev/install_size.py under Linux, where torch brings the
 # libraries of NVIDIA's GPUs; elsewhere it is less
@@ -143,9 +144,10 @@ def call_script(script, arguments):
 
 
 def continue_in_environment():
-    """Go on with the Python of .venv, which has the packages: this script starts again there."""
-    if Path(sys.prefix).resolve() == VENV.resolve():
+    """Go on with the Python of .venv, which has the packages: this script starts again there, once."""
+    if Path(sys.prefix).resolve() == VENV.resolve() or os.environ.get(CONTINUED) == str(VENV):
         return
+    os.environ[CONTINUED] = str(VENV)
     command = [str(PYTHON), *sys.argv]
     if os.name == "nt":  # where execv does not wait for the new process
         sys.exit(call(command))

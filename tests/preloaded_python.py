@@ -74,6 +74,11 @@ def _run(words):
         sys.argv = ["-c", *arguments[1:]]
         sys.path.insert(0, "")
         exec(compile(arguments[0], "<string>", "exec"), {"__name__": "__main__"})
+    elif kind == "-P":  # python -P -m MODULE ...
+        module = arguments[1]
+        sys.argv = arguments[1:]
+        sys.path[:0] = os.environ["PYTHONPATH"].split(os.pathsep)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     else:
         sys.argv = words
         sys.path.insert(0, os.path.dirname(os.path.abspath(kind)))
