@@ -101,7 +101,7 @@ def changed(params, name):
 def first_stale(params, other, name, chain):
     """The step that a change makes stale, and what its refusal says; None for none."""
     if name in ELSEWHERE:
-        return ELSEWHERE[name], ""
+        return ELSEWHERE[name], "."
     if name == "classifier":
         return FEATURES if params.classifier == "nn" else TRAINING, "has no files"
     if name == "experimentName":
