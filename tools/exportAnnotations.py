@@ -68,7 +68,7 @@ def main(params, format_name, dataset, target, link=False, without_excluded=Fals
             if not (link and link_file(image.path.resolve(), place)):
                 shutil.copyfile(image.path, place)
         put_in_place(new, target)
-    boxes = counted(sum(len(image.things) for image in images), "box")
+    boxes = counted(sum(len(image.objects) for image in images), "box")
     print(f"{printable(target)}: {counted(len(images), 'image')}, {boxes} as {format_name}")
     return images
 
@@ -76,7 +76,7 @@ def main(params, format_name, dataset, target, link=False, without_excluded=Fals
 def read_image_file(image, without_excluded):
     """An `ImageFile` with its size and boxes; classes are whatever its label file says."""
     size, _ = image_size(image.path)
-    things = []
+    objects = []
     if image.subdir in ANNOTATED_SUBDIRS:
         path = annotation_path(image.path, LABEL_SUFFIXES)
         labels = {line.strip() for line in read_lines(path)} if path.exists() else set()
@@ -84,8 +84,8 @@ def read_image_file(image, without_excluded):
         for box, label in zip(annotation.boxes, annotation.labels, strict=True):
             excluded = label in IGNORED_LABELS
             if not (excluded and without_excluded):
-                things.append((tuple(shortest(value) for value in box), label, excluded))
-    return ExportedImage(image.key, size, tuple(things))
+                objects.append((tuple(shortest(value) for value in box), label, excluded))
+    return ExportedImage(image.key, size, tuple(objects))
 
 
 if __name__ == "__main__":

@@ -39,16 +39,16 @@ from helpers.dataset.check import check_dataset
 from helpers.dataset.image_files import list_folder_images, printable
 from helpers.formats.own_layout import SUBDIRS
 from helpers.formats.registry import FORMATS
-from helpers.formats.source import Source
 from helpers.importing.balanced_split import DEFAULT_FRACTION
 from helpers.importing.class_rules import class_rules
 from helpers.importing.file_names import is_possible_name
 from helpers.importing.image_index import FoundImage, ImageIndex
 from helpers.importing.listed_split import SUBDIR_OF_LIST, read_lists
-from helpers.importing.merging import Settled, settle
+from helpers.importing.merging import ImportedImage, merge_records
 from helpers.importing.placing import move_into, not_there_yet, write_data_set, write_report
+from helpers.importing.source import ImportSource
 from helpers.importing.source_split import mark_splits
-from helpers.importing.splitting import Dealt, deal, without_copies_of
+from helpers.importing.splitting import Candidate, WantedSplit, split_images, without_copies_of
 from pipeline.parameters import load_parameters
 
 SHOWN_NOTES = 20
@@ -59,7 +59,7 @@ OPTIONS = dict(
 
 
 def main(params, format_name, source_path, dataset, **options):
-    """Import annotations; returns [(`Settled`, subdir, file name)] of what was put into the data set, and the notes.
+    """Import annotations; returns [(`ImportedImage`, subdir, file name)] of what is new in the data set, and the notes.
 
     options: those of the command line by name, see `OPTIONS`. Raises `UserError` where there is nothing to import or
     something in the way; then nothing has changed.
@@ -70,7 +70,7 @@ def main(params, format_name, source_path, dataset, **options):
     check_target(target, options)
     source_path = Path(source_path)
     refuse_own_files(target, source_path, *options.images)
-    source = Source(
+    source = ImportSource(
         source_path, index_images(source_path, options.images), options.classFile and Path(options.classFile)
     )
     with source.scratch_in(partial(staging, target)):
@@ -79,8 +79,8 @@ def main(params, format_name, source_path, dataset, **options):
             raise UserError(
                 f"{source_path}: no image below it, nor in the folder above; name their folder with --images"
             )
-        settled = settle(source, records, class_rules(source, records, options.classes, options.rename))
-        chosen, taken = choose(source, settled, target, params, options)
+        images = merge_records(source, records, class_rules(source, records, options.classes, options.rename))
+        chosen, taken = choose(source, images, target, params, options)
         if not chosen:
             first = f", first: {source.notes[0]}" if source.notes else ""
             notes = counted(len(source.notes), "note")
@@ -150,39 +150,39 @@ def index_images(source_path, folders):
     return index
 
 
-def choose(source, settled, target, params, options):
-    """([(`Settled`, subdir)] of the images to put into the data set, the names that are taken there)."""
+def choose(source, images, target, params, options):
+    """([(`ImportedImage`, subdir)] of the images to put into the data set, the names that are taken there)."""
     lists = {kind: getattr(options, kind) for kind in SUBDIR_OF_LIST}
     listed = read_lists(source, {kind: paths for kind, paths in lists.items() if paths})
-    known = {item.image.path for item in settled} | source.refused
+    known = {item.image.path for item in images} | source.refused
     for image in source.images.images:
         if image.path in known:
             continue
         if listed.get(image.path) == "negative":
-            settled.append(Settled(image, [], []))
+            images.append(ImportedImage(image, [], []))
         else:
             source.note(image.path, "left out: has no annotation that could be read")
     refused = [image for image in source.images.images if image.path in source.refused]
-    settled = without_copies_of(source, refused, readable(source, settled, params), params)
+    images = without_copies_of(source, refused, readable(source, images, params), params)
     taken, there = frozenset(), []
     if options.add and is_filled(target):
-        settled, taken = not_there_yet(target, settled, source)
+        images, taken = not_there_yet(target, images, source)
         there = images_there(target, params)
-    kinds = {kind for kind in ("train", "test") if lists[kind]}
-    dealt = deal(source, settled, listed, kinds, options.testFraction, params.seed, there)
+    kinds = frozenset(kind for kind in ("train", "test") if lists[kind])
+    chosen = split_images(source, images, WantedSplit(listed, kinds, options.testFraction, params.seed), there)
     if options.skipEmpty:
-        for item, _ in dealt:
+        for item, _ in chosen:
             if not item.boxes:
                 source.note(item.image.path, "left out: has no object")
-        dealt = [(item, subdir) for item, subdir in dealt if item.boxes]
-    return dealt, taken
+        chosen = [(item, subdir) for item, subdir in chosen if item.boxes]
+    return chosen, taken
 
 
-def readable(source, settled, params):
-    """Of `Settled` images those that can be decoded, which takes most of an import's time."""
+def readable(source, images, params):
+    """Of `ImportedImage`s those that can be decoded, which takes most of an import's time."""
     local, readable = params.replace(parallel_backend="threading"), []
-    problems = in_parallel(examine, [item.image for item in settled], local, "photos")
-    for item, problem in zip(settled, problems, strict=True):
+    problems = in_parallel(examine, [item.image for item in images], local, "photos")
+    for item, problem in zip(images, problems, strict=True):
         path = item.image.path
         if problem:
             source.note(path, f"left out: {problem.removeprefix(f'{path}: ')}")
@@ -203,13 +203,13 @@ def examine(image):
 
 
 def images_there(target, params):
-    """What is in the data set already, as `Dealt` images."""
+    """What is in the data set already, as `Candidate`s."""
     files = list_folder_images(target)
     images = [FoundImage(file.path, (file.subdir, file.path.name)) for file in files]
     local = params.replace(parallel_backend="threading")
     problems = list(in_parallel(examine, images, local, "photos there"))
     return [
-        Dealt(file.path, None if problem else image.examined.look, (file.subdir, file.stem), None, file.subdir, True)
+        Candidate(file.path, None if problem else image.examined.look, (file.subdir, file.stem), None, file.subdir)
         for file, image, problem in zip(files, images, problems, strict=True)
     ]
 

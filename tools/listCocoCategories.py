@@ -24,7 +24,7 @@ def count(content):
     """Images and boxes of each category name in a `CocoFile`: two Counters."""
     images, boxes = Counter(), Counter()
     for record in content.records.values():
-        names = [thing.label for thing in record.things if not thing.excluded]
+        names = [item.label for item in record.objects if not item.ignored]
         boxes.update(names)
         images.update(set(names))
     return images, boxes

@@ -88,7 +88,7 @@ def _exports(base):
 def _vott_asset(image):
     regions = [
         {"tags": [label], "boundingBox": {"left": x1, "top": y1, "width": x2 - x1, "height": y2 - y1}}
-        for (x1, y1, x2, y2), label, _ in image.things
+        for (x1, y1, x2, y2), label, _ in image.objects
     ]
     size = dict(zip(("width", "height"), image.size, strict=True))
     return {"asset": {"name": image.key, "state": 2, "size": size}, "regions": regions}

@@ -8,7 +8,8 @@ the counter, which is the run's length less 1, and one value or as many values a
 import numpy as np
 
 from helpers.base.images import MAX_PIXELS
-from helpers.formats.values import Unreadable
+from helpers.formats.shapes import Box
+from helpers.formats.values import Size, Unreadable
 
 MAX_RUNS = 1_000_000
 
@@ -16,12 +17,12 @@ MAX_RUNS = 1_000_000
 class _Bits:
     """A stream of bits, the highest of a byte first."""
 
-    def __init__(self, values):
+    def __init__(self, values: object) -> None:
         if not isinstance(values, list) or not all(isinstance(value, int) and 0 <= value < 256 for value in values):
             raise Unreadable("rle is not a list of bytes")
         self._bits, self._place = np.unpackbits(np.array(values, np.uint8)), 0
 
-    def take(self, count, width):
+    def take(self, count: int, width: int) -> np.ndarray:
         """The next numbers of some bits each: int64 (count,)."""
         end = self._place + count * width
         if end > len(self._bits):
@@ -30,13 +31,13 @@ class _Bits:
         self._place = end
         return numbers @ (1 << np.arange(width)[::-1])
 
-    def number(self, width):
+    def number(self, width: int) -> int:
         """The next number of some bits."""
         return int(self.take(1, width)[0])
 
 
-def box_of_brush(rle, size):
-    """The bounding box (x1, y1, x2, y2) in pixels of what a brush painted; size: (width, height) of its image.
+def box_of_brush(rle: object, size: Size) -> Box:
+    """The bounding box in pixels of what a brush painted on an image of some size.
 
     Raises `Unreadable` where the mask is empty, or is none of an image of this size.
     """
@@ -64,4 +65,4 @@ def box_of_brush(rle, size):
     rows, columns = np.flatnonzero(painted.any(axis=1)), np.flatnonzero(painted.any(axis=0))
     if not len(rows):
         raise Unreadable("nothing is painted")
-    return tuple(map(float, (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)))
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

@@ -1,13 +1,16 @@
-"""Files of class names for YOLO: data.yaml with a list or a table `names`, or one name a row.
+"""Files of class names for YOLO: data.yaml with a list or a table `names`, or one name per row.
 
 Names are text as they are written: YAML 1.1 would take 010 for 8, 1.10 for 1.1, 12:30 for 750, no for false and ~ for
 nothing. So the YAML is read for its structure alone, and what a scalar may mean besides its text is not asked.
 """
 
+from pathlib import Path
+
 import yaml
 
 from helpers.base.errors import UserError
 from helpers.formats.reading import one_line, read_text
+from helpers.formats.source import Source
 from helpers.formats.values import Unreadable, class_name, number, show
 
 CLASS_FILES = (
@@ -18,7 +21,7 @@ MAX_BYTES = 10_000_000
 PLAIN_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
 
 
-def find_class_file(source):
+def find_class_file(source: Source) -> Path:
     """The file of class names of a `Source`: in its folder, else below it, else in the folder above.
 
     In its folder a YAML file of any name counts as well, where there is none of the usual ones.
@@ -47,7 +50,7 @@ def find_class_file(source):
     return found[0]
 
 
-def _is_about_a_photo(source, path):
+def _is_about_a_photo(source: Source, path: Path) -> bool:
     """Whether a file is the label file of a photo called classes.jpg."""
     try:
         return path.suffix == ".txt" and bool(source.images.find((path.stem,), path, strict=True))
@@ -55,14 +58,14 @@ def _is_about_a_photo(source, path):
         return False
 
 
-def _names_in(path):
+def _names_in(path: Path) -> dict[int, str]:
     try:
         return read_class_file(path)[0]
     except UserError:  # a data.yaml without names, or a YAML file about something else
         return {}
 
 
-def read_class_file(path):
+def read_class_file(path: Path) -> tuple[dict[int, str], bool]:
     """({number: class name}, whether key points follow the boxes).
 
     Raises `UserError` for a number or a name that comes twice.
@@ -70,15 +73,15 @@ def read_class_file(path):
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: larger than {MAX_BYTES // 10**6} MB, too large for class names")
     text = read_text(path)
+    pairs: list[tuple[object, object]] = list(enumerate(text.rstrip().splitlines()))
+    has_key_points = False
     if path.suffix.lower() in (".yaml", ".yml"):
         pairs, has_key_points = _read_yaml(path, text)
-    else:
-        pairs, has_key_points = list(enumerate(text.rstrip().splitlines())), False
-    classes, numbers = {}, {}
-    for key, name in pairs:
+    classes: dict[int, str] = {}
+    numbers: dict[str, float] = {}
+    for key, value in pairs:
         try:
-            class_id = number(key, "class number")
-            name = class_name(name)
+            class_id, name = number(key, "class number"), class_name(value)
         except Unreadable as error:
             raise UserError(f"{path}: {error}") from None
         if not class_id.is_integer() or class_id < 0:
@@ -96,7 +99,7 @@ def read_class_file(path):
     return classes, has_key_points
 
 
-def _read_yaml(path, text):
+def _read_yaml(path: Path, text: str) -> tuple[list[tuple[object, object]], bool]:
     """([(number, name)], whether there are key points) with numbers and names as texts."""
     try:
         root = yaml.compose(text, Loader=yaml.BaseLoader)  # resolves no scalar
@@ -106,7 +109,7 @@ def _read_yaml(path, text):
     names = [value for key, value in entries if key == "names"]
     if len(names) > 1:
         raise UserError(f'{path}: "names" comes twice')
-    pairs = []
+    pairs: list[tuple[yaml.Node, yaml.Node]] = []
     if names and isinstance(names[0], yaml.MappingNode):
         pairs = names[0].value
     elif names and isinstance(names[0], yaml.SequenceNode):
@@ -114,6 +117,10 @@ def _read_yaml(path, text):
     for node in (*names, *(node for pair in pairs for node in pair)):
         if node.tag not in PLAIN_TAGS:
             raise UserError(f"{path}: {show(node.tag)} is not read; write class names as text")
-    pairs = [tuple(node.value if isinstance(node, yaml.ScalarNode) else [] for node in pair) for pair in pairs]
     key_points = [value for key, value in entries if key == "kpt_shape"]
-    return pairs, bool(key_points and key_points[0].value)
+    return [(_text(key), _text(name)) for key, name in pairs], bool(key_points and key_points[0].value)
+
+
+def _text(node: yaml.Node) -> object:
+    """The text of a scalar; of anything else something that is neither a number nor a name."""
+    return node.value if isinstance(node, yaml.ScalarNode) else []

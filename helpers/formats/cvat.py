@@ -5,19 +5,23 @@ an image with one of them is left out.
 A turned box is turned around its centre, clockwise.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from helpers.base.errors import UserError
+from helpers.formats.exported import ExportedImage, labels_of
 from helpers.formats.reading import read_xml
-from helpers.formats.records import Record, read_shared_file, read_things
-from helpers.formats.shapes import bounds, ellipse_bounds, rotated_bounds
+from helpers.formats.records import Record, read_objects, read_shared_file
+from helpers.formats.shapes import Box, Point, bounds, ellipse_bounds, rotated_bounds
+from helpers.formats.source import Source
 from helpers.formats.values import Unreadable, class_name, number, positive_size, show
 
 WITHOUT_AREA = ("points", "polyline", "tag")
 
 
-def read(source):
-    """One `Record` an image of each file."""
+def read(source: Source) -> list[Record]:
+    """One `Record` per image of each file."""
     records = []
     for path in source.files(".xml"):
         root = read_shared_file(path, read_xml)
@@ -33,26 +37,27 @@ def read(source):
     return records
 
 
-def _record(source, path, image, where):
-    if not image.get("name"):
+def _record(source: Source, path: Path, image: Element, where: str) -> Record:
+    name = image.get("name")
+    if not name:
         raise Unreadable("has no name")
     items = [(f"shape {count}", shape) for count, shape in enumerate(image, 1)]
-    things, dropped = read_things(items, _class, _box)
+    objects, dropped = read_objects(items, _class, _box)
     size = positive_size(image.get("width", ""), image.get("height", ""))
     subset = image.get("subset")
-    names, doubt = source.images.names_in(subset, image.get("name"))
-    return Record(path, names, things, dropped + doubt, size, subdir=subset, where=where)
+    names, doubt = source.images.names_in(subset, name)
+    return Record(path, names, objects, dropped + doubt, size, split=subset, where=where)
 
 
-def _class(shape):
+def _class(shape: Element) -> str:
     return class_name(shape.get("label", ""))
 
 
-def _box(shape):
+def _box(shape: Element) -> Box:
     if shape.tag in WITHOUT_AREA:
         raise Unreadable(f"<{shape.tag}> has no area")
 
-    def value(name):
+    def value(name: str) -> float:
         return number(shape.get(name), name)
 
     angle = number(shape.get("rotation", "0"), "rotation")
@@ -73,28 +78,26 @@ def _box(shape):
     raise Unreadable(f"<{shape.tag[:40]}> is not known")
 
 
-def _points(text):
+def _points(text: str) -> list[Point]:
     pairs = [pair.split(",") for pair in text.split(";") if pair.strip()]
     if not all(len(pair) == 2 for pair in pairs):
         raise Unreadable(f"points {show(text)} are not x,y;x,y;...")
     return [(number(x, "x"), number(y, "y")) for x, y in pairs]
 
 
-def write(images):
+def write(images: Sequence[ExportedImage]) -> dict[str, str]:
     """{file name: text}: annotations.xml."""
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
-    for name in sorted({label for image in images for _, label, _ in image.things}):
+    for name in labels_of(images):
         SubElement(SubElement(labels, "label"), "name").text = name
     for image_id, image in enumerate(images):
         width, height = image.size
         element = SubElement(root, "image", id=str(image_id), name=image.key, width=str(width), height=str(height))
-        for box, label, _ in image.things:
-            corners = zip(("xtl", "ytl", "xbr", "ybr"), box, strict=True)
-            SubElement(
-                element, "box", label=label, source="manual", occluded="0", z_order="0",
-                **{name: f"{value:.10g}" for name, value in corners},
-            )  # fmt: skip
+        for box, label, _ in image.objects:
+            shape = SubElement(element, "box", label=label, source="manual", occluded="0", z_order="0")
+            for name, value in zip(("xtl", "ytl", "xbr", "ybr"), box, strict=True):
+                shape.set(name, f"{value:.10g}")
     indent(root)
     return {"annotations.xml": '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"}

@@ -5,7 +5,8 @@ import binascii
 import tempfile
 from pathlib import Path
 
-from helpers.formats.values import Unreadable
+from helpers.formats.source import Source
+from helpers.formats.values import Size, Unreadable
 
 SUFFIXES = {  # of the formats by their first bytes
     b"\xff\xd8\xff": ".jpg",
@@ -18,7 +19,7 @@ SUFFIXES = {  # of the formats by their first bytes
 }
 
 
-def find_or_unpack(source, path, names, size, data):
+def find_or_unpack(source: Source, path: Path, names: tuple[str, ...], size: Size | None, data: str) -> tuple[str, ...]:
     """The names by which `source.images` finds the photo of an annotation file: its own, where the photo is a file.
 
     Else the photo is written out of `data`, base64, into the source's scratch folder, under the annotation file's name.
@@ -39,7 +40,7 @@ def find_or_unpack(source, path, names, size, data):
     return (photo.name,)
 
 
-def _decode(data):
+def _decode(data: str) -> bytes:
     try:
         return base64.b64decode("".join(data.rpartition(",")[2].split()), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -6,13 +6,18 @@ brush mask the bounds count. Key points and classes of the whole image are no bo
 
 import json
 import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from helpers.formats.brush_masks import box_of_brush
+from helpers.formats.exported import ExportedImage
 from helpers.formats.reading import read_json
-from helpers.formats.records import Dropped, Record, read_shared_file, read_things
-from helpers.formats.shapes import bounds, ellipse_bounds, rotated_bounds
-from helpers.formats.values import Unreadable, class_name, number, positive_size, show
+from helpers.formats.records import AnnotatedObject, Dropped, Record, read_objects, read_shared_file
+from helpers.formats.shapes import Box, bounds, ellipse_bounds, paired_points, rotated_bounds
+from helpers.formats.source import Source
+from helpers.formats.values import Size, Unreadable, class_name, number, positive_size, show
 
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # put before the name of an uploaded file
 KINDS = ("rectanglelabels", "rectangle", "polygonlabels", "polygon", "ellipselabels", "ellipse", "labels")
@@ -23,9 +28,11 @@ SAME = 0.5  # IoU of two annotators' boxes of one object
 MIN_KEYS = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}  # that JSON-MIN has itself
 SHAPE_KEYS = {"x", "points", "rle", "vertices", "imageDataURL"}
 
+Region = dict[str, Any]  # a shape and its class, put together
 
-def read(source):
-    """One `Record` a task of each file."""
+
+def read(source: Source) -> list[Record]:
+    """One `Record` per task of each file."""
     records = []
     for path in source.files(".json"):
         content = read_shared_file(path, read_json)
@@ -39,28 +46,28 @@ def read(source):
     return records
 
 
-def _record(path, place, task):
+def _record(path: Path, place: int, task: dict[str, Any]) -> Record:
     where = f"task {place}"
     data = task["data"] if isinstance(task.get("data"), dict) else task
-    name = next((data[key] for key in ("image", "img", "image_url", "url") if isinstance(data.get(key), str)), None)
-    if name is None:
-        name = next((text for text in data.values() if isinstance(text, str) and "." in text.rsplit("/", 1)[-1]), None)
+    texts = [data[key] for key in ("image", "img", "image_url", "url") if isinstance(data.get(key), str)]
+    texts += [text for text in data.values() if isinstance(text, str) and "." in text.rsplit("/", 1)[-1]]
+    name = next(iter(texts), None)
     if name is None:
         raise Unreadable('names no image under "data"')
     names = _names(name, task.get("file_upload"))
     annotations = _annotations(task, name)
     try:
-        found = [read_things(_items(results), _class, _box) for results in annotations]
+        found = [read_objects(_items(results), _class, _box) for results in annotations]
     except Unreadable as error:
         return Record(path, names, (), (Dropped("", str(error)),), where=where)
-    things, dropped = found[0]
-    if not all(_agree(things, others) for others, _ in found):
+    objects, dropped = found[0]
+    if not all(_agree(objects, others) for others, _ in found):
         dropped += (Dropped("", f"has {len(found)} annotations that differ: delete all but one in Label Studio"),)
     dropped += tuple(item for _, others in found[1:] for item in others)
-    return Record(path, names, things, dropped, relative=True, where=where)
+    return Record(path, names, objects, dropped, relative=True, where=where)
 
 
-def _annotations(task, image):
+def _annotations(task: dict[str, Any], image: str) -> list[Any]:
     """The lists of results of all annotations that were not cancelled; JSON-MIN has the results in the task itself."""
     annotations = task.get("annotations", task.get("completions"))
     if isinstance(annotations, list):
@@ -80,15 +87,15 @@ def _annotations(task, image):
     return [results]
 
 
-def _has_labels(item):
+def _has_labels(item: dict[str, Any]) -> bool:
     return any(name.endswith("labels") for name in item)
 
 
-def _items(results):
+def _items(results: object) -> list[tuple[str, Region]]:
     """[(place, region)] with one class each. A shape and its class may be two results of one id."""
     if not isinstance(results, list):
         raise Unreadable('no list "result"')
-    regions = {}
+    regions: dict[str, Region] = {}
     for count, result in enumerate(results):
         where = f"result {count}"
         if not isinstance(result, dict):
@@ -111,18 +118,18 @@ def _items(results):
     return items
 
 
-def _class(region):
+def _class(region: Region) -> str:
     label = region["label"]
     return class_name(label[-1] if isinstance(label, list) and label else label)  # of a taxonomy the last branch
 
 
-def _agree(things, others):
+def _agree(objects: Sequence[AnnotatedObject], others: Sequence[AnnotatedObject]) -> bool:
     """Whether two annotators drew the same: as many boxes of each class, each on one of the other's."""
     left = list(others)
-    if len(left) != len(things):
+    if len(left) != len(objects):
         return False
-    for thing in things:
-        same = (other for other in left if other.label == thing.label and _iou(other.box, thing.box) > SAME)
+    for own in objects:
+        same = (other for other in left if other.label == own.label and _iou(other.box, own.box) > SAME)
         match = next(same, None)
         if match is None:
             return False
@@ -130,23 +137,24 @@ def _agree(things, others):
     return True
 
 
-def _iou(a, b):
+def _iou(a: Box, b: Box) -> float:
     width, height = (max(0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
     return width * height / max(sum(areas) - width * height, 1e-12)
 
 
-def _box(region):
-    """(x1, y1, x2, y2) as fractions of the image."""
+def _box(region: Region) -> Box:
+    """The box as fractions of the image."""
     if region["of_image"]:
         raise Unreadable(f"{show(region['label'])} is a class of the whole image, and no box")
     if number(region.get("image_rotation", 0) or 0, "image_rotation") % 360:
         raise Unreadable("the image was turned in Label Studio; turn its file, and annotate that")
-    return tuple(side / 100 for side in _percent(region))
+    x1, y1, x2, y2 = _percent(region)
+    return x1 / 100, y1 / 100, x2 / 100, y2 / 100
 
 
-def _percent(region):
-    def value(name):
+def _percent(region: Region) -> Box:
+    def value(name: str) -> float:
         return number(region.get(name), name)
 
     angle = number(region.get("rotation", 0) or 0, "rotation")
@@ -155,10 +163,7 @@ def _percent(region):
         x1, y1, x2, y2 = box_of_brush(region["rle"], (width, height))
         return x1 / width * 100, y1 / height * 100, x2 / width * 100, y2 / height * 100
     if isinstance(region.get("points"), list) and len(region["points"]) > 2:
-        points = region["points"]
-        if not all(isinstance(point, list) and len(point) == 2 for point in points):
-            raise Unreadable(f"points {show(points)} are not pairs [x, y]")
-        return bounds([(number(x, "x"), number(y, "y")) for x, y in points])
+        return bounds(paired_points(region["points"]))
     if "radiusX" in region:
         if angle % 180:  # percents of width and height turn only in pixels
             radii, (w, h) = (value("radiusX"), value("radiusY")), _pixels(region)
@@ -175,14 +180,14 @@ def _percent(region):
     raise Unreadable(f"{show(region['type'])} is not read as a box")
 
 
-def _pixels(region):
+def _pixels(region: Region) -> Size:
     size = positive_size(region.get("original_width"), region.get("original_height"))
     if size is None:
         raise Unreadable("original_width and original_height are missing")
     return size
 
 
-def _names(name, upload):
+def _names(name: str, upload: object) -> tuple[str, ...]:
     """What the image may be called: Label Studio puts eight digits before the name of an uploaded file."""
     parts = urlsplit(name) if "://" in name or name.startswith("/data/") else None
     if parts is not None:
@@ -193,10 +198,10 @@ def _names(name, upload):
     return tuple(dict.fromkeys(names))
 
 
-def write(images):
+def write(images: Sequence[ExportedImage]) -> dict[str, str]:
     """{file name: text}: tasks that name images as Label Studio's local files, below images/."""
     tasks = []
-    for number_, image in enumerate(images, 1):
+    for task_id, image in enumerate(images, 1):
         width, height = image.size
         results = [
             {
@@ -207,10 +212,10 @@ def write(images):
                     "height": (y2 - y1) / height * 100, "rotation": 0, "rectanglelabels": [label],
                 },
             }
-            for count, ((x1, y1, x2, y2), label, _) in enumerate(image.things, 1)
+            for count, ((x1, y1, x2, y2), label, _) in enumerate(image.objects, 1)
         ]  # fmt: skip
         tasks.append({
-            "id": number_, "data": {"image": f"/data/local-files/?d={quote(f'images/{image.key}')}"},
-            "annotations": [{"id": number_, "was_cancelled": False, "result": results}],
+            "id": task_id, "data": {"image": f"/data/local-files/?d={quote(f'images/{image.key}')}"},
+            "annotations": [{"id": task_id, "was_cancelled": False, "result": results}],
         })  # fmt: skip
     return {"tasks.json": json.dumps(tasks, indent=1) + "\n"}

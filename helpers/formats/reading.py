@@ -4,6 +4,7 @@ import codecs
 import json
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from pathlib import Path
 
 import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
@@ -18,7 +19,7 @@ BYTE_ORDER_MARKS = (
 )
 
 
-def _read_bytes(path):
+def _read_bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path}: larger than {MAX_BYTES // 2**20} MB; split it")
@@ -30,7 +31,7 @@ def _read_bytes(path):
     return content
 
 
-def read_text(path):
+def read_text(path: Path) -> str:
     """The text of a file: UTF-8, or UTF-16 with a byte order mark, as spreadsheets write it."""
     content = _read_bytes(path)
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8")
@@ -40,7 +41,7 @@ def read_text(path):
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from error
 
 
-def read_json(path):
+def read_json(path: Path) -> object:
     """The value in a JSON file."""
     try:
         return json.loads(read_text(path), object_pairs_hook=_object)
@@ -48,7 +49,7 @@ def read_json(path):
         raise UserError(f"{path}: not readable JSON ({one_line(error)})") from error
 
 
-def _object(pairs):
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """A JSON object; of two values of one name the first would be lost."""
     value = dict(pairs)
     if len(value) < len(pairs):
@@ -57,7 +58,7 @@ def _object(pairs):
     return value
 
 
-def read_xml(path):
+def read_xml(path: Path) -> ElementTree.Element:
     """The root element of an XML file. Entities of its own, which may blow up or read other files, are refused."""
     content = _read_bytes(path)
     try:
@@ -68,6 +69,6 @@ def read_xml(path):
         raise UserError(f"{path}: not readable XML ({one_line(error)})") from error
 
 
-def one_line(error):
+def one_line(error: Exception) -> str:
     """An error's text, which may quote a file, in one line of harmless letters."""
     return ascii(str(error)[:200])[1:-1]

@@ -1,52 +1,66 @@
-"""Where annotations come from: their files, the images that belong to them, and notes on what was left out."""
+"""Where annotations come from: their files, and the images that belong to them."""
 
 import contextlib
 import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from helpers.base.walking import walk
-from helpers.formats.values import Unreadable
+from helpers.formats.notes import Notes
+from helpers.formats.records import Dropped
+from helpers.formats.values import Size
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """A note on something that was left out or changed: file, place in it ("" for all of it) and reason."""
+class SourceImage(Protocol):
+    """An image of the source: its path, and the path relative to the folder that was searched, as parts."""
 
-    path: Path
-    where: str
-    message: str
+    @property
+    def path(self) -> Path: ...
 
-    def __str__(self):
-        where = f", {self.where}" if self.where else ""
-        text = f"{self.path}{where}: {self.message}"
-        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    @property
+    def parts(self) -> tuple[str, ...]: ...
+
+
+class SourceImages(Protocol):
+    """What readers ask of the images; helpers/importing/image_index.py answers."""
+
+    @property
+    def images(self) -> Sequence[SourceImage]: ...
+
+    def find(self, names: Sequence[str], near: Path, size: Size | None = None, strict: bool = False) -> SourceImage: ...
+
+    def names_in(self, split: str | None, name: str) -> tuple[tuple[str, ...], tuple[Dropped, ...]]: ...
+
+    def like(self, name: str) -> Sequence[SourceImage]: ...
+
+    def place_of(self, path: Path) -> tuple[str, ...]: ...
+
+    def add_temporary(self, path: Path, parts: tuple[str, ...]) -> None: ...
 
 
 @dataclass
-class Source:
-    """Where annotations come from: a file or folder, the images that belong to them, and notes on what was left out.
+class Source(Notes):
+    """A file or folder of annotations, the images that belong to it, and notes on what was left out.
 
-    images: an `ImageIndex`; class_file: a file of class names for YOLO, or None to look for one; refused: the paths of
-    images that are left out although there are annotations of them; unpacked: {photo in the scratch folder: the file
-    that it was in}.
+    class_file: a file of class names for YOLO, or None to look for one; unpacked: {photo in the scratch folder: the
+    annotation file that it was in}.
     """
 
     path: Path
-    images: object
+    images: SourceImages
     class_file: Path | None = None
-    notes: list = field(default_factory=list)
-    refused: set = field(default_factory=set)
-    unpacked: dict = field(default_factory=dict)
-    _noted: set = field(default_factory=set)
+    unpacked: dict[Path, Path] = field(default_factory=dict)
     _scratch: Path | None = None
-    _open_scratch: object = None
+    _open_scratch: Callable[[], Path] | None = None
 
-    def files(self, *suffixes):
+    def files(self, *suffixes: str) -> list[Path]:
         """The source itself, or all files below it with one of these suffixes, each once, sorted."""
         if not self.path.is_dir():
             return [self.path]
-        found = {}
+        found: dict[str, Path] = {}
         for folder, names in walk(self.path)[0]:
             for name in names:
                 path = folder / name
@@ -54,34 +68,25 @@ class Source:
                     found.setdefault(os.path.realpath(path), path)
         return sorted(found.values())
 
-    def note(self, path, message, where=""):
-        """Add a `LeftOut`; of a photo that was unpacked it names the file that it was in."""
+    def note(self, path: Path, message: str, where: str = "") -> None:
+        """Add a `Note`; of a photo that was unpacked it names the file that it was in."""
         if self._scratch and str(self._scratch) in message:
             for photo, file in self.unpacked.items():
                 message = message.replace(str(photo), f"the photo in {file}")
-        note = LeftOut(self.unpacked.get(Path(path), Path(path)), where, message)
-        if note not in self._noted:
-            self._noted.add(note)
-            self.notes.append(note)
+        super().note(self.unpacked.get(path, path), message, where)
 
     @contextlib.contextmanager
-    def scratch_in(self, staging):
-        """For the block, let `scratch_folder` be at the path that `staging()`, a context manager, gives when needed."""
+    def scratch_in(self, staging: Callable[[], AbstractContextManager[Path]]) -> Iterator[None]:
+        """For the block, let `scratch_folder` be at the path that `staging()` gives when it is needed."""
         with contextlib.ExitStack() as stack:
             self._open_scratch = lambda: stack.enter_context(staging())
             yield
 
-    def scratch_folder(self):
+    def scratch_folder(self) -> Path:
         """A folder for files that the import needs and nobody keeps; gone with the block of `scratch_in`."""
         if self._scratch is None:
+            if self._open_scratch is None:
+                raise RuntimeError("a scratch folder is asked for outside of the block of scratch_in")
             self._scratch = self._open_scratch()
             self._scratch.mkdir()
         return self._scratch
-
-    @contextlib.contextmanager
-    def guard(self, path, where=""):
-        """Note an `Unreadable` of the block as the reason why this file or image was left out."""
-        try:
-            yield
-        except Unreadable as error:
-            self.note(path, f"left out: {error}", where)

@@ -1,4 +1,4 @@
-"""CSV: one box a row, in the variants that are about, told by their headers.
+"""CSV: one box per row, in the variants that are about, told by their headers.
 
     filename,xmin,ymin,xmax,ymax,class              in any order and with other names for the columns; VoTT's among them
     image,x,y,width,height,label                    corner and size
@@ -14,15 +14,19 @@ a file's lie between 0 and 1: in pixels they would be next to nothing.
 
 import csv
 import io
-import json
-from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from helpers.base.errors import UserError
 from helpers.base.images import PHOTO_SUFFIXES
+from helpers.formats import via_regions
+from helpers.formats.exported import ExportedImage
 from helpers.formats.reading import one_line, read_text
-from helpers.formats.records import Dropped, Record, read_shared_file, read_things
-from helpers.formats.shapes import bounds, ellipse_bounds
-from helpers.formats.values import Unreadable, class_name, number, positive_size, show
+from helpers.formats.records import Dropped, Record, read_objects, read_shared_file
+from helpers.formats.shapes import Box
+from helpers.formats.source import Source
+from helpers.formats.values import Size, Unreadable, class_name, number, positive_size, show
 
 COLUMNS = {  # our name -> names in headers, in small letters without "_", "-" and spaces
     "image": "filename file image imagename imagepath path img imageid imagefile filepath externalid",
@@ -50,8 +54,33 @@ WITHOUT_HEADER = (
 )
 
 
-def read(source):
-    """One `Record` an image of each file."""
+Cells = dict[str, str]  # of a row, by column
+Row = tuple[int, list[str]]  # its number in the file, and its fields
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A variant: where the columns are, the rows below the header, and how a row's class and box are read."""
+
+    columns: dict[str, int]
+    rows: list[Row]
+    class_of: Callable[[Cells], str]
+    box_of: Callable[[Cells], Box]
+
+
+@dataclass
+class _Mentions:
+    """What the rows of a file say of one image."""
+
+    names: tuple[str, ...]
+    items: list[tuple[str, Cells]] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    sizes: set[Size | None] = field(default_factory=set)
+    splits: set[str] = field(default_factory=set)
+
+
+def read(source: Source) -> list[Record]:
+    """One `Record` per image of each file."""
     records = []
     for path in source.files(".csv", ".tsv"):
         rows = read_shared_file(path, _rows)
@@ -60,60 +89,73 @@ def read(source):
     return records
 
 
-def _records(source, path, rows):
+def _records(source: Source, path: Path, rows: list[Row]) -> list[Record]:
     if not rows:
         raise Unreadable("has no rows")
-    width = len(rows[0][1])
-    if "region_shape_attributes" in rows[0][1]:
-        columns, rows = {name: index for index, name in enumerate(rows[0][1])}, rows[1:]
-        class_of, box_of = _class_of_region, _box_of_region
-        for name in ("filename", "region_attributes"):
-            if name not in columns:
-                raise Unreadable(f"no column {name}")
-    else:
-        columns, rows = _columns(rows)
-        class_of, box_of = _class, _box
-    items, sizes, spoiled, splits = defaultdict(list), defaultdict(set), defaultdict(list), defaultdict(set)
-    name, names_of, waiting = None, {}, []  # the image of the row above; rows that may be of it or of the next one
-    for row, fields in rows:
-        cells = {column: fields[index].strip() if index < len(fields) else "" for column, index in columns.items()}
-        if not (cells.get("image") or cells.get("filename")):
-            source.note(path, "left out: names no image", f"row {row}")
-            waiting.append(Dropped(f"row {row}", "names no image, perhaps this one"))
-            spoiled[name].append(waiting[-1])
-            continue
-        split = cells.pop("split", "")
-        names, doubt = source.images.names_in(split, cells.get("image") or cells["filename"])
-        name = names[0]
-        spoiled[name] += doubt
-        names_of[name] = names
-        splits[name].add(split)
-        spoiled[name] += waiting
-        waiting = []
-        sizes[name].add(positive_size(cells.get("image_width", ""), cells.get("image_height", "")))
-        if any(field.strip() for field in fields[width:]):
-            spoiled[name].append(Dropped(f"row {row}", f"has more than {width} values; put quotes around commas"))
-        items[name] += [] if _says_nothing(cells) else [(f"row {row}", cells)]
-    found = {name: read_things(items[name], class_of, box_of, _is_crowd) for name in sizes}
-    relative = _are_fractions([thing.box for things, _ in found.values() for thing in things])
+    kind = _kind_of(rows)
+    images = _mentions(source, path, kind.columns, kind.rows, width=len(rows[0][1]))
+    found = {name: read_objects(image.items, kind.class_of, kind.box_of, _is_crowd) for name, image in images.items()}
+    relative = _are_fractions([item.box for objects, _ in found.values() for item in objects])
     records = []
-    for name, (things, dropped) in found.items():
-        dropped += tuple(spoiled[name])
-        if len(sizes[name]) > 1:
+    for name, image in images.items():
+        objects, dropped = found[name]
+        dropped += tuple(image.dropped)
+        if len(image.sizes) > 1:
             dropped += (Dropped("", "has rows with different sizes of the image"),)
-        size = None if relative else next(iter(sizes[name]))
-        split = " and ".join(sorted(filter(None, splits[name])))  # the same in each row, as a rule
-        records.append(Record(path, names_of[name], things, dropped, size, relative, split, f"image {show(name)}"))
+        size = None if relative else next(iter(image.sizes))
+        split = " and ".join(sorted(filter(None, image.splits)))  # the same in each row, as a rule
+        records.append(Record(path, image.names, objects, dropped, size, relative, split, f"image {show(name)}"))
     return records
 
 
-def _are_fractions(boxes):
+def _mentions(source: Source, path: Path, columns: dict[str, int], rows: list[Row], width: int) -> dict[str, _Mentions]:
+    """{name: what the rows say of the image}; width: how many fields a row should have at most."""
+    images: dict[str, _Mentions] = {}
+    last: _Mentions | None = None  # of the row above
+    waiting: list[Dropped] = []  # rows without a name, which may be of the image above or of the next one
+    for row, fields in rows:
+        cells = {column: fields[index].strip() if index < len(fields) else "" for column, index in columns.items()}
+        where, name = f"row {row}", cells.get("image") or cells.get("filename")
+        if not name:
+            source.note(path, "left out: names no image", where)
+            waiting.append(Dropped(where, "names no image, perhaps this one"))
+            if last:
+                last.dropped.append(waiting[-1])
+            continue
+        split = cells.pop("split", "")
+        names, doubt = source.images.names_in(split, name)
+        last = images.setdefault(names[0], _Mentions(names))
+        last.names = names
+        last.splits.add(split)
+        last.sizes.add(positive_size(cells.get("image_width", ""), cells.get("image_height", "")))
+        last.dropped += [*doubt, *waiting]
+        waiting = []
+        if any(value.strip() for value in fields[width:]):
+            last.dropped.append(Dropped(where, f"has more than {width} values; put quotes around commas"))
+        last.items += [] if _says_nothing(cells) else [(where, cells)]
+    return images
+
+
+def _kind_of(rows: list[Row]) -> _Kind:
+    """The variant that a file is, told by its header."""
+    header = rows[0][1]
+    if via_regions.SHAPE not in header:
+        columns, rows = _columns(rows)
+        return _Kind(columns, rows, _class, _box)
+    columns = {name: index for index, name in enumerate(header)}
+    for name in via_regions.NEEDED:
+        if name not in columns:
+            raise Unreadable(f"no column {name}")
+    return _Kind(columns, rows[1:], via_regions.class_of_region, via_regions.box_of_region)
+
+
+def _are_fractions(boxes: list[Box]) -> bool:
     """Whether most boxes, of those that have an area, are fractions of the image."""
     boxes = [box for box in boxes if box[0] != box[2] and box[1] != box[3]]
     return 2 * sum(max(map(abs, box)) <= MAX_FRACTION for box in boxes) > len(boxes)
 
 
-def _rows(path):
+def _rows(path: Path) -> list[Row]:
     """[(row number, fields)] of the rows that are not blank; the separator is the most frequent one of the first."""
     text = read_text(path)
     first = text.lstrip().split("\n", 1)[0]
@@ -129,10 +171,10 @@ def _rows(path):
     return rows
 
 
-def _columns(rows):
+def _columns(rows: list[Row]) -> tuple[dict[str, int], list[Row]]:
     """({our name: column}, rows without the header)."""
     header = rows[0][1]
-    columns = {}
+    columns: dict[str, int] = {}
     for index, name in enumerate(header):
         ours = MEANING.get("".join(letter for letter in name.casefold() if letter.isalnum()))
         if ours:
@@ -143,8 +185,9 @@ def _columns(rows):
                 if name in columns:
                     columns.setdefault(side, columns.pop(name))
             return columns, rows[1:]
-        corner = {name: columns.get(name, columns.get(other)) for name, other in (("x", "x1"), ("y", "y1"))}
-        if None not in corner.values() and "w" in columns and "h" in columns:
+        # of x1 and x the latter counts, where both are there
+        corner = {axis: columns[name] for axis in ("x", "y") for name in (f"{axis}1", axis) if name in columns}
+        if len(corner) == 2 and "w" in columns and "h" in columns:
             return {name: column for name, column in {**columns, **corner}.items() if name not in CORNERS}, rows[1:]
     fitting = [names for names in WITHOUT_HEADER if len(names) == len(header)]
     if fitting and _is_number_or_empty(header[1:5]):
@@ -155,33 +198,33 @@ def _columns(rows):
     )
 
 
-def _is_number_or_empty(fields):
+def _is_number_or_empty(fields: list[str]) -> bool:
     try:
         return all(field.strip() == "" for field in fields) or all(number(field, "") is not None for field in fields)
     except Unreadable:
         return False
 
 
-def _says_nothing(cells):
+def _says_nothing(cells: Cells) -> bool:
     """Whether a row has neither box nor class: there is no object on the image."""
-    if "region_shape_attributes" in cells:
-        return {cells["region_shape_attributes"], cells["region_attributes"]} <= {"", "{}"}
+    if via_regions.SHAPE in cells:
+        return via_regions.is_empty(cells)
     return not any(cells[name] for name in ("label", *_box_columns(cells)))
 
 
-def _box_columns(cells):
+def _box_columns(cells: Cells) -> tuple[str, ...]:
     return CORNERS if "x1" in cells else SIZES
 
 
-def _class(cells):
+def _class(cells: Cells) -> str:
     return class_name(cells["label"])
 
 
-def _is_crowd(cells):
+def _is_crowd(cells: Cells) -> bool:
     return cells.get("crowd", "").casefold() in ("1", "true", "yes")
 
 
-def _box(cells):
+def _box(cells: Cells) -> Box:
     names = _box_columns(cells)
     if not any(cells[name] for name in names):
         raise Unreadable(f"has class {show(cells['label'])} and no box")
@@ -191,62 +234,21 @@ def _box(cells):
     return (a, b, c, d) if names is CORNERS else (a, b, a + c, b + d)
 
 
-def _attributes(text):
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not readable JSON ({one_line(error)})") from error
-    if not isinstance(value, dict):
-        raise Unreadable("region attributes are not JSON objects")
-    return value
-
-
-def _class_of_region(cells):
-    attributes = _attributes(cells["region_attributes"])
-    labels = [attributes[name] for name in ("class", "label", "name", "type", "category") if name in attributes]
-    labels = labels or list(attributes.values())
-    label = labels[0] if labels else ""
-    if isinstance(label, dict):  # check boxes
-        ticked = [name for name, is_set in label.items() if is_set is True]
-        if len(ticked) > 1:
-            raise Unreadable(f"has several classes, {show(', '.join(ticked))}")
-        label = ticked[0] if ticked else ""
-    return class_name(label)
-
-
-def _box_of_region(cells):
-    shape = _attributes(cells["region_shape_attributes"])
-
-    def value(name):
-        return number(shape.get(name), name)
-
-    kind = shape.get("name")
-    if kind == "rect":
-        return value("x"), value("y"), value("x") + value("width"), value("y") + value("height")
-    if kind == "circle":
-        return ellipse_bounds((value("cx"), value("cy")), (value("r"), value("r")))
-    if kind == "ellipse":  # theta in radians
-        angle = number(shape.get("theta", 0), "theta") * 57.29577951308232
-        return ellipse_bounds((value("cx"), value("cy")), (value("rx"), value("ry")), angle)
-    xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
-    if isinstance(xs, list) and isinstance(ys, list) and len(xs) == len(ys) and kind != "polyline":
-        return bounds([(number(x, "x"), number(y, "y")) for x, y in zip(xs, ys, strict=True)])
-    raise Unreadable(f"shape {show(kind)} has no area")
-
-
-def write(images, header="filename,xmin,ymin,xmax,ymax,class", name="annotations.csv"):
+def write(
+    images: Sequence[ExportedImage], header: str = "filename,xmin,ymin,xmax,ymax,class", name: str = "annotations.csv"
+) -> dict[str, str]:
     """{file name: text}; an image without objects has a row with nothing but its name."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header.split(","))
     for image in images:
-        for box, label, _ in image.things:
+        for box, label, _ in image.objects:
             table.writerow([image.key, *(f"{value:.10g}" for value in box), label])
-        if not image.things:
+        if not image.objects:
             table.writerow([image.key, "", "", "", "", ""])
     return {name: text.getvalue()}
 
 
-def write_vott(images):
+def write_vott(images: Sequence[ExportedImage]) -> dict[str, str]:
     """The same with the header and file name of VoTT's CSV export."""
     return write(images, "image,xmin,ymin,xmax,ymax,label", "vott-csv-export/export.csv")

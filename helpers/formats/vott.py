@@ -4,16 +4,23 @@ Version 1 writes positive/, testImages/ and negative/ with NAME.bboxes.tsv and N
 of version 2 names them NAME.jpg.bboxes.tsv and writes x1, x2, y1, y2 instead of x1, y1, x2, y2 (VoTT, cntk.ts).
 """
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 from helpers.base.errors import UserError
 from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SUFFIXES, SUBDIRS
 from helpers.formats.reading import read_json, read_text
-from helpers.formats.records import Dropped, Record, read_shared_file, read_things
-from helpers.formats.shapes import bounds
+from helpers.formats.records import AnnotatedObject, Dropped, Record, read_objects, read_shared_file
+from helpers.formats.shapes import Box, bounds
+from helpers.formats.source import Source
 from helpers.formats.values import Unreadable, class_name, number, positive_size, show
 
+Tagged = tuple[Any, str | None]  # a region, and one of its tags
 
-def read_json_export(source):
-    """One `Record` an asset of each project export, and of each *-asset.json."""
+
+def read_json_export(source: Source) -> list[Record]:
+    """One `Record` per asset of each project export, and of each *-asset.json."""
     records = []
     for path in source.files(".json"):
         content = read_shared_file(path, read_json)
@@ -29,7 +36,7 @@ def read_json_export(source):
     return records
 
 
-def _record(path, item, where):
+def _record(path: Path, item: Any, where: str) -> Record:
     asset = item.get("asset") if isinstance(item, dict) else None
     if not isinstance(asset, dict) or not isinstance(asset.get("name"), str) or not asset["name"].strip():
         raise Unreadable("names no image")
@@ -37,17 +44,17 @@ def _record(path, item, where):
     if not regions and asset.get("state") == 0:
         raise Unreadable("was never looked at in VoTT")
     if isinstance(regions, list):
-        things, dropped = read_things(list(_tagged(regions)), _class, _box)
+        objects, dropped = read_objects(_tagged(regions), _class, _box)
     else:
-        things, dropped = (), (Dropped("", '"regions" is not a list'),)
-    size = asset.get("size") if isinstance(asset.get("size"), dict) else {}
-    size = positive_size(size.get("width"), size.get("height"))
+        objects, dropped = (), (Dropped("", '"regions" is not a list'),)
+    sides = asset["size"] if isinstance(asset.get("size"), dict) else {}
+    size = positive_size(sides.get("width"), sides.get("height"))
     split = asset["subset"] if isinstance(asset.get("subset"), str) else None
     names = (asset["path"], asset["name"]) if isinstance(asset.get("path"), str) else (asset["name"],)
-    return Record(path, names, things, dropped, size, subdir=split, where=where)
+    return Record(path, names, objects, dropped, size, split=split, where=where)
 
 
-def _tagged(regions):
+def _tagged(regions: list[Any]) -> Iterator[tuple[str, Tagged]]:
     """(place, (region, tag)) of each tag of each region."""
     for place, region in enumerate(regions):
         tags = region.get("tags") if isinstance(region, dict) else None
@@ -55,13 +62,13 @@ def _tagged(regions):
             yield f"region {place}", (region, tag)
 
 
-def _class(item):
+def _class(item: Tagged) -> str:
     if item[1] is None:
         raise Unreadable('no list "tags"')
     return class_name(item[1])
 
 
-def _box(item):
+def _box(item: Tagged) -> Box:
     region = item[0]
     box, points = region.get("boundingBox"), region.get("points")
     if isinstance(box, dict):
@@ -72,8 +79,8 @@ def _box(item):
     raise Unreadable("has no boundingBox")
 
 
-def read_cntk_export(source):
-    """One `Record` an image below folders positive, testImages and negative; boxes without an image are noted."""
+def read_cntk_export(source: Source) -> list[Record]:
+    """One `Record` per image below folders positive, testImages and negative; boxes without an image are noted."""
     records = []
     for path in source.files(".tsv", ".txt"):
         name, is_boxes, _ = path.name.partition(".bboxes.")
@@ -85,14 +92,16 @@ def read_cntk_export(source):
         if subdir is None:
             source.note(image.path, f"left out: lies in no folder {', '.join(SUBDIRS)}")
             continue
-        things, dropped = _objects(image.path, subdir)
-        records.append(Record(image.path, ("/".join(image.parts),), things, dropped, subdir=subdir))
+        objects, dropped = _objects(image.path, subdir)
+        records.append(Record(image.path, ("/".join(image.parts),), objects, dropped, split=subdir))
     return records
 
 
-def _objects(image_path, subdir):
-    """(things, dropped) of all annotation files of an image."""
-    things, dropped, files = (), (), 0
+def _objects(image_path: Path, subdir: str) -> tuple[tuple[AnnotatedObject, ...], tuple[Dropped, ...]]:
+    """(objects, dropped) of all annotation files of an image."""
+    objects: tuple[AnnotatedObject, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    files = 0
     for base, order in ((image_path.stem, (0, 1, 2, 3)), (image_path.name, (0, 2, 1, 3))):
         for box_suffix, label_suffix in zip(BOX_SUFFIXES, LABEL_SUFFIXES, strict=True):
             box_path, label_path = (image_path.with_name(base + suffix) for suffix in (box_suffix, label_suffix))
@@ -109,23 +118,24 @@ def _objects(image_path, subdir):
                 continue
             pairs = enumerate(zip(boxes, labels, strict=True), 1)
             rows = [(f"{box_path.name}, row {row}", (box, label, order)) for row, (box, label) in pairs]
-            found = read_things(rows, lambda item: class_name(item[1]), lambda item: _corners(item[0], item[2]))
-            things, dropped = things + found[0], dropped + found[1]
+            found = read_objects(rows, lambda item: class_name(item[1]), lambda item: _corners(item[0], item[2]))
+            objects, dropped = objects + found[0], dropped + found[1]
     if subdir in ANNOTATED_SUBDIRS and not files:
         dropped += (Dropped("", f"has no {image_path.stem}{BOX_SUFFIXES[0]}"),)
-    if subdir not in ANNOTATED_SUBDIRS and things:
-        dropped += (Dropped("", f"has {len(things)} boxes, but lies in {subdir}"),)
-    return things, dropped
+    if subdir not in ANNOTATED_SUBDIRS and objects:
+        dropped += (Dropped("", f"has {len(objects)} boxes, but lies in {subdir}"),)
+    return objects, dropped
 
 
-def _corners(text, order):
+def _corners(text: str, order: tuple[int, int, int, int]) -> Box:
     values = [number(value, "corner") for value in text.split()]
     if len(values) != 4:
         raise Unreadable(f"{show(text)} is not four numbers")
-    return tuple(values[index] for index in order)
+    x1, y1, x2, y2 = (values[index] for index in order)
+    return x1, y1, x2, y2
 
 
-def _lines(path):
+def _lines(path: Path) -> list[str]:
     if path.exists() and not path.stat().st_size:
         return []
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]

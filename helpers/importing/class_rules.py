@@ -2,11 +2,14 @@
 
 import difflib
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from helpers.base.errors import UserError
 from helpers.config.labels import BACKGROUND, IGNORED_LABELS
 from helpers.config.schema import declared
+from helpers.formats.records import Record
+from helpers.formats.source import Source
 from helpers.formats.values import Unreadable, show
 
 EXCLUDE, UNDECIDED = IGNORED_LABELS
@@ -18,12 +21,15 @@ SHOWN = 50  # names in a message
 class ClassRules:
     """Which classes are wanted (empty: all), and new names {old: new}."""
 
-    wanted: tuple = ()
-    renamed: dict | None = None
+    wanted: tuple[str, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict)
 
-    def label(self, thing):
-        """The label of an object in the data set, or None where its class is not wanted."""
-        label = (self.renamed or {}).get(thing.label) or OWN_WORDS.get(thing.label, thing.label)
+    def label(self, name: str, ignored: bool, where: str) -> str | None:
+        """The label in the data set of an object whose class has a name, or None where its class is not wanted.
+
+        Raises `Unreadable`, with the place of the object, for a name that no class can have.
+        """
+        label = self.renamed.get(name) or OWN_WORDS.get(name, name)
         if label in IGNORED_LABELS:
             return label
         if not label:
@@ -34,22 +40,24 @@ class ClassRules:
             declared()["classes"].check((label,))
         except ValueError:
             raise Unreadable(
-                f"{thing.where}: class {show(label)} must have no comma; give it another one with "
-                f'--rename "{label}=NAME"'
+                f'{where}: class {show(label)} must have no comma; give it another one with --rename "{label}=NAME"'
             ) from None
         if self.wanted and label not in self.wanted:
             return None
-        return EXCLUDE if thing.excluded else label
+        return EXCLUDE if ignored else label
 
 
-def class_rules(source, records, wanted, renamings):
+def class_rules(
+    source: Source, records: Iterable[Record], wanted: Sequence[str], renamings: Sequence[str]
+) -> ClassRules:
     """`ClassRules` after the options; a name in other letters (small ones for capitals) is taken with a note.
 
     wanted: names; renamings: texts "OLD=NEW". Raises `UserError` for a class that no annotation has, and lists those
     that there are.
     """
     there = {label for record in records for label in _labels(record) if label}
-    pairs, renamed = [_pair(text) for text in renamings], {}
+    pairs = [_pair(text) for text in renamings]
+    renamed: dict[str, str] = {}
     for text, old, new in pairs:
         old = _known(source, "--rename", old, there)
         if old in renamed:
@@ -59,11 +67,11 @@ def class_rules(source, records, wanted, renamings):
     return ClassRules(tuple(_known(source, "--classes", name, after) for name in wanted), renamed)
 
 
-def _labels(record):
-    return [thing.label for thing in record.things] + [dropped.label for dropped in record.dropped]
+def _labels(record: Record) -> list[str | None]:
+    return [item.label for item in record.objects] + [item.label for item in record.dropped]
 
 
-def _pair(text):
+def _pair(text: str) -> tuple[str, str, str]:
     """(the text, OLD, NEW) of "OLD=NEW"."""
     old, equals, new = (part.strip() for part in text.partition("="))
     if not equals or not old or not new:
@@ -77,7 +85,7 @@ def _pair(text):
     return text, old, new
 
 
-def _known(source, option, name, there):
+def _known(source: Source, option: str, name: str, there: set[str]) -> str:
     """The class that is meant by a name. Raises `UserError` where there is none."""
     if name in there:
         return name
@@ -91,5 +99,5 @@ def _known(source, option, name, there):
     raise UserError(f'{option}: no box of a class "{name}" in {source.path}{hint}; there are: {listed or "none"}')
 
 
-def _plain(name):
+def _plain(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

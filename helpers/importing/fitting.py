@@ -7,46 +7,54 @@ orientation was applied: the size that the file records tells which.
 import numpy as np
 
 from helpers.dataset.annotations import MAX_OUTSIDE, is_below_a_pixel
-from helpers.formats.values import Unreadable, shortest
+from helpers.formats.notes import Notes
+from helpers.formats.records import Record
+from helpers.formats.values import Size, Unreadable, shortest
 
 MIN_INSIDE = 0.5  # of a box's area; a box that lies mostly outside of its image is a mistake
+TURNED = (5, 6, 7, 8)  # EXIF orientations by which width and height change places
 
 
-def fit(source, record, size, orientation):
-    """The boxes of a record in pixels of the image as displayed: float64 (N, 4), corners in order."""
-    corners = np.array([thing.box for thing in record.things], np.float64).reshape(-1, 4)
+def fit(notes: Notes, record: Record, size: tuple[int, int], orientation: int) -> np.ndarray:
+    """The boxes of a record in pixels of the image as displayed: float64 (N, 4), corners in order.
+
+    Args:
+        notes: what was done is noted there.
+        size: (width, height) of the image as displayed.
+        orientation: of the image's EXIF data, 1 to 8.
+
+    Raises:
+        Unreadable: the record's size is that of another image.
+    """
+    corners = np.array([item.box for item in record.objects], np.float64).reshape(-1, 4)
     width, height = size
     if record.relative:
         corners = corners * [width, height, width, height]
-    elif record.size and tuple(record.size) != size:
-        corners = _refit(source, record, corners, size, orientation)
+    elif record.size and record.size != size:
+        corners, done = _refit(corners, record.size, size, orientation)
+        if done:
+            notes.note(record.path, done, record.where)
     low, high = np.minimum(corners[:, :2], corners[:, 2:]), np.maximum(corners[:, :2], corners[:, 2:])
     return np.concatenate([low, high], axis=1)
 
 
-def _refit(source, record, corners, size, orientation):
-    """Boxes that were drawn on the image in another size, or before its EXIF orientation was applied."""
-    width, height = size
-    own_width, own_height = record.size
-    if (own_width, own_height) == (height, width):
-        if orientation in (5, 6, 7, 8):
-            return _upright(corners, record.size, orientation)
-        if len(corners) == 0 or (
-            corners[:, [0, 2]].max() <= width + MAX_OUTSIDE and corners[:, [1, 3]].max() <= height + MAX_OUTSIDE
-        ):
-            source.note(
-                record.path, f"says {own_width:g} x {own_height:g} pixels, width and height swapped", record.where
-            )
-            return corners
+def _refit(corners: np.ndarray, own: Size, size: tuple[int, int], orientation: int) -> tuple[np.ndarray, str]:
+    """(boxes on the image as displayed, what to say of it) of boxes that were drawn on it in another size, `own`, or
+    before its EXIF orientation was applied."""
+    (own_width, own_height), (width, height) = own, size
+    if own == (height, width):
+        if orientation in TURNED:
+            return _upright(corners, own, orientation), ""
+        if (corners <= np.add([*size, *size], MAX_OUTSIDE)).all():
+            return corners, f"says {own_width:g} x {own_height:g} pixels, width and height swapped"
     if abs(own_width * height - own_height * width) <= max(own_width, own_height, width, height):  # rounded sides
-        message = f"boxes scaled from {own_width:g} x {own_height:g} pixels to the image's {width} x {height}"
-        source.note(record.path, message, record.where)
-        return corners * [width / own_width, height / own_height, width / own_width, height / own_height]
+        done = f"boxes scaled from {own_width:g} x {own_height:g} pixels to the image's {width} x {height}"
+        return corners * [width / own_width, height / own_height, width / own_width, height / own_height], done
     raise Unreadable(f"annotated on {own_width:g} x {own_height:g} pixels, but the image has {width} x {height}")
 
 
-def _upright(corners, size, orientation):
-    """Boxes on the pixels as stored, (width, height) = size -> on the image as displayed (EXIF orientations 5 to 8)."""
+def _upright(corners: np.ndarray, size: Size, orientation: int) -> np.ndarray:
+    """Boxes on the pixels as stored, (width, height) = size -> on the image as displayed; orientation: of `TURNED`."""
     width, height = size
     x, y = corners[:, [0, 2]], corners[:, [1, 3]]
     right = y if orientation in (5, 8) else height - y
@@ -54,12 +62,12 @@ def _upright(corners, size, orientation):
     return np.stack([right[:, 0], down[:, 0], right[:, 1], down[:, 1]], axis=1)
 
 
-def clip(box, size):
+def clip(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A box, float64 (4,), clipped to an image of size (width, height): the float64 with the fewest digits."""
     return np.array([shortest(value) for value in np.clip(box, 0, [*size, *size])])
 
 
-def reason_against(box, clipped, size):
+def reason_against(box: np.ndarray, clipped: np.ndarray, size: tuple[int, int]) -> str:
     """Why a box is of no use, or ""."""
     if box[2] <= box[0] or box[3] <= box[1]:
         return "has no area"

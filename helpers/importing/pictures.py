@@ -5,18 +5,15 @@ become PNG, upright as a viewer shows them. Of the JPEGs with several pictures t
 cut out, without decoding it. The content says of what kind a file is, not its name.
 """
 
-import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
-from helpers.base.files import link_file
 from helpers.base.images import (
     FORMATS,
     IMAGE_SUFFIXES,
     IMPORTED_FORMATS,
     picture_format,
-    read_image,
     read_with_note,
-    write_image,
 )
 from helpers.dataset.duplicates import Look, look_of
 
@@ -31,15 +28,15 @@ class Examined:
     format: str
     look: Look
     suffix: str
-    notes: tuple
+    notes: tuple[str, ...]
 
     @property
-    def is_kept(self):
+    def is_kept(self) -> bool:
         """Whether the file itself is taken."""
         return self.format in FORMATS
 
 
-def examine(path):
+def examine(path: Path) -> Examined:
     """Decode an image whole: `Examined`. Raises `UserError` for one that cannot be read."""
     kind, count, _ = picture_format(path)
     pixels, note = read_with_note(path, IMPORTED_FORMATS)
@@ -56,20 +53,7 @@ def examine(path):
     return Examined(kind, look_of(pixels), suffix, tuple(notes))
 
 
-def put_image(image, path, link):
-    """Copy, link or convert a `FoundImage` to the new file `path`."""
-    if not image.examined.is_kept:
-        if image.examined.format == "MPO":
-            path.write_bytes(first_picture(image.path))
-        else:
-            write_image(path, read_image(image.path, IMPORTED_FORMATS))
-        return
-    original = image.path.resolve()
-    if not (link and not image.is_temporary and link_file(original, path)):
-        shutil.copyfile(original, path)
-
-
-def first_picture(path):
+def first_picture(path: Path) -> bytes:
     """The bytes of the first picture of an MPO as a JPEG of its own: without the list of pictures, and without them."""
     data, (_, _, end) = path.read_bytes(), picture_format(path)
     data = data[:end] if data[end - MARKER_LENGTH : end] == b"\xff\xd9" else data

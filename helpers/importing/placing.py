@@ -7,35 +7,51 @@ from collections import defaultdict
 from pathlib import Path
 
 from helpers.base.errors import UserError
-from helpers.base.files import fingerprint, write_text
+from helpers.base.files import fingerprint, link_file, write_text
+from helpers.base.images import IMPORTED_FORMATS, read_image, write_image
 from helpers.dataset.annotations import write_annotation
 from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SUFFIXES, SUBDIRS
-from helpers.importing.file_names import file_names, name_key
-from helpers.importing.pictures import put_image
+from helpers.formats.source import Source
+from helpers.importing.file_names import Chosen, Taken, file_names, name_key
+from helpers.importing.image_index import FoundImage
+from helpers.importing.merging import ImportedImage
+from helpers.importing.pictures import first_picture
 
 REPORT = "importReport.txt"
 
+Placed = tuple[ImportedImage, str, str]  # an image, its subdir and its file name there
 
-def write_data_set(new, chosen, taken, link):
-    """Write images and annotations of (`Settled`, subdir) pairs into the new folder `new`, below `SUBDIRS`.
 
-    Returns a list of (`Settled`, subdir, file name). taken: as in `file_names`; link: links instead of copies.
-    """
+def write_data_set(new: Path, chosen: list[Chosen], taken: Taken, link: bool) -> list[Placed]:
+    """Write images and annotations into the new folder `new`, below `SUBDIRS`; link: links instead of copies."""
     for subdir in SUBDIRS:
         (new / subdir).mkdir(parents=True)
     placed = []
-    for (settled, subdir), name in zip(chosen, file_names(chosen, taken), strict=True):
+    for (imported, subdir), name in zip(chosen, file_names(chosen, taken), strict=True):
         path = new / subdir / name
-        put_image(settled.image, path, link)
+        put_image(imported.image, path, link)
         if subdir in ANNOTATED_SUBDIRS:
-            write_annotation(path, settled.boxes, settled.labels)
-        placed.append((settled, subdir, name))
+            write_annotation(path, imported.boxes, imported.labels)
+        placed.append((imported, subdir, name))
     return placed
 
 
-def not_there_yet(target, settled, source):
-    """(images whose very bytes are not in the data set yet, {(subdir, stem)} that are taken)."""
-    by_size, taken = defaultdict(list), set()
+def put_image(image: FoundImage, path: Path, link: bool) -> None:
+    """Copy, link or convert an image to the new file `path`."""
+    if image.examined.format == "MPO":
+        path.write_bytes(first_picture(image.path))
+    elif not image.examined.is_kept:
+        write_image(path, read_image(image.path, IMPORTED_FORMATS))
+    else:
+        original = image.path.resolve()
+        if not (link and not image.is_temporary and link_file(original, path)):
+            shutil.copyfile(original, path)
+
+
+def not_there_yet(target: Path, images: list[ImportedImage], source: Source) -> tuple[list[ImportedImage], Taken]:
+    """(images whose very bytes are not in the data set yet, names that are taken there)."""
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    taken = set()
     for subdir in SUBDIRS:
         for path in (target / subdir).iterdir() if (target / subdir).is_dir() else ():
             if path.is_file():
@@ -44,7 +60,7 @@ def not_there_yet(target, settled, source):
                 suffix = next(suffix for suffix in suffixes if path.name.endswith(suffix))
                 taken.add((subdir, name_key(path.name.removesuffix(suffix))))
     new = []
-    for item in settled:
+    for item in images:
         path = item.image.path
         same = by_size.get(path.stat().st_size, ())
         twin = next((other for other in same if fingerprint(other) == fingerprint(path)), None)
@@ -52,10 +68,10 @@ def not_there_yet(target, settled, source):
             new.append(item)
         else:
             source.note(path, f"left out: is in the data set already, as {twin.relative_to(target).as_posix()}")
-    return new, taken
+    return new, frozenset(taken)
 
 
-def move_into(new, target):
+def move_into(new: Path, target: Path) -> None:
     """Move files into the data set, annotations first: an image that is there has its boxes. All of them or none."""
     files = [path for path in new.rglob("*") if path.is_symlink() or path.is_file()]
     moved = []
@@ -73,7 +89,7 @@ def move_into(new, target):
         raise
 
 
-def _move(path, place):
+def _move(path: Path, place: Path) -> None:
     try:
         os.rename(path, place)
     except OSError as error:
@@ -82,9 +98,9 @@ def _move(path, place):
         shutil.copy2(path, place, follow_symlinks=False)
 
 
-def write_report(folder, lines):
+def write_report(folder: Path, lines: list[str]) -> Path | None:
     """Append lines to the report in a data set's folder; returns its path, or None without any line."""
-    path = Path(folder, REPORT)
+    path = folder / REPORT
     if not lines:
         return None
     before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -10,6 +10,7 @@ trained on, as with VOC's trainval; of one without a test, they are the test.
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,81 +19,64 @@ import yaml
 from helpers.base.errors import UserError
 from helpers.base.tables import counted
 from helpers.formats.reading import one_line, read_text
+from helpers.formats.records import Record
 from helpers.formats.values import Unreadable
+from helpers.importing.image_index import FoundImage
 from helpers.importing.image_names import path_parts
+from helpers.importing.merging import ImportedImage
+from helpers.importing.source import ImportSource
+from helpers.importing.split_words import (
+    BOTH,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    WORDS,
+    kind_of_file,
+    kind_of_folder,
+    kind_of_word,
+)
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-BOTH = "trainval"  # VOC's list of the images to train and to validate on
-WORDS = {
-    **dict.fromkeys(("train", "training", "trn", "trainset", BOTH, "trainimages", "positive", "negative"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "valset", "validset", "valimages"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "tst", "testset", "testimages"), TEST),
-}
-NEUTRAL = {
-    "images", "image", "imgs", "img", "photos", "pictures", "labels", "label", "annotations", "annotation", "anns",
-    "ann", "instances", "person", "keypoints", "bboxes", "boxes", "data", "dataset", "set", "split", "coco", "voc",
-    "jpegimages", "csv", "json", "xml", "jpg", "png", "export", "raw", "processed", "obj",
-}  # fmt: skip
 LISTS = (BOTH, "train", "val", "valid", "validation", "test")
 LIST_FOLDERS = ("", "ImageSets/Main", "ImageSets", "*/ImageSets/Main", "*/*/ImageSets/Main", "../ImageSets/Main")
 
 
-def kind_of_word(text):
-    """Which split a word means, or None; several different ones count as `TRAIN`."""
-    kinds = {WORDS.get("".join(re.findall("[a-z]", word))) for word in text.casefold().split(" and ")}
-    return TRAIN if len(kinds) > 1 and kinds & {TRAIN, VALIDATION, TEST} else kinds.pop()
-
-
-def kind_of_folder(name):
-    """Which split the name of a folder means: "train2017", "images_val", "Test Images"; else None."""
-    words = [word for word in re.findall("[a-z]+", name.casefold()) if word not in NEUTRAL]
-    return WORDS.get(words[0]) if len(words) == 1 else None
-
-
-def kind_of_file(name):
-    """Which split the name of an annotation file means, by its first or last word: "cups_test.csv"; else None."""
-    words = [word for word in re.findall("[a-z]+", Path(name).stem.casefold()) if word not in NEUTRAL]
-    kinds = {WORDS[word] for word in words[:1] + words[-1:] if word in WORDS}
-    return kinds.pop() if len(kinds) == 1 else None
-
-
-def mark_splits(source, records):
-    """The `Record`s with `TRAIN`, `VALIDATION`, `TEST` or None as `subdir`, after what their own file says."""
-    marked, of_folder = [], {}
+def mark_splits(source: ImportSource, records: Iterable[Record]) -> list[Record]:
+    """The records with `TRAIN`, `VALIDATION`, `TEST` or None as their split, after what their own file says."""
+    marked: list[Record] = []
+    of_folder: dict[Path, str | None] = {}
     for record in records:
-        kind = kind_of_word(record.subdir) if record.subdir else None
-        if (
-            kind is None and record.where
-        ):  # one of many images of a file; of an image's own file, the name is the image's
+        kind = kind_of_word(record.split) if record.split else None
+        if kind is None and record.where:  # one of many images of a file; an image's own file has the image's name
             kind = kind_of_file(record.path.name)
         if kind is None:
             folder = record.path.parent
             if folder not in of_folder:
                 of_folder[folder] = _of_folders(source.images.place_of(record.path))
             kind = of_folder[folder]
-        marked.append(replace(record, subdir=kind))
+        marked.append(replace(record, split=kind))
     return marked
 
 
-def _of_folders(folders):
+def _of_folders(folders: Sequence[str]) -> str | None:
     return next(filter(None, map(kind_of_folder, reversed(folders))), None)
 
 
-def own_split(source, settled):
+def own_split(source: ImportSource, images: Iterable[ImportedImage]) -> tuple[dict[Path, str], str]:
     """({path: "positive" or "testImages"} of the images that the source gives to a side, what to say of it).
 
-    settled: list of `Settled`, of records that were marked. Where the source has no split, ({}, "").
+    images: of records that were marked. Where the source has no split, ({}, "").
     """
     listed = {path: _without_both(kinds) for path, kinds in _listed_images(source).items()}
-    kinds, several = {}, defaultdict(list)
-    for item in settled:
+    kinds: dict[Path, str | None] = {}
+    several: dict[str, list[Path]] = defaultdict(list)
+    for item in images:
         path = item.image.path
         if path in listed:
             kinds[path] = next(kind for kind in (TRAIN, TEST, VALIDATION) if kind in listed[path])
             if TRAIN in listed[path] and len(listed[path]) > 1:
                 several[" and ".join(sorted(listed[path]))].append(path)
         else:
-            kinds[path] = item.subdir or _of_folders(item.image.parts[:-1])
+            kinds[path] = item.split or _of_folders(item.image.parts[:-1])
     count = {kind: sum(found == kind for found in kinds.values()) for kind in (TRAIN, VALIDATION, TEST)}
     if sum(number > 0 for number in count.values()) < 2:
         return {}, ""
@@ -105,20 +89,20 @@ def own_split(source, settled):
     if count[VALIDATION]:
         more = "; those to validate on are " + ("trained on" if count[TEST] else "the test")
     sides = {path: side_of[kind] for path, kind in kinds.items() if kind}
-    return sides, f"its own split is kept: {text}{more}; --testFraction deals anew"
+    return sides, f"its own split is kept: {text}{more}; --testFraction splits anew"
 
 
-def _without_both(kinds):
+def _without_both(kinds: set[str]) -> set[str]:
     """Of the lists that name an image those that tell: trainval.txt says less than train.txt and val.txt."""
     if BOTH not in kinds:
         return kinds
     return kinds - {BOTH} if kinds & {TRAIN, VALIDATION} else kinds - {BOTH} | {TRAIN}
 
 
-def _listed_images(source):
+def _listed_images(source: ImportSource) -> dict[Path, set[str]]:
     """{path of an image: kinds} after all lists of the source."""
     root = source.path if source.path.is_dir() else source.path.parent
-    listed = defaultdict(set)
+    listed: dict[Path, set[str]] = defaultdict(set)
     for folder in LIST_FOLDERS:
         for place in [root / folder] if "*" not in folder else sorted(root.glob(folder)):
             for path in sorted(place.glob("*.txt")):
@@ -131,8 +115,8 @@ def _listed_images(source):
     return listed
 
 
-def _images_of_list(source, path):
-    """The images that a file names, one a row; none of a file that is no list, such as the label file of train.jpg."""
+def _images_of_list(source: ImportSource, path: Path) -> list[FoundImage]:
+    """The images that a file names, one per row; none where it is no list, such as the label file of train.jpg."""
     if not path.is_file() or not path.stat().st_size:
         return []
     try:
@@ -148,7 +132,7 @@ def _images_of_list(source, path):
     return found
 
 
-def _images_of_yaml(source, path, root):
+def _images_of_yaml(source: ImportSource, path: Path, root: Path) -> list[tuple[str, FoundImage]]:
     """[(kind, image)] after the folders and lists in YOLO's data.yaml."""
     try:
         content = yaml.load(read_text(path), yaml.BaseLoader)
@@ -157,7 +141,8 @@ def _images_of_yaml(source, path, root):
         return []
     if not isinstance(content, dict):
         return []
-    base, found = content.get("path"), []
+    found: list[tuple[str, FoundImage]] = []
+    base = content.get("path")
     for name, value in content.items():
         kind = WORDS.get(name.casefold()) if isinstance(name, str) else None
         for entry in value if isinstance(value, list) else [value]:
@@ -166,7 +151,7 @@ def _images_of_yaml(source, path, root):
     return found
 
 
-def _images_of_entry(source, root, base, entry):
+def _images_of_entry(source: ImportSource, root: Path, base: object, entry: str) -> list[FoundImage]:
     for folder in ([root / base] if isinstance(base, str) else []) + [root]:
         place = folder / entry
         if place.is_dir() and (images := source.images.below(place)):
@@ -177,5 +162,5 @@ def _images_of_entry(source, root, base, entry):
     return [image for image in source.images.images if wanted and _contains(image.parts[:-1], wanted)]
 
 
-def _contains(parts, wanted):
+def _contains(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     return any(parts[at : at + len(wanted)] == wanted for at in range(len(parts) - len(wanted) + 1))

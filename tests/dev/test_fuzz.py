@@ -114,11 +114,11 @@ helpers.artifacts.steps._same_outputs = lambda *arguments: None
     "an import loses boxes": (["import voc", "import coco"], "became one without|the boxes differ", """
 import dataclasses
 from helpers.importing import merging
-original = merging.settle
+original = merging.merge_records
 def lose(*arguments):
     first, *others = original(*arguments)
     return [dataclasses.replace(first, boxes=[], labels=[]), *others]
-merging.settle = lose
+merging.merge_records = lose
 """),
     "scores are no probabilities": (["model"], "a probability that is none", """
 from pipeline import stages

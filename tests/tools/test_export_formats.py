@@ -160,7 +160,7 @@ def test_voc_files_have_corners_from_one_on_and_lists(params, tmp_path):
 
 def test_excluded_boxes_may_stay_out_and_folders_are_not_overwritten(params, tmp_path):
     images = exportAnnotations.main(params, "csv", "old", tmp_path / "out", without_excluded=True)
-    assert {label for image in images for _, label, _ in image.things} == {"Käse no", "cup", 'tea "5%" & <co>'}
+    assert {label for image in images for _, label, _ in image.objects} == {"Käse no", "cup", 'tea "5%" & <co>'}
     with pytest.raises(UserError, match="exists already"):
         exportAnnotations.main(params, "csv", "old", tmp_path / "out")
     exportAnnotations.main(params, "coco", "old", tmp_path / "out", force=True)

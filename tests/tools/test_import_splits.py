@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 
 from helpers.base.errors import UserError
 from helpers.dataset.check import check_dataset
-from helpers.importing.source_split import TEST, TRAIN, VALIDATION, kind_of_file, kind_of_folder, kind_of_word
+from helpers.importing.split_words import TEST, TRAIN, VALIDATION, kind_of_file, kind_of_folder, kind_of_word
 from pipeline.parameters import load_parameters
 
 HASHES = [f"{digit}" * 32 for digit in "3ab"]
@@ -75,7 +75,7 @@ def test_roboflow_folders_and_validation_images_are_trained_on_where_there_is_a_
                      "4.jpg": "testImages"}  # fmt: skip
     assert "its own split is kept: 3 train, 1 validation, 1 test; those to validate on are trained on" in notes
     assert errors == []
-    sides, notes, _ = run(tmp_path, dataset="dealt", testFraction=0.4)
+    sides, notes, _ = run(tmp_path, dataset="split", testFraction=0.4)
     assert sorted(sides.values()).count("testImages") == 2 and "its own split" not in notes
 
 
@@ -167,7 +167,7 @@ def test_an_image_in_two_splits_is_trained_on(tmp_path):
 # --- copies ----------------------------------------------------------------------------------------------------------
 
 
-def test_copies_are_dealt_to_one_side(tmp_path):
+def test_copies_are_on_one_side(tmp_path):
     """Forty photos with three copies each: by name (which looks different), mirrored, and dark."""
     group_of = {}
     for number in range(40):
@@ -206,7 +206,7 @@ def test_copies_on_both_sides_of_the_sources_split_are_trained_on(tmp_path):
     (tmp_path / "source/test/d.txt").unlink()
     sides, notes, errors = run(tmp_path, dataset="other")
     assert len(sides) == 5 and "testImages" in sides.values() and errors == []
-    assert "its own split is not kept, all are dealt anew" in notes
+    assert "its own split is not kept, all are split anew" in notes
 
 
 def test_a_copy_without_objects_of_a_photo_with_objects_stays_out(tmp_path):
@@ -232,7 +232,7 @@ def test_copies_that_are_added_go_where_the_photo_is(tmp_path):
     assert added == {f"copy of {name}": side for name, side in sides.items()} and errors == []
 
 
-def test_photos_of_one_place_are_dealt_together_unless_they_are_most(tmp_path):
+def test_photos_of_one_place_stay_together_unless_they_are_most(tmp_path):
     rng = np.random.default_rng(0)
 
     def frames(seed, count, name):

@@ -17,8 +17,8 @@ from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size, is_below_a_pixel
 from helpers.dataset.image_files import ImageFile
 from helpers.formats import coco
+from helpers.formats.notes import Notes
 from helpers.formats.reading import read_json
-from helpers.formats.source import Source
 from helpers.formats.values import Unreadable, show
 
 CACHED_FILES = 4  # of annotations, parsed; two are in use
@@ -47,12 +47,12 @@ def read_coco(path):
 
 @lru_cache(CACHED_FILES)
 def _read(path, _modified):
-    content, source = read_json(path), Source(path, images=None)
+    content, notes = read_json(path), Notes()
     try:
-        classes, records = coco.read_content(source, path, content)
+        classes, records = coco.read_content(notes, path, content)
     except Unreadable as error:
         raise UserError(f"{path}: {error}") from None
-    lost = [*map(str, source.notes), *(f"{path}, {item}" for record in records for item in record.dropped)]
+    lost = [*map(str, notes.notes), *(f"{path}, {item}" for record in records for item in record.dropped)]
     lost += [f"{path}: category {show(str(number))} has no name" for number, name in classes.items() if not name]
     if lost:  # an image that lacks some of its boxes would teach that they are background
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
@@ -81,7 +81,7 @@ def list_images(params, subdirs):
         for name, record in read_coco(annotation_file(params, image_set)).records.items():
             if _tiny(record, wanted):
                 continue
-            has_objects = any(thing.label in wanted for thing in record.things)
+            has_objects = any(item.label in wanted for item in record.objects)
             if has_objects or params.coco_imagesWithout == "negative":
                 part = with_objects if has_objects else without
                 images.append(ImageFile(params.image_dir, f"{image_set}/{name}", part))
@@ -90,7 +90,7 @@ def list_images(params, subdirs):
 
 def _tiny(record, wanted):
     """The first object of a wanted class whose box is smaller than a pixel, or None."""
-    return next((thing for thing in record.things if thing.label in wanted and is_below_a_pixel(thing.box)), None)
+    return next((item for item in record.objects if item.label in wanted and is_below_a_pixel(item.box)), None)
 
 
 def left_out(params):
@@ -100,13 +100,13 @@ def left_out(params):
         path, wanted = annotation_file(params, image_set), {*params.classes}
         records = [
             record for record in read_coco(path).records.values()
-            if any(thing.label in wanted for thing in record.things)
+            if any(item.label in wanted for item in record.objects)
         ]  # fmt: skip
-        tiny = [(record, thing) for record in records if (thing := _tiny(record, wanted))]
+        tiny = [(record, item) for record in records if (item := _tiny(record, wanted))]
         level = "error" if 2 * len(tiny) > len(records) else "warning"
-        for record, thing in tiny:
-            box = ", ".join(f"{value:g}" for value in thing.box)
-            message = f"{thing.where}: box ({box}) is smaller than a pixel, so {record.names[0]} is left out"
+        for record, item in tiny:
+            box = ", ".join(f"{value:g}" for value in item.box)
+            message = f"{item.where}: box ({box}) is smaller than a pixel, so {record.names[0]} is left out"
             problems.append(Problem(level, path, None, message, "boxes are [x, y, width, height] in pixels"))
     return problems
 
@@ -120,14 +120,14 @@ def read_annotation(image, size, params):
         return NO_BOXES, [Problem("error", path, None, f"has no image {name}", "run 1_computeRois.py again")]
     for problem in check_recorded_size(path, record.size, size):
         problems.append(replace(problem, message=f"{name}: {problem.message}"))
-    for thing in record.things:
-        if thing.label not in params.classes:
+    for item in record.objects:
+        if item.label not in params.classes:
             continue
-        box, problem = check_box(path, None, list(thing.box), [f"{value:g}" for value in thing.box], size)
-        problems += [replace(problem, message=f"{thing.where}: {problem.message}")] if problem else []
+        box, problem = check_box(path, None, list(item.box), [f"{value:g}" for value in item.box], size)
+        problems += [replace(problem, message=f"{item.where}: {problem.message}")] if problem else []
         if box:
             boxes.append(box)
-            labels.append(IGNORED_LABELS[0] if thing.excluded else thing.label)
+            labels.append(IGNORED_LABELS[0] if item.ignored else item.label)
     return Annotation(np.array(boxes, np.float32).reshape(-1, 4), tuple(labels)), problems
 
 

@@ -92,15 +92,15 @@ def read_annotation(image, size, params):
     for dropped in record.dropped:
         if dropped.label is None or dropped.label in params.classes:
             problems.append(Problem("error", path, None, str(dropped), "fetch or write it anew"))
-    for thing in record.things:
-        if not thing.label:
-            problems.append(Problem("error", path, None, f"{thing.where} has no class", "name it"))
-        if thing.label in params.classes:
-            box, problem = check_box(path, None, list(thing.box), [f"{value:g}" for value in thing.box], size)
-            problems += [replace(problem, message=f"{thing.where}: {problem.message}")] if problem else []
-            kept += [(box, thing)] if box else []
+    for item in record.objects:
+        if not item.label:
+            problems.append(Problem("error", path, None, f"{item.where} has no class", "name it"))
+        if item.label in params.classes:
+            box, problem = check_box(path, None, list(item.box), [f"{value:g}" for value in item.box], size)
+            problems += [replace(problem, message=f"{item.where}: {problem.message}")] if problem else []
+            kept += [(box, item)] if box else []
     boxes = np.array([box for box, _ in kept], np.float32).reshape(-1, 4)
-    labels, difficult = tuple(thing.label for _, thing in kept), tuple(thing.excluded for _, thing in kept)
+    labels, difficult = tuple(item.label for _, item in kept), tuple(item.ignored for _, item in kept)
     return Annotation(boxes, labels, difficult), problems
 
 
@@ -130,5 +130,5 @@ def derive_classes(params):
     """All class names in the annotations of the images to train on, in alphabetical order."""
     images = list_images(params, ("positive",))
     records = [_record(_annotation_path(image)) for image in images]
-    labels = {item.label for record in records for item in (*record.things, *record.dropped)}
+    labels = {item.label for record in records for item in (*record.objects, *record.dropped)}
     return tuple(sorted(labels - {"", None}))

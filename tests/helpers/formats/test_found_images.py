@@ -201,7 +201,7 @@ def test_photos_unpacked_by_a_killed_import_go_with_the_next(tmp_path, monkeypat
     monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
     process = os.fork()
     if not process:
-        importAnnotations.settle = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        importAnnotations.merge_records = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         try:
             imported(tmp_path, "labelme", texts, ())
         finally:
