@@ -8,7 +8,10 @@ written to, no device, no other computers.
 
 import os
 import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from helpers.base.errors import UserError
 from helpers.base.files import read_lines, write_text
@@ -22,18 +25,20 @@ class ToKeep(str):
     """A setting of --set that `load_parameters` keeps with the data set, because --keep was given as well."""
 
 
-def kept_path(image_dir):
+def kept_path(image_dir: Path) -> Path:
     """The file of a data set."""
     return image_dir / "parameters.txt"
 
 
-def read_kept(image_dir, check, settings=()):
+def read_kept(image_dir: Path, check: Callable[[str], tuple[str, Any]], settings: Iterable[str] = ()) -> dict[str, Any]:
     """Name -> value of the parameters that are kept with a data set, maybe none; says on stderr, once, which they are.
 
     check: a function of "name=value" that returns the name and the value, or raises `UserError`; settings: those of the
     command line, which count more. Raises `UserError` naming file and row.
     """
-    path, kept, rows = kept_path(image_dir), {}, []
+    path = kept_path(image_dir)
+    kept: dict[str, Any] = {}
+    rows: list[str] = []
     if not os.path.lexists(path):
         return kept
     if not path.is_file():
@@ -59,16 +64,16 @@ def read_kept(image_dir, check, settings=()):
     return kept
 
 
-def _is_remark(line):
+def _is_remark(line: str) -> bool:
     return not line.strip() or line.lstrip().startswith("#")
 
 
 @lru_cache
-def _show(line):
+def _show(line: str) -> None:
     print("".join(letter if letter.isprintable() else "?" for letter in line), file=sys.stderr)
 
 
-def keep(image_dir, values):
+def keep(image_dir: Path, values: Mapping[str, str]) -> None:
     """Write parameters, name -> text, into the file of a data set, in place of those of the same names."""
     left = [name for name in values if not parameter(name).group.kept and name != "datasetName"]
     if left:

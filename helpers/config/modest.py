@@ -1,12 +1,16 @@
 """What a file that may come from anywhere, a model or a data set, may ask this machine for by its parameters."""
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
 from helpers.base.errors import UserError
 from helpers.config.schema import parameter
 
 MOST_PIXELS = 6 * 10**6  # of the network's input: cntk_padWidth * cntk_padHeight
 
 
-def require_modest(values, path, settings=()):
+def require_modest(values: Mapping[str, Any], path: Path | str, settings: Iterable[str] = ()) -> None:
     """Raise `UserError` where the checked parameters of a file ask for more than a file may by itself.
 
     settings: those of the command line ("name=value"), which count more than the file's.

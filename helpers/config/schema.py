@@ -159,11 +159,16 @@ def _plain(value: Any) -> Any:
 
 
 def both_thresholds(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """One number for `vis_decisionThresholds` is that of the classifier in force."""
-    threshold = values["vis_decisionThresholds"]
+    """One number for `vis_decisionThresholds` is that of the classifier in force; the other's is the default.
+
+    Where the default is one number as well, it is that of both.
+    """
+    name = "vis_decisionThresholds"
+    threshold, default = (parameter(name).checked(layer[name]) for layer in (values, defaults))
     if isinstance(threshold, dict):
         return values
-    return {**values, "vis_decisionThresholds": {**defaults["vis_decisionThresholds"], values["classifier"]: threshold}}
+    others = default if isinstance(default, dict) else {"svm": default, "nn": default}
+    return {**values, name: {**others, values["classifier"]: threshold}}
 
 
 def _checked(values: dict[str, Any]) -> dict[str, Any]:

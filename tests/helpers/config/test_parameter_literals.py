@@ -1,10 +1,12 @@
 """Protects the parameters against values of any type and size: each ends in the one line that says what is allowed, and
 no rule lets a number pass that a step could not compute with."""
 
+from types import SimpleNamespace
 from typing import get_args, get_origin
 
 import pytest
 
+import PARAMETERS
 from helpers.base.errors import UserError, ending
 from helpers.config.schema import declared
 from helpers.config.types import parts
@@ -74,3 +76,13 @@ def test_one_threshold_is_that_of_the_classifier_in_force():
     params = load_parameters(["classifier=nn", "vis_decisionThresholds=0.25"])
     assert params.vis_decisionThresholds == {**before, "nn": 0.25}
     assert params.replace(vis_decisionThresholds=0.5).vis_decisionThresholds == {**before, "nn": 0.5}
+    assert params.replace(vis_decisionThresholds="{'svm': 1, 'nn': 2}").vis_decisionThresholds == {"svm": 1, "nn": 2}
+    with pytest.raises(UserError, match="^vis_decisionThresholds = 'x': must be "):
+        params.replace(vis_decisionThresholds="x")
+
+
+def test_a_default_of_one_threshold_is_that_of_both_classifiers():
+    source = SimpleNamespace(**{**vars(PARAMETERS), "vis_decisionThresholds": 0.25})
+    assert load_parameters([], source).vis_decisionThresholds == {"svm": 0.25, "nn": 0.25}
+    params = load_parameters(["classifier=nn", "vis_decisionThresholds=0.5"], source)
+    assert params.vis_decisionThresholds == {"svm": 0.25, "nn": 0.5}
