@@ -26,6 +26,16 @@ os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+SLOW = ("benchmarks", "dev", "docs", "pipeline", "resources", "scripts")  # folders whose tests run whole steps
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what `python3 run.py test --fast` leaves out."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in SLOW:
+            item.add_marker("slow")
+
+
 # A script that a test runs in this process must not take over its streams and signals.
 helpers.base.start.start = lambda environment=True: None
 
