@@ -1,4 +1,4 @@
-"""True boxes and their classes: NAME.bboxes.tsv and NAME.bboxes.labels.tsv beside NAME.jpg.
+"""Ground-truth boxes and their classes: NAME.bboxes.tsv and NAME.bboxes.labels.tsv beside NAME.jpg.
 
 `read_annotation` returns what it could read together with a list of problems, each with its file, row, rule and remedy;
 step 0 reports them all, the other steps refuse to go on when one of them is an error.
@@ -6,10 +6,13 @@ step 0 reports them all, the other steps refuse to go on when one of them is an 
 
 import difflib
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers.base.errors import UserError, printable
 from helpers.base.files import read_lines, write_text
@@ -27,12 +30,12 @@ class Problem:
     """Something wrong with a file: level "error" or "warning", the file, the row (from 1) or None, and the remedy."""
 
     level: str
-    path: object
+    path: Path | str
     row: int | None
     message: str
     remedy: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         row = f", row {self.row}" if self.row else ""
         message, remedy = (
             printable(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…", keep="\t")
@@ -47,35 +50,36 @@ class Annotation:
     calls difficult; () for none."""
 
     boxes: np.ndarray
-    labels: tuple
-    difficult: tuple = ()
+    labels: tuple[str, ...]
+    difficult: tuple[bool, ...] = ()
 
-    def class_ids(self, all_classes):
+    def class_ids(self, all_classes: Sequence[str]) -> np.ndarray:
         """Labels as class ids (G,) int64; EXCLUDE and UNDECIDED are 0, with `excluded` telling them apart."""
         lookup = {name: index for index, name in enumerate(all_classes)}
         return np.array([lookup.get(label, 0) for label in self.labels], dtype=np.int64)
 
     @property
-    def excluded(self):
-        """(G,) bool: boxes that are neither examples nor counterexamples."""
+    def excluded(self) -> np.ndarray:
+        """(G,) bool: boxes that are neither positive nor negative."""
         return np.array([label in IGNORED_LABELS for label in self.labels], dtype=bool)
 
     @property
-    def is_difficult(self):
+    def is_difficult(self) -> np.ndarray:
         """(G,) bool."""
         return np.array(self.difficult or [False] * len(self.labels), dtype=bool)
 
 
+CheckedBox = tuple[list[float] | None, Problem | None]  # the box, clipped by a pixel at most, and what is wrong with it
 NO_BOXES = Annotation(np.zeros((0, 4), np.float32), ())
 
 
-def annotation_path(image_path, suffixes):
+def annotation_path(image_path: Path, suffixes: Sequence[str]) -> Path:
     """The annotation file of an image: the first of the suffixes that exists, else the first one."""
     candidates = [image_path.with_name(image_path.stem + suffix) for suffix in suffixes]
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
-def _check_twins(image_path, suffixes, problems):
+def _check_twins(image_path: Path, suffixes: Sequence[str], problems: list[Problem]) -> None:
     """Add an error where an image has two files of one kind that differ: nobody knows in which of them boxes lack."""
     path, other = (image_path.with_name(image_path.stem + suffix) for suffix in suffixes)
     if path.exists() and other.exists() and not say_the_same(path, other):
@@ -83,7 +87,7 @@ def _check_twins(image_path, suffixes, problems):
         problems.append(Problem("error", other, None, f"differs from {path.name} beside it", remedy))
 
 
-def say_the_same(path, other):
+def say_the_same(path: Path, other: Path) -> bool:
     """Whether two annotation files have the same rows, blanks aside; of one that cannot be read nobody knows."""
     try:
         first, second = ([line.split() for line in read_lines(file) if line.strip()] for file in (path, other))
@@ -92,7 +96,7 @@ def say_the_same(path, other):
     return first == second
 
 
-def write_annotation(image_path, boxes, labels=None):
+def write_annotation(image_path: Path, boxes: ArrayLike, labels: Iterable[str] | None = None) -> None:
     """Write boxes (G, 4), whole pixels as integers, and labels beside an image, each file at once or not at all."""
     rows = ["\t".join(f"{value:.10g}" for value in box) + "\n" for box in np.asarray(boxes, np.float64).reshape(-1, 4)]
     write_text(image_path.with_name(image_path.stem + BOX_SUFFIXES[0]), "".join(rows))
@@ -100,14 +104,18 @@ def write_annotation(image_path, boxes, labels=None):
         write_text(image_path.with_name(image_path.stem + LABEL_SUFFIXES[0]), "".join(f"{x}\n" for x in labels))
 
 
-def read_annotation(image_path, size, classes):
-    """The boxes and labels of one image, and what is wrong with them.
+def read_annotation(
+    image_path: Path, size: tuple[float, float], classes: Sequence[str]
+) -> tuple[Annotation, list[Problem]]:
+    """The boxes and labels of one image, those rows that are in order, and what is wrong with them.
 
-    size: (width, height) of the image as displayed; classes: known class names, without the background. Returns
-    (`Annotation`, list of `Problem`); the annotation holds the rows that are in order.
+    Args:
+        image_path: the annotation files are beside it.
+        size: (width, height) of the image as displayed, in pixels.
+        classes: known class names, without the background.
     """
     box_path, label_path = annotation_path(image_path, BOX_SUFFIXES), annotation_path(image_path, LABEL_SUFFIXES)
-    problems = []
+    problems: list[Problem] = []
     box_rows = _rows(box_path, problems, "draw its boxes with A1_annotateImages.py; n says that it shows none")
     label_rows = _rows(label_path, problems, "name its boxes with A2_annotateLabels.py") if box_path.exists() else []
     _check_twins(image_path, BOX_SUFFIXES, problems)
@@ -116,7 +124,7 @@ def read_annotation(image_path, size, classes):
         problems.append(Problem("warning", box_path, None, "has no box", "draw some, unless it shows no object"))
     if len(box_rows) != len(label_rows) and box_path.exists() and label_path.exists():
         message = f"{counted(len(label_rows), 'label')} for {counted(len(box_rows), 'box')} of {box_path.name}"
-        problems.append(Problem("error", label_path, None, message, "write one label a box, in the same order"))
+        problems.append(Problem("error", label_path, None, message, "write one label per box, in the same order"))
     boxes, labels = [], []
     for (row, box_text), (label_row, label) in zip(box_rows, label_rows, strict=False):
         box, box_problem = _parse_box(box_path, row, box_text, size)
@@ -128,8 +136,8 @@ def read_annotation(image_path, size, classes):
     return Annotation(np.array(boxes, np.float32).reshape(-1, 4), tuple(labels)), problems
 
 
-def _rows(path, problems, remedy):
-    """(row number, text) of the rows of a file; blank ones at the end are reported and left out, others are errors."""
+def _rows(path: Path, problems: list[Problem], remedy: str) -> list[tuple[int, str]]:
+    """(row number, text) of a file's rows; blank ones at the end are reported and passed over, others are errors."""
     if not path.exists():
         problems.append(Problem("error", path, None, "no such file", remedy))
         return []
@@ -151,8 +159,8 @@ def _rows(path, problems, remedy):
     return [(row, line) for row, line in enumerate(lines[:filled], start=1) if line]
 
 
-def _parse_box(path, row, text, size):
-    """A box from a row's text: (four floats or None, `Problem` or None)."""
+def _parse_box(path: Path, row: int, text: str, size: tuple[float, float]) -> CheckedBox:
+    """A box from a row's text."""
     fields = text.split("\t") if "\t" in text else text.split()
     remedy = "write x1 TAB y1 TAB x2 TAB y2 in pixels"
     if len(fields) != 4:
@@ -164,13 +172,20 @@ def _parse_box(path, row, text, size):
     return check_box(path, row, box, fields, size)
 
 
-def check_box(path, row, box, fields, size):
-    """Whether a box lies in its image: (the box, clipped by a pixel at most, or None; `Problem` or None).
+def check_box(
+    path: Path, row: int | None, box: list[float], fields: Sequence[str], size: tuple[float, float]
+) -> CheckedBox:
+    """Whether a box lies in its image.
 
-    box: four floats x1, y1, x2, y2; fields: what stands for them in the file; size: (width, height) of the image.
+    Args:
+        path: the file that the box is from, for the `Problem`.
+        row: its row there.
+        box: x1, y1, x2, y2 in pixels.
+        fields: what stands for them in the file.
+        size: (width, height) of the image as displayed.
     """
 
-    def error(message, remedy):
+    def error(message: str, remedy: str) -> CheckedBox:
         return None, Problem("error", path, row, message, remedy)
 
     x1, y1, x2, y2 = box
@@ -196,7 +211,7 @@ def check_box(path, row, box, fields, size):
     return box, None
 
 
-def check_recorded_size(path, recorded, size):
+def check_recorded_size(path: Path, recorded: tuple[float, float] | None, size: tuple[float, float]) -> list[Problem]:
     """[`Problem`] where boxes were drawn on the image in another size, (width, height), than it has; None: not said.
 
     Width and height swapped is how some tools write the size of an image that a viewer turns.
@@ -209,12 +224,12 @@ def check_recorded_size(path, recorded, size):
     ]
 
 
-def is_below_a_pixel(box):
+def is_below_a_pixel(box: Sequence[float] | np.ndarray) -> bool:
     """Whether a box (x1, y1, x2, y2) in pixels is narrower or lower than a pixel: most likely it is in another unit."""
-    return min(box[2] - box[0], box[3] - box[1]) < MIN_BOX_SIDE
+    return bool(min(box[2] - box[0], box[3] - box[1]) < MIN_BOX_SIDE)
 
 
-def _check_label(path, row, label, classes):
+def _check_label(path: Path, row: int, label: str, classes: Sequence[str]) -> Problem | None:
     known = (*classes, *IGNORED_LABELS)
     if label in known:
         return None
@@ -222,12 +237,12 @@ def _check_label(path, row, label, classes):
 
 
 @lru_cache
-def _nearest(label, known):
+def _nearest(label: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(label, known, n=1, cutoff=0.5)
     return (f'did you mean "{near[0]}"? ' if near else "") + "known: "
 
 
-def refuse_errors(annotation, problems):
+def refuse_errors(annotation: Annotation, problems: Sequence[Problem]) -> Annotation:
     """The annotation, for steps that need it whole: raises `UserError` with the first error, if there is one."""
     errors = [problem for problem in problems if problem.level == "error"]
     if errors:
@@ -236,6 +251,6 @@ def refuse_errors(annotation, problems):
     return annotation
 
 
-def load_annotation(image_path, size, classes):
+def load_annotation(image_path: Path, size: tuple[float, float], classes: Sequence[str]) -> Annotation:
     """`read_annotation` without tolerance: raises `UserError` with the first error, if there is one."""
     return refuse_errors(*read_annotation(image_path, size, classes))

@@ -3,81 +3,32 @@
 An error is what stops a later step or what it would silently leave out; a warning is what may well be meant so.
 """
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
-from helpers.base.errors import UserError, printable
+from helpers.base.errors import UserError
 from helpers.base.images import image_size, read_with_note
 from helpers.base.parallel import in_parallel
-from helpers.dataset.annotations import NO_BOXES, Annotation, Problem
-from helpers.dataset.caps import auto_max_detections, count_objects, over_detections, over_rois
+from helpers.config.schema import Parameters
+from helpers.dataset.annotations import Problem
+from helpers.dataset.caps import Counts, auto_max_detections, count_objects, over_detections, over_rois
 from helpers.dataset.duplicate_check import check_duplicates
 from helpers.dataset.duplicates import look_of
 from helpers.dataset.folder_check import check_folders
 from helpers.dataset.image_files import ImageFile, natural_order
+from helpers.dataset.report import CheckedImage, Report, count_boxes
 from helpers.dataset.sources import left_out, list_images, read_annotation
-from helpers.formats.own_layout import ANNOTATED_SUBDIRS, TEST_SUBDIRS
+from helpers.formats.own_layout import ANNOTATED_SUBDIRS
 
-MAX_SHOWN, MAX_SHOWN_OF_FILE = 500, 20  # lines of each level, and of one file among them
 NEARLY_BLACK = 16  # of 255: the brightest value of an image of 12 bits whose high bytes alone were kept
 MIN_SIDE = 64  # pixels; scaling a smaller image up to cntk_padWidth invents more than it shows
 
 
-@dataclass(frozen=True)
-class CheckedImage:
-    """What is known of one image: size (width, height) as displayed and `Look`, None for an unreadable one."""
-
-    image: ImageFile
-    size: tuple | None
-    look: object
-    annotation: Annotation
-    problems: list
-
-    @property
-    def is_test(self):
-        return self.image.subdir in TEST_SUBDIRS
-
-
-@dataclass(frozen=True)
-class Report:
-    """All problems, errors first, with paths relative to the data set's folder, and all images."""
-
-    problems: list
-    images: list
-
-    def lines(self):
-        """The problems as lines; of many in a file, and of very many, the first and the number of the others."""
-        shown = []
-        for level, problems in groupby(self.problems, key=lambda problem: problem.level):
-            listed, of_file, hidden = [], Counter(), Counter()
-            for problem in problems:
-                of_file[problem.path] += 1
-                if len(listed) < MAX_SHOWN and of_file[problem.path] <= MAX_SHOWN_OF_FILE:
-                    listed.append(problem)
-                else:
-                    hidden[problem.path] += 1
-            shown += [f"{level.upper()}: {problem}" for problem in listed]
-            if hidden:
-                where = printable(next(iter(hidden))) if len(hidden) == 1 else f"{len(hidden)} files"
-                rest = f"{hidden.total()} more in {where}; see to those above, then run this again"
-                shown.append(f"{level.upper()}: {rest}")
-        return shown
-
-    def count(self, level):
-        """The number of problems of level "error" or "warning"."""
-        return sum(problem.level == level for problem in self.problems)
-
-    @property
-    def exit_code(self):
-        return 1 if self.count("error") else 0
-
-
-def check_dataset(params):
-    """Read every file of the data set: a `Report`. Raises `UserError` where its folder is missing."""
+def check_dataset(params: Parameters) -> Report:
+    """Read every file of the data set. Raises `UserError` where its folder is missing."""
     root = params.image_dir
     images, problems = check_folders(root) if params.datasetLayout == "folders" else (list_images(params), [])
     checked = list(in_parallel(partial(_check_image, params=params), images, params, "0 check", threads=True))
@@ -88,20 +39,21 @@ def check_dataset(params):
     return Report(sorted((_relative(problem, root) for problem in problems), key=_order), checked)
 
 
-def _relative(problem, root):
-    return replace(problem, path=problem.path.relative_to(root).as_posix())
+def _relative(problem: Problem, root: Path) -> Problem:
+    return replace(problem, path=Path(problem.path).relative_to(root).as_posix())
 
 
-def _order(problem):
-    return problem.level != "error", natural_order(problem.path), problem.row or 0
+def _order(problem: Problem) -> tuple[bool, object, int]:
+    return problem.level != "error", natural_order(str(problem.path)), problem.row or 0
 
 
 # --- one image with its annotation -----------------------------------------------------------------------------------
 
 
-def _check_image(image, params):
-    """Decode one image fully and read its annotation: `CheckedImage`."""
-    problems, size, look, annotation = [], None, None, NO_BOXES
+def _check_image(image: ImageFile, params: Parameters) -> CheckedImage:
+    """Decode one image fully and read its annotation."""
+    problems: list[Problem] = []
+    size, look = None, None
     annotated = image.subdir in ANNOTATED_SUBDIRS
     try:
         pixels, note = read_with_note(image.path)
@@ -124,11 +76,11 @@ def _check_image(image, params):
     return CheckedImage(image, size, look, annotation, problems)
 
 
-def _check_pixels(image, pixels, note):
+def _check_pixels(image: ImageFile, pixels: np.ndarray, note: str) -> list[Problem]:
     """Problems of pixels (H, W, 3) that are hardly what their photographer saw; note: how they became 8-bit."""
     problems = []
     if note:
-        remedy = "if it looks wrong, export it again with 8 bits a channel"
+        remedy = "if it looks wrong, export it again with 8 bits per channel"
         problems.append(Problem("warning", image.path, None, note, remedy))
     darkest, brightest = int(pixels.min()), int(pixels.max())
     if brightest < NEARLY_BLACK or darkest > 255 - NEARLY_BLACK:
@@ -141,9 +93,9 @@ def _check_pixels(image, pixels, note):
 # --- all images together ---------------------------------------------------------------------------------------------
 
 
-def _check_caps(checked, params):
+def _check_caps(checked: list[CheckedImage], params: Parameters) -> list[Problem]:
     """Problems of images with more objects than ROIs or detections have room for."""
-    counts = {False: {}, True: {}}  # is_test -> image's path -> objects
+    counts: dict[bool, Counts] = {False: {}, True: {}}  # is_test -> image's path -> objects
     for item in checked:
         counts[item.is_test][item.image.path] = count_objects(item.image, item.annotation, params)
     limit = params.nms_maxDetections
@@ -154,12 +106,7 @@ def _check_caps(checked, params):
     return [Problem("warning", path, None, message, remedy) for path, message, remedy in found]
 
 
-def count_boxes(checked, is_test):
-    """Boxes of each label, EXCLUDE and UNDECIDED among them, in the training or the test images: a Counter."""
-    return Counter(label for image in checked if image.is_test == is_test for label in image.annotation.labels)
-
-
-def _check_classes(checked, params):
+def _check_classes(checked: list[CheckedImage], params: Parameters) -> list[Problem]:
     problems = []
     train, test = count_boxes(checked, is_test=False), count_boxes(checked, is_test=True)
     positive, test_images = (params.image_dir / subdir for subdir in ANNOTATED_SUBDIRS)

@@ -9,6 +9,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,7 @@ class PhotoName:
     is_sure: bool = False
 
 
-def photo_name(stem):
+def photo_name(stem: str) -> PhotoName:
     """The `PhotoName` of a file name without suffix."""
     if found := ROBOFLOW.fullmatch(stem):
         return PhotoName(photo_name(SUFFIX_IN_NAME.sub("", found["name"])).name, True, True)
@@ -51,10 +52,10 @@ def photo_name(stem):
     return PhotoName(stem)
 
 
-def group_by_name(places):
+def group_by_name(places: Sequence[tuple[object, str]]) -> np.ndarray:
     """Group images that are copies of one photo by their names: int (N,), the index of each group's first member.
 
-    places: list of (folder, file name without suffix). Copies belong to the photo of their name in their own folder;
+    places: (folder, file name without suffix). Copies belong to the photo of their name in their own folder;
     where that is none, copies and photos of that name belong together in whatever folder they lie. Photos of one name
     in several folders are different ones, as long as no copy ties them.
     """
@@ -67,12 +68,14 @@ def group_by_name(places):
         if name.is_copy and name.name not in photos and not believed:
             names[index] = PhotoName(places[index][1].casefold())
     at_home = {(folder, name.name) for (folder, _), name in zip(places, names, strict=True) if not name.is_copy}
-    strays, parents = set(), set()  # names of copies without their photo beside them; photos with copies beside them
+    strays: set[tuple[object, str]] = set()  # names of copies without their photo beside them
+    parents: set[tuple[object, str]] = set()  # photos with copies beside them
     for (folder, _), name in zip(places, names, strict=True):
         if name.is_copy:
             (parents if (folder, name.name) in at_home else strays).add((folder, name.name))
     stray_names = {name for _, name in strays}
-    first, groups = {}, []
+    first: dict[tuple[object, str], int] = {}
+    groups = []
     for index, ((folder, _), name) in enumerate(zip(places, names, strict=True)):
         place = folder, name.name
         tied = name.name in stray_names and place not in parents

@@ -3,18 +3,21 @@
 With it, any folder in the right layout runs by `--set datasetName=NAME` alone, and COCO by its categories alone.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from helpers.base.errors import UserError
 from helpers.base.images import image_size
 from helpers.base.words import nearest
+from helpers.config.schema import Parameters
 from helpers.dataset.sources import LAYOUTS, derive_classes, read_annotation
 from helpers.dataset.summary import LIMITS, relative_sizes
 
 
-def derive_unnamed(params, blocks):
+def derive_unnamed(params: Parameters, blocks: Iterable[str]) -> dict[str, Any]:
     """What a data set says of itself for which nobody names the classes, as `derive_block`.
 
     blocks: the names of all blocks in PARAMETERS.py. Raises `UserError` where there is neither a block nor a folder.
@@ -29,7 +32,7 @@ def derive_unnamed(params, blocks):
     return derive_block(params)
 
 
-def derive_block(params):
+def derive_block(params: Parameters) -> dict[str, Any]:
     """Values by name for a data set whose classes PARAMETERS.py does not name: them, and limits that fit the boxes.
 
     The limits come from the images to train on alone, never from the test images. Raises `UserError` where no class is
@@ -37,20 +40,20 @@ def derive_block(params):
     """
     classes = derive_classes(params)
     params = params.replace(classes=classes)
-    sizes = [np.zeros((0, 4))]
+    found = [np.zeros((0, 4))]
     for image in LAYOUTS[params.datasetLayout].list_images(params, ("positive",)):
         try:
             size, _ = image_size(image.path)
         except UserError:
             continue  # step 0 names it, and step 1 stops
         annotation, _ = read_annotation(image, size, params)
-        sizes.append(relative_sizes(annotation.boxes[~annotation.excluded & ~annotation.is_difficult], size))
-    sizes = np.concatenate(sizes)
+        found.append(relative_sizes(annotation.boxes[~annotation.excluded & ~annotation.is_difficult], size))
+    sizes = np.concatenate(found)
     limits = {limit.parameter: limit.fitting(sizes) for limit in LIMITS} if len(sizes) else {}
     return {"classes": classes, **limits}
 
 
-def block_as_text(name, block):
+def block_as_text(name: str, block: dict[str, Any]) -> str:
     """The lines to paste into PARAMETERS.py."""
     lines = [f'    "{name}": dict(', *(f"        {key}={value!r}," for key, value in block.items()), "    ),"]
     return "\n".join(lines)

@@ -1,14 +1,19 @@
 """Step 0's check for copies: photos that are trained on and tested on, learned twice, or called empty and filled."""
 
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
 from helpers.dataset.annotations import Problem
 from helpers.dataset.copy_names import group_by_name
 from helpers.dataset.duplicates import group_by_look, joined, members
+from helpers.dataset.report import CheckedImage
 
 SHOWN = 3  # names of copies that a line lists
 MOST_LINES = 10  # of one group
 
 
-def check_duplicates(checked):
+def check_duplicates(checked: Sequence[CheckedImage]) -> list[Problem]:
     """Problems of `CheckedImage`s that are copies of others, by their look or by their names.
 
     Errors are copies on both sides of train and test, and those with objects of images without. What nearly looks the
@@ -16,7 +21,7 @@ def check_duplicates(checked):
     """
     same, scene = group_by_look([image.look for image in checked])
     named = group_by_name([(image.image.subdir, image.image.stem) for image in checked])
-    copies = joined(named, (range(len(checked)), same))
+    copies = joined(named, (np.arange(len(checked)), same))
     problems = [problem for group in members(copies) for problem in _leaks(checked, group, same)]
     for group in members(same):
         problems += _contradictions(checked, group) or list(_repetitions(checked, group))
@@ -26,7 +31,7 @@ def check_duplicates(checked):
     return problems
 
 
-def _leaks(checked, group, same):
+def _leaks(checked: Sequence[CheckedImage], group: list[int], same: np.ndarray) -> Iterator[Problem]:
     train, test = _sides(checked, group)
     if not train:
         return
@@ -38,7 +43,7 @@ def _leaks(checked, group, same):
         yield _problem("error", checked, index, f"{words} {_names(checked, seen + others)}", remedy)
 
 
-def _contradictions(checked, group):
+def _contradictions(checked: Sequence[CheckedImage], group: list[int]) -> list[Problem]:
     train, _ = _sides(checked, group)
     filled = [index for index in train if checked[index].image.subdir == "positive"]
     remedy = "delete one: objects in it would count as background"
@@ -49,12 +54,12 @@ def _contradictions(checked, group):
     ]
 
 
-def _repetitions(checked, group):
+def _repetitions(checked: Sequence[CheckedImage], group: list[int]) -> Iterator[Problem]:
     for side in _sides(checked, group):
         if len(side) > 1:
             message = f"the same picture as {_names(checked, side[:1] + side[2:])}"
             yield _problem("warning", checked, side[1], message, "delete one, unless it shall count twice")
-        first = {}  # exact look -> the first image
+        first: dict[object, int] = {}  # exact look -> the first image
         for index in side:
             item = checked[index]
             look = (item.size, item.look.bits.tobytes(), item.look.thumbnail.tobytes()) if item.look else index
@@ -66,13 +71,13 @@ def _repetitions(checked, group):
                 break
 
 
-def _objects(item):
-    """The labels and boxes of a `CheckedImage`, for comparison."""
+def _objects(item: CheckedImage) -> list[tuple[str, ...]]:
+    """The labels and boxes of an image, for comparison."""
     boxes = item.annotation.boxes.round(1).tolist()
     return sorted((label, *box) for label, box in zip(item.annotation.labels, boxes, strict=True))
 
 
-def _near(checked, group, leaked):
+def _near(checked: Sequence[CheckedImage], group: list[int], leaked: set[int]) -> Iterator[Problem]:
     train, test = _sides(checked, group)
     test = [index for index in test if index not in leaked]
     remedy = "train and test on different scenes, if you can"
@@ -81,16 +86,16 @@ def _near(checked, group, leaked):
         yield _problem("warning", checked, test[0], message, remedy)
 
 
-def _sides(checked, group):
+def _sides(checked: Sequence[CheckedImage], group: list[int]) -> tuple[list[int], list[int]]:
     """Indices of a group's images to train on, and of those to test on."""
     test = [index for index in group if checked[index].is_test]
     return [index for index in group if not checked[index].is_test], test
 
 
-def _names(checked, indices):
+def _names(checked: Sequence[CheckedImage], indices: list[int]) -> str:
     shown, more = [checked[index].image.key for index in indices[:SHOWN]], len(indices) - SHOWN
     return ", ".join(shown) + (f" and {more} {'other' if more == 1 else 'others'}" if more > 0 else "")
 
 
-def _problem(level, checked, index, message, remedy):
+def _problem(level: str, checked: Sequence[CheckedImage], index: int, message: str, remedy: str) -> Problem:
     return Problem(level, checked[index].image.path, None, message, remedy)

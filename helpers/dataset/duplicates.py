@@ -15,6 +15,7 @@ their objects, 8 are taken for copies.
 Augmented copies that look different (turned, cut out, blurred) are told by their names: helpers/dataset/copy_names.py.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import imagehash
@@ -48,7 +49,7 @@ class Look:
     thumbnail: np.ndarray
 
 
-def look_of(image):
+def look_of(image: np.ndarray) -> Look:
     """The `Look` of an image, uint8 RGB (H, W, 3)."""
     picture = Image.fromarray(scale_below(image, LOOK_PIXELS))
     grey = picture.convert("L").resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.LANCZOS)
@@ -60,54 +61,60 @@ def look_of(image):
     return Look(bits, mirrored, np.asarray(thumbnail))
 
 
-def group_by_look(looks):
+def group_by_look(looks: Sequence[Look | None]) -> tuple[np.ndarray, np.ndarray]:
     """Group images that look alike.
 
-    looks: list of `Look`, None for an image that has none; of one that is all of one colour nobody can tell what photo
-    it is a copy of. Returns two int arrays (N,), for each image the index of the
-    first member of its group: groups of copies, and groups of the same scene, which are made of whole groups of copies.
+    Args:
+        looks: None for an image that has none. Of one that is all of one colour nobody can tell what it is a copy of.
+
+    Returns:
+        Two int arrays (N,), for each image the index of the first member of its group: groups of copies, and groups of
+        the same scene, which are made of whole groups of copies.
     """
-    unique, number_of = [], {}  # equal looks are compared once: a film has thousands of them
+    unique: list[Look | None] = []  # equal looks are compared once: a film has thousands of them
+    number_of: dict[object, int] = {}
     numbers = np.empty(len(looks), int)
     for index, look in enumerate(looks):
-        is_unknown = look is None or np.ptp(look.thumbnail, axis=(0, 1)).max() <= BLANK
-        key = index if is_unknown else (look.bits.tobytes(), look.mirrored.tobytes(), look.thumbnail.tobytes())
+        if look is not None and np.ptp(look.thumbnail, axis=(0, 1)).max() <= BLANK:
+            look = None
+        key = index if look is None else (look.bits.tobytes(), look.mirrored.tobytes(), look.thumbnail.tobytes())
         if key not in number_of:
             number_of[key] = len(number_of)
-            unique.append(None if is_unknown else look)
+            unique.append(look)
         numbers[index] = number_of[key]
     known = np.flatnonzero([look is not None for look in unique])
+    looks_known = [look for look in unique if look is not None]
     same, scene = np.arange(len(unique)), np.arange(len(unique))
-    for rows, columns, is_same in _similar_pairs([unique[index] for index in known]):
+    for rows, columns, is_same in _similar_pairs(looks_known):
         rows, columns = known[rows], known[columns]
         same = joined(same, (rows[is_same], columns[is_same]))
         scene = joined(scene, (rows, columns))
     return by_first_member(same[numbers]), by_first_member(scene[numbers])
 
 
-def joined(groups, *pairs):
+def joined(groups: np.ndarray, *pairs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Groups, int (N,), after the groups of some pairs of members, (rows, columns) each, were made one."""
-    edges = [(np.arange(len(groups)), groups), *pairs]  # a group's number is an index below N
-    rows, columns = (np.concatenate([edge[side] for edge in edges]) for side in (0, 1))
+    own = np.arange(len(groups)), groups  # a group's number is an index below N
+    rows, columns = (np.concatenate([edge[side] for edge in (own, *pairs)]) for side in (0, 1))
     graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(groups), len(groups)))
     return by_first_member(connected_components(graph, directed=False)[1])
 
 
-def by_first_member(labels):
+def by_first_member(labels: np.ndarray) -> np.ndarray:
     """Any labels of groups as the index of each group's first member."""
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return first[inverse]
 
 
-def members(groups):
+def members(groups: np.ndarray) -> list[list[int]]:
     """The groups of two or more: lists of indices in order, the group of the lowest index first."""
-    found = {}
+    found: dict[int, list[int]] = {}
     for index, group in enumerate(np.asarray(groups).tolist()):
         found.setdefault(group, []).append(index)
     return [indices for indices in found.values() if len(indices) > 1]
 
 
-def _similar_pairs(looks):
+def _similar_pairs(looks: Sequence[Look]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield the pairs of the same scene, by blocks: indices (P,), (P,), and (P,) bool whether they are copies, of each
     other or of what is between them."""
     if not looks:
@@ -143,7 +150,7 @@ class _Thumbnails:
     value in that order.
     """
 
-    def __init__(self, pixels, textured):
+    def __init__(self, pixels: np.ndarray, textured: np.ndarray) -> None:
         count, side = len(pixels), THUMBNAIL_SIDE // COARSE
         self.textured, self.pixels = textured, pixels.reshape(count, -1, 3)
         blocks = pixels.reshape(count, side, COARSE, side, COARSE, 3).astype(np.float32)
@@ -153,12 +160,12 @@ class _Thumbnails:
         self.tones = np.take_along_axis(values, order, axis=1)
         self.ranks = np.argsort(order, axis=1).astype(np.int16)
 
-    def in_tones_of(self, other, own, others):
+    def in_tones_of(self, other: "_Thumbnails", own: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Thumbnails `own`, with the n-th darkest value of all made the n-th darkest of `others` among `other`."""
         return np.take_along_axis(other.tones[others], self.ranks[own], axis=1).reshape(len(own), THUMBNAIL_SIDE**2, 3)
 
 
-def _same_pictures(left, right, rows, columns):
+def _same_pictures(left: _Thumbnails, right: _Thumbnails, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Whether thumbnails `rows` of `left` and `columns` of `right` show the same; textured ones, in other tones too."""
     same = np.zeros(len(rows), bool)
     # where means of blocks differ by more than single pixels may, nothing else need be looked at
@@ -174,12 +181,12 @@ def _same_pictures(left, right, rows, columns):
     return same
 
 
-def _worst(differences):
+def _worst(differences: np.ndarray) -> np.ndarray:
     """The worst pixel of each pair: differences (P, pixels, 3) -> (P,)."""
     return differences.mean(axis=2).max(axis=1, initial=0)
 
 
-def _tones_differ_alike(one, other):
+def _tones_differ_alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Whether a brighter or darker picture may be all that differs, coarsely (P, 108): a cheap test for most pairs."""
     center, spread = other - other.mean(axis=1, keepdims=True), np.square(other - other.mean(axis=1, keepdims=True))
     gain = (center * one).sum(axis=1, keepdims=True) / np.maximum(spread.sum(axis=1, keepdims=True), 1)

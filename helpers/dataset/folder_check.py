@@ -1,6 +1,7 @@
 """Step 0's checks of files and folders: what lies where, and how it is called."""
 
 import unicodedata
+from pathlib import Path
 
 from helpers.base.images import IMAGE_SUFFIXES
 from helpers.dataset.annotations import Problem, say_the_same
@@ -10,12 +11,14 @@ from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SU
 OTHER_FORMATS = (".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".gif", ".avif", ".jfif", ".jp2")
 LITTER = ("thumbs.db", "desktop.ini")  # written by file managers; names that begin with a dot are left alone as well
 
+Found = tuple[str, str, str]  # level, message and remedy of a problem
 
-def _is_litter(path):
+
+def _is_litter(path: Path) -> bool:
     return path.name.startswith(".") or path.name.lower() in LITTER
 
 
-def _check_root(root):
+def _check_root(root: Path) -> list[Problem]:
     """Problems of what lies beside the three folders: images there, and folders of another name, are never read."""
     problems = []
     for path in root.iterdir():
@@ -28,10 +31,11 @@ def _check_root(root):
     return problems
 
 
-def check_folders(root):
+def check_folders(root: Path) -> tuple[list[ImageFile], list[Problem]]:
     """(all images, problems of folders and file names)."""
     list_folder_images(root, ())  # raises where there is no such folder
-    images, problems = [], _check_root(root)
+    images: list[ImageFile] = []
+    problems = _check_root(root)
     for subdir in SUBDIRS:
         found, wrong = _check_folder(root, subdir)
         images += found
@@ -39,13 +43,13 @@ def check_folders(root):
     return images, problems
 
 
-def _check_folder(root, subdir):
+def _check_folder(root: Path, subdir: str) -> tuple[list[ImageFile], list[Problem]]:
     """(images of a subfolder, problems of its file names)."""
     folder = root / subdir
     paths = [path for path in folder.iterdir() if not _is_litter(path)] if folder.is_dir() else []
     names = sorted((path.name for path in paths if is_image(path)), key=natural_order)
     images = [ImageFile(root, f"{subdir}/{name}") for name in names]
-    problems = []
+    problems: list[Problem] = []
     if not images:
         message = "no image in this folder" if folder.is_dir() else "no such folder"
         if subdir in ANNOTATED_SUBDIRS:
@@ -64,14 +68,16 @@ def _check_folder(root, subdir):
     return images, problems
 
 
-def _same_elsewhere(name):
+def _same_elsewhere(name: str) -> str:
     """What a name is under Windows and macOS: without upper case, and with accents in one way of two."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _check_names(images):
+def _check_names(images: list[ImageFile]) -> list[Problem]:
     """Problems of names that the steps' files cannot hold, and of two that are one name somewhere."""
-    first, alike, problems = {}, {}, []
+    first: dict[str, ImageFile] = {}
+    alike: dict[str, ImageFile] = {}
+    problems = []
     for image in images:
         wrong = name_problem(image.key)
         if wrong:
@@ -87,29 +93,44 @@ def _check_names(images):
     return problems
 
 
-def _check_other_file(path, subdir, stems, lost):
-    """Problems of a file that is no image that the steps read. stems: those of images, by themselves and by how other
-    systems see them."""
+def _check_other_file(path: Path, subdir: str, stems: dict[str, str], lost: set[str]) -> list[Problem]:
+    """Problems of a file that is no image that the steps read.
+
+    stems: those of images, by themselves and by how other systems see them; lost: those of images in other formats.
+    """
     suffix = next((suffix for suffix in (*BOX_SUFFIXES, *LABEL_SUFFIXES) if path.name.endswith(suffix)), None)
-    stem = path.name.removesuffix(suffix) if suffix else None
-    problem = None
+    found: Found | None
     if path.is_dir():
-        problem = "warning", "a folder in a folder is not read", "move its images one level up"
+        found = "warning", "a folder in a folder is not read", "move its images one level up"
     elif path.suffix.lower() in OTHER_FORMATS:
         formats = ", ".join(IMAGE_SUFFIXES)
-        problem = "error", f"images in this format are not read, only {formats}", "export it as JPEG or PNG"
+        found = "error", f"images in this format are not read, only {formats}", "export it as JPEG or PNG"
     elif path.suffix.lower() in IMAGE_SUFFIXES:  # and yet no image: see `is_image`
-        problem = "error", "not a file, but a link to nowhere or a device", "put the image back, or delete this"
+        found = "error", "not a file, but a link to nowhere or a device", "put the image back, or delete this"
     elif suffix is None:
-        problem = "warning", "neither an image nor an annotation, and not read", "move it out of the data set"
-    elif stems.get(stem) != stem and stem not in lost:
-        near = stems.get(_same_elsewhere(stem))
-        spelled = f" (but one with other case or other accents: {near!a})" if near else ""
-        remedy = "put the image back, name this file after its image, or delete it"
-        problem = "error", f'annotation without an image "{stem}"{spelled}', remedy
-    elif subdir not in ANNOTATED_SUBDIRS and (suffix in LABEL_SUFFIXES or not path.stat().st_size):
+        found = "warning", "neither an image nor an annotation, and not read", "move it out of the data set"
+    else:
+        stem = path.name.removesuffix(suffix)
+        found = _lost_annotation(stem, stems) if stem not in lost else None
+        found = found or _unread_annotation(path, suffix, subdir)
+    return [Problem(found[0], path, None, *found[1:])] if found else []
+
+
+def _lost_annotation(stem: str, stems: dict[str, str]) -> Found | None:
+    """What is wrong with an annotation file that no image has the stem of."""
+    if stems.get(stem) == stem:
+        return None
+    near = stems.get(_same_elsewhere(stem))
+    spelled = f" (but one with other case or other accents: {near!a})" if near else ""
+    remedy = "put the image back, name this file after its image, or delete it"
+    return "error", f'annotation without an image "{stem}"{spelled}', remedy
+
+
+def _unread_annotation(path: Path, suffix: str, subdir: str) -> Found | None:
+    """What is wrong with an annotation file that nobody reads although its image is there."""
+    if subdir not in ANNOTATED_SUBDIRS and (suffix in LABEL_SUFFIXES or not path.stat().st_size):
         remedy = "move the image to positive/ if it shows objects, else delete this file"
-        problem = "warning", "annotations of images without objects are ignored", remedy
-    elif suffix.endswith(".txt") and (twin := path.with_suffix(".tsv")).exists() and say_the_same(path, twin):
-        problem = "warning", f"not read, because there is {twin.name} with the same rows", "delete one of the two"
-    return [Problem(problem[0], path, None, *problem[1:])] if problem else []
+        return "warning", "annotations of images without objects are ignored", remedy
+    if suffix.endswith(".txt") and (twin := path.with_suffix(".tsv")).exists() and say_the_same(path, twin):
+        return "warning", f"not read, because there is {twin.name} with the same rows", "delete one of the two"
+    return None

@@ -1,6 +1,7 @@
 """The images of a data set: those of positive and negative are trained on, those of testImages are tested on."""
 
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,28 +17,29 @@ NOT_IN_NAMES = ("Cc", "Zl", "Zp", "Cs")
 @dataclass(frozen=True)
 class ImageFile:
     """One image of a data set. `key` names it everywhere: "positive/12.jpg", its path below the data set's folder,
-    with / on every system. part: which of `SUBDIRS` it belongs to, where its folder does not say so."""
+    with / on every system. assigned: which of `SUBDIRS` it belongs to, where its folder does not say so."""
 
     root: Path
     key: str
-    part: str = ""
+    assigned: str = ""
 
     @property
-    def path(self):
+    def path(self) -> Path:
         return self.root / self.key
 
     @property
-    def subdir(self):
-        return self.part or self.key.split("/")[0]
+    def subdir(self) -> str:
+        return self.assigned or self.key.split("/")[0]
 
     @property
-    def stem(self):
+    def stem(self) -> str:
         return self.path.stem
 
 
-def natural_order(name):
+def natural_order(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key that puts 2.jpg before 10.jpg."""
-    parts, digits = [], ""
+    parts: list[tuple[int, int, str]] = []
+    digits = ""
     for character in name.lower() + "\0":
         if character.isdecimal() and character.isascii():
             digits += character
@@ -49,7 +51,7 @@ def natural_order(name):
     return parts, name
 
 
-def name_problem(name):
+def name_problem(name: str) -> tuple[str, str] | None:
     """(what is wrong with an image's name for the text files that steps write, what to do), or None."""
     if any(unicodedata.category(letter) == "Cs" for letter in name):
         return "its name is not UTF-8 text", "rename it (an old archive may hold names in the bytes of another system)"
@@ -60,16 +62,16 @@ def name_problem(name):
     return None
 
 
-def refuse_bad_names(images):
-    """Raise `UserError` for the first image, of a list of `ImageFile`, whose name cannot stand in the steps' files."""
+def refuse_bad_names(images: Iterable[ImageFile]) -> None:
+    """Raise `UserError` for the first image whose name cannot stand in the steps' files."""
     for image in images:
         problem = name_problem(image.key)
         if problem:
             raise UserError(f"{printable(image.path)}: {problem[0]}; {problem[1]}")
 
 
-def list_folder_images(image_dir, subdirs=SUBDIRS):
-    """All images of some subfolders, in natural order within each: list of `ImageFile`.
+def list_folder_images(image_dir: str | Path, subdirs: Sequence[str] = SUBDIRS) -> list[ImageFile]:
+    """All images of some subfolders, in natural order within each.
 
     Raises `UserError` where the data set's folder is missing, and where two images of a folder share one annotation
     file.
@@ -80,7 +82,7 @@ def list_folder_images(image_dir, subdirs=SUBDIRS):
             f"{image_dir}: no such folder; a data set is a folder with {', '.join(SUBDIRS)} in it, "
             "see dataRootDir and datasetName in PARAMETERS.py"
         )
-    images = []
+    images: list[ImageFile] = []
     for subdir in subdirs:
         folder = image_dir / subdir
         names = [path.name for path in folder.iterdir() if is_image(path)] if folder.is_dir() else []
@@ -89,13 +91,13 @@ def list_folder_images(image_dir, subdirs=SUBDIRS):
     return images
 
 
-def is_image(path):
+def is_image(path: Path) -> bool:
     """Whether a path is a file with an image's suffix; hidden files, such as a Mac's ._1.jpg, are none."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def _refuse_equal_stems(images):
-    seen = {}
+def _refuse_equal_stems(images: Iterable[ImageFile]) -> None:
+    seen: dict[tuple[str, str], ImageFile] = {}
     for image in images:
         other = seen.setdefault((image.subdir, image.stem), image)
         if other is not image:

@@ -1,18 +1,42 @@
-"""The images of a data set and their true boxes, whatever layout it has on disk (`datasetLayout`)."""
+"""The images of a data set and their ground truth, whatever layout it has on disk (`datasetLayout`)."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from helpers.base.errors import UserError
 from helpers.base.images import IMAGE_SUFFIXES
-from helpers.dataset.annotations import refuse_errors
-from helpers.dataset.image_files import refuse_bad_names
+from helpers.config.schema import Parameters
+from helpers.dataset.annotations import Annotation, Problem, refuse_errors
+from helpers.dataset.image_files import ImageFile, refuse_bad_names
 from helpers.dataset.layouts import coco, folders, voc
 from helpers.formats.own_layout import SUBDIRS, TEST_SUBDIRS, TRAIN_SUBDIRS
 
-LAYOUTS = {"folders": folders, "voc": voc, "coco": coco}
+
+class Layout(Protocol):
+    """What a module of helpers/dataset/layouts answers, see helpers/dataset/layouts/__init__.py."""
+
+    def list_images(self, params: Parameters, subdirs: Sequence[str]) -> list[ImageFile]: ...
+
+    def left_out(self, params: Parameters) -> list[Problem]: ...
+
+    def read_annotation(
+        self, image: ImageFile, size: tuple[float, float], params: Parameters
+    ) -> tuple[Annotation, list[Problem]]: ...
+
+    def annotation_paths(self, params: Parameters) -> list[Path]: ...
+
+    def derive_classes(self, params: Parameters) -> tuple[str, ...]: ...
+
+
+LAYOUTS: dict[str, Layout] = {"folders": folders, "voc": voc, "coco": coco}
 IMAGE_SETS = {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}
 
 
-def list_images(params, subdirs=SUBDIRS):
-    """All images of some parts of the data set, in a fixed order: list of `ImageFile`.
+def list_images(params: Parameters, subdirs: Sequence[str] = SUBDIRS) -> list[ImageFile]:
+    """All images of some subdirs of the data set, in a fixed order.
 
     Raises `UserError` where the name of one cannot stand in the files that steps write.
     """
@@ -21,15 +45,16 @@ def list_images(params, subdirs=SUBDIRS):
     return images
 
 
-def left_out(params):
+def left_out(params: Parameters) -> list[Problem]:
     """A `Problem` for each image that is left out of the data set."""
     return LAYOUTS[params.datasetLayout].left_out(params)
 
 
-def require_images(images, params, *subdirs):
-    """Raise `UserError` where one of these parts has no image."""
+def require_images(images: Iterable[ImageFile], params: Parameters, *subdirs: str) -> None:
+    """Raise `UserError` where one of these subdirs has no image."""
+    filled = {image.subdir for image in images}
     for subdir in subdirs:
-        if not any(image.subdir == subdir for image in images):
+        if subdir not in filled:
             if params.datasetLayout != "folders":
                 kind = "to test on" if subdir in TEST_SUBDIRS else "to train on, with an object of a wanted class"
                 raise UserError(f"{params.image_dir}: no image {kind}; the classes are {', '.join(params.classes)}")
@@ -39,28 +64,32 @@ def require_images(images, params, *subdirs):
             )
 
 
-def annotation_paths(params):
-    """All files that true boxes are read from."""
+def annotation_paths(params: Parameters) -> list[Path]:
+    """All files that ground truth is read from."""
     return LAYOUTS[params.datasetLayout].annotation_paths(params)
 
 
-def published_files(params):
-    """The files of published ROIs that step 1 takes instead of its own; () for most data sets."""
-    return voc.published_files(params) if params.datasetLayout == "voc" else ()
+def published_files(params: Parameters) -> list[Path]:
+    """The files of published ROIs that step 1 takes instead of its own; none for most data sets."""
+    return voc.published_files(params) if params.datasetLayout == "voc" else []
 
 
-def derive_classes(params):
+def derive_classes(params: Parameters) -> tuple[str, ...]:
     """The classes of a data set for which PARAMETERS.py names none."""
     return LAYOUTS[params.datasetLayout].derive_classes(params)
 
 
-def read_annotation(image, size, params):
+def read_annotation(
+    image: ImageFile, size: tuple[float, float], params: Parameters
+) -> tuple[Annotation, list[Problem]]:
     """The `Annotation` of an image, and a list of `Problem`s with it. size: (width, height) as displayed."""
     return LAYOUTS[params.datasetLayout].read_annotation(image, size, params)
 
 
-def load_truth(image, size, params):
-    """True boxes of an image for evaluation: boxes (G, 4), class ids (G,), excluded (G,) bool.
+def load_truth(
+    image: ImageFile, size: tuple[float, float], params: Parameters
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ground-truth boxes of an image for evaluation: boxes (G, 4), class ids (G,), excluded (G,) bool.
 
     size: (width, height) as displayed. An excluded box is neither found nor missed: EXCLUDE and UNDECIDED, with class
     id 0, for all classes, a difficult one for its own class. Raises `UserError` for an annotation with errors.
@@ -69,10 +98,12 @@ def load_truth(image, size, params):
     return annotation.boxes, annotation.class_ids(params.all_classes), annotation.excluded | annotation.is_difficult
 
 
-def load_training_truth(image, size, params):
-    """The same for training: an excluded box is neither example nor background.
+def load_training_truth(
+    image: ImageFile, size: tuple[float, float], params: Parameters
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same for training: an excluded box is neither positive nor negative.
 
-    Difficult objects are excluded, unless `train_useDifficult` makes examples of them.
+    Difficult objects are excluded, unless `train_useDifficult` makes positives of them.
     """
     annotation = refuse_errors(*read_annotation(image, size, params))
     left_out = annotation.excluded | (annotation.is_difficult & (not params.train_useDifficult))

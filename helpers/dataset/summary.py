@@ -1,13 +1,15 @@
 """Step 0's summary: how many images and boxes there are, and how large the boxes are against the limits of ROIs."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from helpers.base.tables import format_table
 from helpers.config.labels import IGNORED_LABELS
-from helpers.dataset.check import count_boxes
+from helpers.config.schema import Parameters
+from helpers.dataset.report import CheckedImage, Report, count_boxes
 from helpers.formats.own_layout import SUBDIRS
 
 MEASURES = ("shorter side", "longer side", "area", "sides' ratio")
@@ -26,12 +28,12 @@ class Limit:
     is_upper: bool
     margin: float
 
-    def lost(self, sizes, value):
+    def lost(self, sizes: np.ndarray, value: float) -> int:
         """How many rows of sizes (N, 4) the limit leaves out."""
         column = sizes[:, self.column]
         return int(np.sum(column > value if self.is_upper else column < value))
 
-    def fitting(self, sizes):
+    def fitting(self, sizes: np.ndarray) -> float:
         """A value that all rows of sizes (N, 4), N > 0, meet with the margin, rounded away from them to 2 digits."""
         column = sizes[:, self.column]
         value = column.max() * self.margin if self.is_upper else column.min() / self.margin
@@ -50,7 +52,7 @@ LIMITS = (
 )
 
 
-def relative_sizes(boxes, size):
+def relative_sizes(boxes: np.ndarray, size: tuple[float, float]) -> np.ndarray:
     """Shorter side, longer side, area, longer / shorter side of boxes (N, 4) -> (N, 4) float64, as in `MEASURES`.
 
     Lengths are in units of the longer side of the image of size (width, height), areas in units of its square.
@@ -60,7 +62,7 @@ def relative_sizes(boxes, size):
     return np.stack([shorter, longer, shorter * longer, longer / shorter], axis=1)
 
 
-def _sizes(checked, is_test):
+def _sizes(checked: Iterable[CheckedImage], is_test: bool) -> np.ndarray:
     rows = [
         relative_sizes(image.annotation.boxes[~image.annotation.excluded], image.size)
         for image in checked
@@ -69,7 +71,7 @@ def _sizes(checked, is_test):
     return np.concatenate([np.zeros((0, 4)), *rows])
 
 
-def summarize(report, params):
+def summarize(report: Report, params: Parameters) -> str:
     """The whole summary as one text."""
     train, test = (_sizes(report.images, is_test) for is_test in (False, True))
     parts = [_image_table(report.images), _class_table(report.images, params)]
@@ -78,13 +80,13 @@ def summarize(report, params):
     return "\n\n".join(parts)
 
 
-def _image_table(checked):
+def _image_table(checked: list[CheckedImage]) -> str:
     counts = [sum(image.image.subdir == subdir for image in checked) for subdir in SUBDIRS]
     rows = [[subdir, str(count)] for subdir, count in zip(SUBDIRS, counts, strict=True)]
     return format_table([["folder", "images"], *rows])
 
 
-def _class_table(checked, params):
+def _class_table(checked: list[CheckedImage], params: Parameters) -> str:
     train, test = count_boxes(checked, is_test=False), count_boxes(checked, is_test=True)
     names = [*params.classes, *(name for name in IGNORED_LABELS if train[name] + test[name])]
     rows = [[name, str(train[name]), str(test[name])] for name in names]
@@ -92,13 +94,13 @@ def _class_table(checked, params):
     return format_table([["class", "training boxes", "test boxes"], *rows, total])
 
 
-def _size_table(sizes):
+def _size_table(sizes: np.ndarray) -> str:
     head = ["training boxes, relative to the longer image side", "min", "median", "max"]
     columns = zip(MEASURES, sizes.min(axis=0), np.median(sizes, axis=0), sizes.max(axis=0), strict=True)
     return format_table([head, *([name, *(f"{value:.3g}" for value in row)] for name, *row in columns)])
 
 
-def _limit_table(train, test, params):
+def _limit_table(train: np.ndarray, test: np.ndarray, params: Parameters) -> str:
     rows = []
     for limit in LIMITS:
         value = getattr(params, limit.parameter)
@@ -107,7 +109,7 @@ def _limit_table(train, test, params):
     return format_table([["limit of ROIs", "value", "training boxes lost", "test boxes lost", "would fit"], *rows])
 
 
-def _lines_to_paste(train, params):
+def _lines_to_paste(train: np.ndarray, params: Parameters) -> str:
     lines = [f"        {limit.parameter}={limit.fitting(train)!r}," for limit in LIMITS]
     return "\n".join(
         [f'Limits that fit the training boxes, for the block "{params.datasetName}" in PARAMETERS.py:', *lines]

@@ -2,7 +2,7 @@
 
 Each module answers the same questions of one layout, for helpers/dataset/sources.py:
 
-    list_images(params, subdirs)           the `ImageFile`s of these parts, in a fixed order
+    list_images(params, subdirs)           the `ImageFile`s of these subdirs, in a fixed order
     left_out(params)                       a `Problem` for each image that is left out of that list
     read_annotation(image, size, params)   (`Annotation`, list of `Problem`) of one of them
     annotation_paths(params)               the files that the annotations come from

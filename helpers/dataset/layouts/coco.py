@@ -1,24 +1,28 @@
 """COCO's layout, read in place: coco/{train2017,val2017}/ and coco/annotations/instances_{train,val}2017.json.
 
 `coco_categories` names the wanted categories, by name or number; everything else follows from them. Images without
-them are negative images or not used, see `coco_imagesWithout`. Crowds are excluded: neither found nor missed. COCO
+them are negative images or not used, see `coco_imagesWithout`. Crowds are ignored: neither found nor missed. COCO
 itself has a few boxes below a pixel: their images are left out, or they would be half-labelled.
 """
 
-import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from helpers.base.errors import UserError
+from helpers.base.words import nearest
 from helpers.config.labels import IGNORED_LABELS
-from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size, is_below_a_pixel
+from helpers.config.schema import Parameters
+from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_recorded_size, is_below_a_pixel
 from helpers.dataset.image_files import ImageFile
+from helpers.dataset.layouts.objects import check_objects
 from helpers.formats import coco
 from helpers.formats.notes import Notes
 from helpers.formats.reading import read_json
+from helpers.formats.records import AnnotatedObject, Record
 from helpers.formats.values import Unreadable, show
 
 CACHED_FILES = 4  # of annotations, parsed; two are in use
@@ -28,16 +32,16 @@ CACHED_FILES = 4  # of annotations, parsed; two are in use
 class CocoFile:
     """What one annotation file says: category number -> name, file name -> `Record` of each image, both in order."""
 
-    categories: dict
-    records: dict
+    categories: dict[coco.Id, str]
+    records: dict[str, Record]
 
 
-def annotation_file(params, image_set):
+def annotation_file(params: Parameters, image_set: str) -> Path:
     """Where the boxes of an image set are."""
     return params.image_dir / "annotations" / f"instances_{image_set}.json"
 
 
-def read_coco(path):
+def read_coco(path: Path) -> CocoFile:
     """The content of an annotation file; parsed once, until it changes. Raises `UserError` for what is wrong in it."""
     try:
         return _read(path, path.stat().st_mtime_ns)
@@ -46,7 +50,7 @@ def read_coco(path):
 
 
 @lru_cache(CACHED_FILES)
-def _read(path, _modified):
+def _read(path: Path, _modified: int) -> CocoFile:
     content, notes = read_json(path), Notes()
     try:
         classes, records = coco.read_content(notes, path, content)
@@ -57,7 +61,7 @@ def _read(path, _modified):
     if lost:  # an image that lacks some of its boxes would teach that they are background
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
         raise UserError(f"{lost[0]}{more}")
-    by_name = {}
+    by_name: dict[str, Record] = {}
     for record in records:
         name = PurePosixPath(record.names[0])
         if name.is_absolute() or ".." in name.parts or "\\" in record.names[0]:
@@ -68,7 +72,7 @@ def _read(path, _modified):
     return CocoFile({number: classes[number] for number in numbers}, by_name)
 
 
-def list_images(params, subdirs):
+def list_images(params: Parameters, subdirs: Sequence[str]) -> list[ImageFile]:
     """Images of `coco_trainSet` with a wanted object as positive/, those of `coco_testSet` as testImages/.
 
     Those without one are negative/ and testImages/ as well, unless `coco_imagesWithout` leaves them out.
@@ -83,17 +87,17 @@ def list_images(params, subdirs):
                 continue
             has_objects = any(item.label in wanted for item in record.objects)
             if has_objects or params.coco_imagesWithout == "negative":
-                part = with_objects if has_objects else without
-                images.append(ImageFile(params.image_dir, f"{image_set}/{name}", part))
-    return [image for image in images if image.part in subdirs]
+                subdir = with_objects if has_objects else without
+                images.append(ImageFile(params.image_dir, f"{image_set}/{name}", subdir))
+    return [image for image in images if image.subdir in subdirs]
 
 
-def _tiny(record, wanted):
+def _tiny(record: Record, wanted: set[str]) -> AnnotatedObject | None:
     """The first object of a wanted class whose box is smaller than a pixel, or None."""
     return next((item for item in record.objects if item.label in wanted and is_below_a_pixel(item.box)), None)
 
 
-def left_out(params):
+def left_out(params: Parameters) -> list[Problem]:
     """A `Problem` for each image that `list_images` leaves out, an error where that is most of a set's."""
     problems = []
     for image_set in (params.coco_trainSet, params.coco_testSet):
@@ -111,32 +115,31 @@ def left_out(params):
     return problems
 
 
-def read_annotation(image, size, params):
+def read_annotation(
+    image: ImageFile, size: tuple[float, float], params: Parameters
+) -> tuple[Annotation, list[Problem]]:
     """The objects of the wanted categories in an image."""
     image_set, _, name = image.key.partition("/")
-    path, problems, boxes, labels = annotation_file(params, image_set), [], [], []
+    path = annotation_file(params, image_set)
     record = read_coco(path).records.get(name)
     if record is None:
         return NO_BOXES, [Problem("error", path, None, f"has no image {name}", "run 1_computeRois.py again")]
-    for problem in check_recorded_size(path, record.size, size):
-        problems.append(replace(problem, message=f"{name}: {problem.message}"))
-    for item in record.objects:
-        if item.label not in params.classes:
-            continue
-        box, problem = check_box(path, None, list(item.box), [f"{value:g}" for value in item.box], size)
-        problems += [replace(problem, message=f"{item.where}: {problem.message}")] if problem else []
-        if box:
-            boxes.append(box)
-            labels.append(IGNORED_LABELS[0] if item.ignored else item.label)
-    return Annotation(np.array(boxes, np.float32).reshape(-1, 4), tuple(labels)), problems
+    problems = [
+        replace(problem, message=f"{name}: {problem.message}")
+        for problem in check_recorded_size(path, record.size, size)
+    ]
+    kept, wrong = check_objects(path, [item for item in record.objects if item.label in params.classes], size)
+    boxes = np.array([box for box, _ in kept], np.float32).reshape(-1, 4)
+    labels = tuple(IGNORED_LABELS[0] if item.ignored else item.label for _, item in kept)
+    return Annotation(boxes, labels), problems + wrong
 
 
-def annotation_paths(params):
+def annotation_paths(params: Parameters) -> list[Path]:
     """The two annotation files."""
     return [annotation_file(params, image_set) for image_set in (params.coco_trainSet, params.coco_testSet)]
 
 
-def derive_classes(params):
+def derive_classes(params: Parameters) -> tuple[str, ...]:
     """The names of `coco_categories`, which may be numbers; all categories where it is empty.
 
     Raises `UserError` for a category that there is not, with the nearest name.
@@ -145,17 +148,15 @@ def derive_classes(params):
     categories = read_coco(path).categories
     if not params.coco_categories:
         return tuple(categories.values())
+    return tuple(_category(wanted, categories, path) for wanted in params.coco_categories)
+
+
+def _category(wanted: int | str, categories: dict[coco.Id, str], path: Path) -> str:
     names = {name.lower(): name for name in categories.values()}
-    return tuple(_category(wanted, categories, names, path) for wanted in params.coco_categories)
-
-
-def _category(wanted, categories, names, path):
     name = categories.get(wanted) if isinstance(wanted, int) else names.get(wanted.lower())
     if name is None:
-        near = difflib.get_close_matches(str(wanted).lower(), names, n=1, cutoff=0.5)
-        hint = f', did you mean "{names[near[0]]}"?' if near else ""
         raise UserError(
-            f"coco_categories: {path} has no category {wanted!r}{hint}; "
+            f"coco_categories: {path} has no category {wanted!r}{nearest(str(wanted), categories.values())}; "
             "tools/listCocoCategories.py lists all with numbers"
         )
     return name

@@ -6,43 +6,48 @@ marked as difficult are neither found nor missed in evaluation; `train_useDiffic
 
 import re
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from helpers.base.errors import UserError
 from helpers.base.files import read_lines
 from helpers.base.images import IMAGE_SUFFIXES
-from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_box, check_recorded_size
+from helpers.config.schema import Parameters
+from helpers.dataset.annotations import NO_BOXES, Annotation, Problem, check_recorded_size
 from helpers.dataset.image_files import ImageFile
+from helpers.dataset.layouts.objects import check_objects
 from helpers.fetching.published_rois import find_published
 from helpers.formats import voc
+from helpers.formats.records import Record
 from helpers.formats.values import Unreadable
 
 NAME = re.compile(r"[\w.-]{1,200}")
 
 
-def list_images(params, subdirs):
+def list_images(params: Parameters, subdirs: Sequence[str]) -> list[ImageFile]:
     """The images of the lists, in their order: those to train on count as positive/, those to test on as testImages/.
 
     Raises `UserError` where a list or an image is missing, or an image is both trained and tested on.
     """
     lists = {"positive": params.voc_trainSets, "testImages": params.voc_testSets}
-    images, part_of = [], {}
-    for part, names in lists.items():
+    images: list[ImageFile] = []
+    listed_in: dict[str, tuple[str, str]] = {}  # image -> subdir, list
+    for subdir, names in lists.items():
         for name in names:
-            for image in _listed(params.image_dir, name, part):
-                other = part_of.setdefault(image.key, (part, name))
-                if other[0] != part:
+            for image in _listed(params.image_dir, name, subdir):
+                other = listed_in.setdefault(image.key, (subdir, name))
+                if other[0] != subdir:
                     raise UserError(
                         f"{image.path}: in {other[1]} and in {name}; what was trained on proves nothing in a test"
                     )
-                if other == (part, name):
+                if other == (subdir, name):
                     images.append(image)
-    return [image for image in images if image.part in subdirs]
+    return [image for image in images if image.subdir in subdirs]
 
 
-def _listed(root, name, part):
+def _listed(root: Path, name: str, subdir: str) -> list[ImageFile]:
     year, _, image_set = name.partition("/")
     path = root / year / "ImageSets" / "Main" / f"{image_set}.txt"
     folder = root / year / "JPEGImages"
@@ -50,7 +55,7 @@ def _listed(root, name, part):
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror}); see dataRootDir, datasetFolder") from error
-    names = defaultdict(list)  # stem -> file names
+    names: dict[str, list[str]] = defaultdict(list)  # stem -> file names
     for file in files:
         names[file.stem].append(file.name)
     images, seen = [], set()
@@ -67,51 +72,50 @@ def _listed(root, name, part):
         if fields[0] in seen:
             raise UserError(f"{path}, row {row}: {fields[0]} comes twice")
         seen.add(fields[0])
-        images.append(ImageFile(root, f"{year}/JPEGImages/{found[0]}", part))
+        images.append(ImageFile(root, f"{year}/JPEGImages/{found[0]}", subdir))
     return images
 
 
-def _annotation_path(image):
+def _annotation_path(image: ImageFile) -> Path:
     return image.path.parent.parent / "Annotations" / f"{image.stem}.xml"
 
 
-def left_out(params):
+def left_out(params: Parameters) -> list[Problem]:
     """No image is."""
     return []
 
 
-def read_annotation(image, size, params):
+def read_annotation(
+    image: ImageFile, size: tuple[float, float], params: Parameters
+) -> tuple[Annotation, list[Problem]]:
     """The objects of the wanted classes in an image's XML file."""
-    path, problems, kept = _annotation_path(image), [], []
+    path = _annotation_path(image)
     try:
         record = _record(path)
     except UserError as error:
         message = str(error).removeprefix(f"{path}: ")
         return NO_BOXES, [Problem("error", path, None, message, "fetch or write it anew")]
-    problems += check_recorded_size(path, record.size, size)
+    problems = check_recorded_size(path, record.size, size)
     for dropped in record.dropped:
         if dropped.label is None or dropped.label in params.classes:
             problems.append(Problem("error", path, None, str(dropped), "fetch or write it anew"))
     for item in record.objects:
         if not item.label:
             problems.append(Problem("error", path, None, f"{item.where} has no class", "name it"))
-        if item.label in params.classes:
-            box, problem = check_box(path, None, list(item.box), [f"{value:g}" for value in item.box], size)
-            problems += [replace(problem, message=f"{item.where}: {problem.message}")] if problem else []
-            kept += [(box, item)] if box else []
+    kept, wrong = check_objects(path, [item for item in record.objects if item.label in params.classes], size)
     boxes = np.array([box for box, _ in kept], np.float32).reshape(-1, 4)
     labels, difficult = tuple(item.label for _, item in kept), tuple(item.ignored for _, item in kept)
-    return Annotation(boxes, labels, difficult), problems
+    return Annotation(boxes, labels, difficult), problems + wrong
 
 
-def _record(path):
+def _record(path: Path) -> Record:
     try:
         return voc.read_record(path)
     except Unreadable as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def annotation_paths(params):
+def annotation_paths(params: Parameters) -> list[Path]:
     """The lists and the XML files of their images."""
     images = list_images(params, ("positive", "testImages"))
     names = dict.fromkeys((*params.voc_trainSets, *params.voc_testSets))
@@ -119,16 +123,17 @@ def annotation_paths(params):
     return lists + [_annotation_path(image) for image in images]
 
 
-def published_files(params):
+def published_files(params: Parameters) -> list[Path]:
     """The files of ROIs published with Fast R-CNN that are there for the lists in use."""
     names = dict.fromkeys((*params.voc_trainSets, *params.voc_testSets)) if params.voc_publishedRois else ()
     paths = (find_published(params.dataRootDir, *name.split("/")) for name in names)
     return [path for path in paths if path]
 
 
-def derive_classes(params):
+def derive_classes(params: Parameters) -> tuple[str, ...]:
     """All class names in the annotations of the images to train on, in alphabetical order."""
     images = list_images(params, ("positive",))
     records = [_record(_annotation_path(image)) for image in images]
-    labels = {item.label for record in records for item in (*record.objects, *record.dropped)}
-    return tuple(sorted(labels - {"", None}))
+    labels = {item.label for record in records for item in record.objects}
+    labels |= {item.label for record in records for item in record.dropped if item.label}
+    return tuple(sorted(labels - {""}))

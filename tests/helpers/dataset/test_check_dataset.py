@@ -102,7 +102,7 @@ BAD_ANNOTATIONS = {  # each stops step 2
     "no area": (boxes("10\t20\t10\t40"), f"{BOXES}, row 1: ", "(10, 20, 10, 40) is reversed or empty", "x1 < x2"),
     "right of image": (boxes("10\t20\t162\t40"), f"{BOXES}, row 1: ", "(10, 20, 162, 40)", "160 x 120", "draw it"),
     "below image": (boxes("10\t20\t30\t121.5"), f"{BOXES}, row 1: ", "(10, 20, 30, 121.5)", "160 x 120", "draw it"),
-    "counts": (write(LABELS, "circle\n"), f"{LABELS}: ", "1 label for 2 boxes of 1.bboxes.tsv", "one label a box"),
+    "counts": (write(LABELS, "circle\n"), f"{LABELS}: ", "1 label for 2 boxes of 1.bboxes.tsv", "one label per box"),
     "unknown class": (
         write(LABELS, "circle\nsqare\n"), f"{LABELS}, row 2: ", 'unknown class "sqare"', 'did you mean "square"?',
     ),

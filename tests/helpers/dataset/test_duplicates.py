@@ -11,11 +11,11 @@ from PIL import Image, ImageEnhance
 
 from helpers.dataset import duplicates
 from helpers.dataset.annotations import NO_BOXES, Annotation
-from helpers.dataset.check import CheckedImage
 from helpers.dataset.copy_names import group_by_name, photo_name
 from helpers.dataset.duplicate_check import check_duplicates
 from helpers.dataset.duplicates import Look, group_by_look, joined, look_of, members
 from helpers.dataset.image_files import ImageFile
+from helpers.dataset.report import CheckedImage
 
 
 def drawn(seed, size=(320, 240)):
