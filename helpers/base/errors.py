@@ -32,18 +32,21 @@ class UserError(Exception):
     """Something outside the code is wrong. The message is one line that names the file, row, value and rule."""
 
 
-def ending(error):
+def ending(error: BaseException) -> tuple[str, int] | None:
     """How a script ends after an exception that is no bug: (line, exit code); None for any other exception."""
     if isinstance(error, KeyboardInterrupt):
-        terminated = type(error).__name__ == "Terminated"
-        what = "Terminated" if terminated else "Interrupted"
-        line = what + ". Finished files are kept; run the same command again to continue."
-        return line, 143 if terminated else 130
+        return interruption(terminated=type(error).__name__ == "Terminated")
     text = explanation(error)
     return None if text is None else ("ERROR: " + printable(text), 1)
 
 
-def explanation(error):
+def interruption(terminated: bool) -> tuple[str, int]:
+    """How a script ends after Ctrl-C, or after SIGTERM: (line, exit code)."""
+    what = "Terminated" if terminated else "Interrupted"
+    return what + ". Finished files are kept; run the same command again to continue.", 143 if terminated else 130
+
+
+def explanation(error: BaseException) -> str | None:
     """What went wrong outside the code and what to do; None where the code itself is the likelier cause."""
     if isinstance(error, UserError):
         return str(error)
@@ -56,12 +59,12 @@ def explanation(error):
     return next((text for words, text in LIBRARIES if words in str(error)), None)
 
 
-def printable(text, keep=""):
+def printable(text: object, keep: str = "") -> str:
     """A text on one line: letters that are not to be seen become escapes, but those of `keep`."""
     return "".join(x if x.isprintable() or x in keep else _escape(x) for x in str(text))
 
 
-def _escape(letter):
+def _escape(letter: str) -> str:
     if "\udc80" <= letter <= "\udcff":  # what Python makes of a byte in a name that is not UTF-8
         return f"\\x{ord(letter) - 0xDC00:02x}"
     return letter.encode("unicode_escape").decode()

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,7 +18,7 @@ LOCK = "lock"
 NEW_SECONDS = 60  # a folder without a lock is left alone while it is younger: its process may be about to lock it
 
 
-def is_filled(folder):
+def is_filled(folder: str | Path) -> bool:
     """Whether anything is at a path but empty folders. Links count as something, whatever they lead to."""
     if not os.path.lexists(folder):
         return False
@@ -27,7 +28,7 @@ def is_filled(folder):
 
 
 @contextlib.contextmanager
-def staging(target):
+def staging(target: str | Path) -> Iterator[Path]:
     """A path for the new content of `target`, in a temporary folder beside it that is gone afterwards.
 
     What an import or export of the same target left behind when it was killed is removed first; a folder that a process
@@ -47,7 +48,7 @@ def staging(target):
         raise UserError(f"{target}: cannot be written ({reason}); see to room and rights in its folder") from error
 
 
-def put_in_place(new, target):
+def put_in_place(new: Path, target: Path) -> None:
     """Let the finished folder `new` become `target`; what is there is renamed to NAME.old, empty folders just go."""
     old = None
     if is_filled(target):
@@ -64,14 +65,14 @@ def put_in_place(new, target):
         print(f"{target}: the old one is now {old}")
 
 
-def _remove_empty_folders(folder):
+def _remove_empty_folders(folder: str | Path) -> None:
     if os.path.lexists(folder):
         for entry in list(os.scandir(folder)):
             _remove_empty_folders(entry.path)
         os.rmdir(folder)  # refuses a folder that is not empty, and a link
 
 
-def _remove_abandoned(target):
+def _remove_abandoned(target: Path) -> None:
     pattern = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}")  # tempfile's names
     for folder in target.parent.iterdir():
         if not pattern.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():

@@ -5,11 +5,14 @@ the standard library only, of which it imports little before the signals are its
 in syntax that Python 3.8 can read.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
+from types import FrameType, TracebackType  # which signal has imported
 
-from helpers.base.errors import ending
+from helpers.base.errors import ending, interruption
 
 MINIMUM = (3, 11)
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
@@ -26,7 +29,7 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM: whatever tidies up after Ctrl-C tidies up after this as well."""
 
 
-def start(environment=True):
+def start(environment: bool = True) -> None:
     """Prepare this process to be a script's; called once, before anything else is imported.
 
     environment: continue with the Python of .venv where this one lacks packages (run.py, which makes .venv, does not).
@@ -44,7 +47,7 @@ def start(environment=True):
     _require_folder()
 
 
-def _require_folder():
+def _require_folder() -> None:
     """End with one line where the current folder is gone: libraries end in ways of their own there."""
     try:
         os.getcwd()
@@ -52,7 +55,7 @@ def _require_folder():
         sys.exit(f"ERROR: the current folder: {error.strerror}; cd to another folder and run this again")
 
 
-def require_python(environment=True):
+def require_python(environment: bool = True) -> None:
     """Go on with a Python that can run this: the one at hand, else that of .venv, else end with one line."""
     from importlib.util import find_spec
 
@@ -72,14 +75,18 @@ def require_python(environment=True):
         wanted, found = ".".join(map(str, MINIMUM)), sys.version.split()[0]
         sys.exit(f"ERROR: Python {wanted} or newer is needed, this is {found} ({sys.executable})")
     names = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more packages" if len(missing) > 3 else "")
-    command = f"python3 {os.path.join(ROOT, 'run.py')}"
-    sys.exit(f"ERROR: {sys.executable} lacks {names}; run  {command}  first: it makes {VENV}, with all of them")
+    setup = f"python3 {os.path.join(ROOT, 'run.py')}"
+    sys.exit(f"ERROR: {sys.executable} lacks {names}; run  {setup}  first: it makes {VENV}, with all of them")
 
 
-_state = {"interruptible": False, "since": None}  # since: when the signal came that is being obeyed
+class _State:
+    """Whether signals raise exceptions, and when the one came that is being obeyed."""
+
+    interruptible = False
+    since: float | None = None
 
 
-def interruptible():
+def interruptible() -> None:
     """From here on, signals raise `KeyboardInterrupt` or `Terminated`, so that what was begun is tidied up.
 
     Before, while packages are imported, there is nothing to tidy up, and an exception in the middle of a library's
@@ -87,41 +94,42 @@ def interruptible():
     """
     if sys.excepthook is _end:  # else this is no process of a script's own
         sys.unraisablehook = _unraisable
-        _state["interruptible"] = True
+        _State.interruptible = True
 
 
-def _on_signal(number, frame):
+def _on_signal(number: int, frame: FrameType | None) -> None:
     from time import monotonic
 
-    now = monotonic()
+    now, since = monotonic(), _State.since
     if frame is not None and frame.f_globals.get("__name__") == "helpers.base.streams":
-        return _send_later(number)  # else what was just written would be written again
-    if _state["interruptible"] and _state["since"] is None:
-        _state["since"] = now
+        _send_later(number)  # else what was just written would be written again
+        return
+    if _State.interruptible and since is None:
+        _State.since = now
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
-    if _state["interruptible"] and now - _state["since"] < GRACE_SECONDS:
-        return None  # it is tidying up; a terminal and a parent process may both have sent it
-    line, code = ending(Terminated() if number == signal.SIGTERM else KeyboardInterrupt())
+    if _State.interruptible and since is not None and now - since < GRACE_SECONDS:
+        return  # it is tidying up; a terminal and a parent process may both have sent it
+    line, code = interruption(terminated=number == signal.SIGTERM)
     os.write(2, (line + "\n").encode())
     os._exit(code)
 
 
-def _unraisable(info):
+def _unraisable(info: sys.UnraisableHookArgs) -> None:
     """A signal that struck in a destructor or a callback, where exceptions are dropped: send it again, later."""
     if isinstance(info.exc_value, KeyboardInterrupt):
-        _state["since"] = None
+        _State.since = None
         _send_later(signal.SIGTERM if isinstance(info.exc_value, Terminated) else signal.SIGINT)
     else:
         sys.__unraisablehook__(info)
 
 
-def _send_later(number):
+def _send_later(number: int) -> None:
     from threading import Timer
 
     Timer(0.02, os.kill, (os.getpid(), number)).start()
 
 
-def _end(kind, error, traceback):
+def _end(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     """In place of a traceback: one line for what is no bug, see `helpers.base.errors.ending`."""
     line = ending(error)
     if line is None:

@@ -1,14 +1,20 @@
 """Standard output and errors that take any text, and that may be closed or full."""
 
+from __future__ import annotations
+
 import atexit
 import io
 import os
 import sys
+from typing import TYPE_CHECKING, TextIO, cast
 
 from helpers.base.errors import ending
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
-def guard_streams():
+
+def guard_streams() -> None:
     """Make the streams of a script's process such ones, and report at the end what could not be written."""
     sys.stdout, sys.stderr = _writable(sys.stdout, 1), _writable(sys.stderr, 2)
     atexit.register(_report_lost)
@@ -24,7 +30,7 @@ class _Pipe(io.FileIO):
     Python itself ignore what happens while they write.
     """
 
-    def write(self, data):
+    def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
         except OSError as error:
@@ -34,13 +40,14 @@ class _Pipe(io.FileIO):
             if not isinstance(error, BrokenPipeError) and self.fileno() == 1:
                 error.filename = "standard output"
                 _lost.append(error)
-            return len(data)
+            return memoryview(data).nbytes
 
 
-def _writable(stream, number):
+def _writable(stream: TextIO | None, number: int) -> TextIO:
     """Standard output or errors that take any text, whatever the locale, and that may be closed."""
     if stream is None:  # closed by the shell, >&-
         return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (it is open as long as the process)
+    stream = cast("io.TextIOWrapper", stream)  # what Python opens for a process
     if stream.isatty():
         stream.reconfigure(errors="backslashreplace")
         return stream
@@ -49,9 +56,10 @@ def _writable(stream, number):
     return io.TextIOWrapper(raw, stream.encoding, "backslashreplace", line_buffering=by_line)
 
 
-def _report_lost():
+def _report_lost() -> None:
     sys.stdout.flush()
-    if _lost:
-        sys.stderr.write(ending(_lost[0])[0] + "\n")
+    end = ending(_lost[0]) if _lost else None
+    if end:
+        sys.stderr.write(end[0] + "\n")
         sys.stderr.flush()
         os._exit(1)

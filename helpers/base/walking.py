@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 from helpers.base.errors import UserError
 
@@ -9,14 +10,17 @@ MAX_FILES = 1_000_000
 OF_DISKS = ("lost+found", "System Volume Information", "$RECYCLE.BIN")  # folders of a disk's own, not to be read
 
 
-def walk(root):
+def walk(root: Path) -> tuple[list[tuple[Path, list[str]]], list[tuple[Path, Path]]]:
     """([(folder, names of its files)], [(link, folder)]) below a folder, without hidden ones, in a fixed order.
 
     Links to folders are followed, after all that lies below the root itself; a link to a folder that was walked through
     already is in the second list instead, with the path that the folder has there. A link that leads back to a folder
     above it is passed over. Raises `UserError` for a folder that cannot be read, and for more than `MAX_FILES` files.
     """
-    found, links, seen, count = [], [], {}, 0
+    found: list[tuple[Path, list[str]]] = []
+    links: list[tuple[Path, Path]] = []
+    seen: dict[Path, Path] = {}
+    count = 0
     waiting = [Path(root)]
     while waiting:
         top = waiting.pop(0)
@@ -39,5 +43,5 @@ def walk(root):
     return found, links
 
 
-def _refuse(error):
+def _refuse(error: OSError) -> NoReturn:
     raise UserError(f"{error.filename}: cannot be read ({error.strerror}); make it readable, or name another folder")
