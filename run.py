@@ -46,13 +46,14 @@ STEPS = {
 }
 
 
-def call(command, apart=False):
+def call(command, apart=False, **options):
     """Run a command and return its exit code. After Ctrl-C or SIGTERM it ends first, so that it can tidy up.
 
-    apart: it is none of this project's scripts, so it gets no Ctrl-C of the terminal, which would make it print more.
+    apart: it is none of this project's scripts, so it gets no Ctrl-C of the terminal, which would make it print more;
+    options: more of `subprocess.Popen`.
     """
     apart = apart and os.name != "nt"
-    process = subprocess.Popen(list(map(str, command)), start_new_session=apart)
+    process = subprocess.Popen(list(map(str, command)), start_new_session=apart, **options)
     try:
         return process.wait()
     except KeyboardInterrupt as error:
@@ -145,7 +146,8 @@ def call_script(script, arguments):
 
 def continue_in_environment():
     """Go on with the Python of .venv, which has the packages: this script starts again there, once."""
-    if Path(sys.prefix).resolve() == VENV.resolve() or os.environ.get(CONTINUED) == str(VENV):
+    continued = os.environ.pop(CONTINUED, None)  # the steps start anew
+    if Path(sys.prefix).resolve() == VENV.resolve() or continued == str(VENV):
         return
     os.environ[CONTINUED] = str(VENV)
     command = [str(PYTHON), *sys.argv]
@@ -160,9 +162,8 @@ def check_needs(settings):
 
     That imports torch, which takes memory: so it is a process of its own.
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     needs = [PYTHON, "-P", "-m", "pipeline.needs", *settings]
-    code = subprocess.run(list(map(str, needs)), check=False, stdout=sys.stderr, env=environment).returncode
+    code = call(needs, stdout=sys.stderr, env={**os.environ, "PYTHONPATH": str(ROOT)})
     if code:
         sys.exit(code)
 

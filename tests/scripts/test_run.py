@@ -75,7 +75,12 @@ def test_only_the_standard_library_until_the_packages_are_installed():
     }  # these themselves
     for source in (SOURCE, *frame):
         tree = ast.parse(source)
-        later = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run_steps"]
+        later = [
+            node
+            for node in tree.body
+            if (isinstance(node, ast.FunctionDef) and node.name == "run_steps")
+            or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        ]
         for node in set(ast.walk(tree)) - {inner for outer in later for inner in ast.walk(outer)}:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
