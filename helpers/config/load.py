@@ -1,6 +1,5 @@
 """From PARAMETERS.py, what is kept with a data set and the command line to one checked `Parameters` object."""
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def load(
         unnamed = Parameters(both_thresholds(_merged({"classes": ("any",)}, *layers), defaults))
         layers.insert(1, derive(unnamed, source.datasets))
     params = Parameters(both_thresholds(_merged(*layers), defaults))
-    _keep(params, [split(setting)[0] for setting in settings if isinstance(setting, ToKeep)])
+    _keep(params, [setting.partition("=")[0] for setting in settings if isinstance(setting, ToKeep)])
     return params
 
 
@@ -84,7 +83,7 @@ def _kept(values: Values, settings: list[str]) -> Values:
     root, folder, dataset = (
         parameter(name).checked(values[name]) for name in ("dataRootDir", "datasetFolder", "datasetName")
     )
-    return read_kept(Path(os.path.abspath(os.path.expanduser(root))) / (folder or dataset), split, settings)
+    return read_kept(Path(root) / (folder or dataset), split, settings)
 
 
 def _keep(params: Parameters, names: list[str]) -> None:

@@ -1,7 +1,6 @@
 """What PARAMETERS.py declares, and the one frozen object that holds a checked value of each parameter."""
 
 import inspect
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +23,6 @@ NOT_LESS = (  # pairs (a, b) with a <= b
     ("train_negOverlapThres", "train_posOverlapThres"),
     ("nn_negOverlapMin", "nn_posOverlapThres"),
 )
-FOLDERS = ("rootDir", "dataRootDir", "procRootDir", "resultsRootDir")
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class Parameters:
         self.__dict__.update(_checked(values))
 
     def __getattr__(self, name: str) -> Any:
-        if name in self.__dict__ or name.startswith("__"):
+        if name.startswith("__"):  # as pickle and copy ask for it
             raise AttributeError(name)
         raise UserError(f"PARAMETERS.py: declares no {name}{nearest(name, self.__dict__)}; fetch the file again")
 
@@ -181,8 +179,6 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
         if result[low] > result[high]:
             raise UserError(f"{low} = {result[low]}: must not be greater than {high} = {result[high]}")
     _check_classes(result["classes"])
-    for name in FOLDERS:
-        result[name] = os.path.abspath(os.path.expanduser(result[name]))
     if result["network_threads"] == "auto":
         result["network_threads"] = physical_cores()
     return result

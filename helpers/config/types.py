@@ -5,6 +5,7 @@ from a command line; both go through the same type. All numbers have bounds: bey
 """
 
 import ast
+import os
 import unicodedata
 import warnings
 from collections.abc import Callable
@@ -115,6 +116,10 @@ def _on_one_line(value: str) -> str:
     return value
 
 
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
 # --- the types ---
 
 
@@ -207,13 +212,18 @@ def Either(*kinds: Any) -> Any:
     return Annotated[union, Field(union_mode="left_to_right"), Allowed(words, modest)]
 
 
+def _folder() -> Any:
+    path = Text[r".+", "the path of a folder", 4096]
+    return Annotated[path, AfterValidator(_absolute)]
+
+
 Flag = Annotated[bool, BeforeValidator(_flag), Allowed("True or False")]
 Fraction = Number[0, 1]
 Overlap = Above[0, 1]  # an IoU
 Positive = Number[1e-6, 1e6]  # a weight; what lies beyond is no longer computed with exactly
 Score = Number[-1e9, 1e9]
 Name = Text[r"[\w-]+", "letters, digits, - and _"]
-Folder = Text[r".+", "the path of a folder", 4096]
+Folder = _folder()  # becomes absolute
 
 
 def parts(kind: Any) -> list:
