@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loopback_server import serve
 from PIL import Image, ImageDraw
 
 import helpers.base.start
 from helpers.dataset.annotations import write_annotation
+from helpers.fetching import download
 from pipeline.parameters import load_parameters
 
 # One process and one thread, before torch is imported: tiny images gain nothing from more, and on a machine that is
@@ -162,6 +164,15 @@ def tiny_finished(tiny_data):
     """A folder with `data/tiny` and what steps 1 to 5 made of it. Read only."""
     run_steps(tiny_params(tiny_data), 1, 2, 3, 4, 5)
     return tiny_data
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server on the loopback address, see loopback_server.py, and downloads that do not pause before another try."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "PAUSE", 0)
+    with serve() as running:
+        yield running
 
 
 def _copy(source, target):

@@ -11,21 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
-from loopback_server import CONTENT, SHA256, answer, chunked, fails, files, ranges, serve, status
+from loopback_server import CONTENT, SHA256, answer, chunked, fails, files, ranges, status
 
 from helpers.base.errors import UserError
 from helpers.fetching import download as module
 from helpers.fetching.download import download, verify
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(module, "PAUSE", 0)
-    with serve() as server:
-        yield server
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import getData
 import pytest
-from loopback_server import answer, chunked, serve, status
+from loopback_server import answer, chunked, status
 
 from fastRCNN.backbones import BACKBONES
 from helpers.base.errors import UserError
@@ -26,14 +26,6 @@ from pipeline.parameters import load_parameters
 REAL_PHOTOS = Path(__file__).resolve().parents[4] / "shared" / "data" / "grocery"
 GROCERY = {name: f"content of {name}\n".encode() for name in GROCERY_FILES}
 VOC_PARTS = {"trainval": ("000001", "000002"), "test": ("000003",)}
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(download, "PAUSE", 0)
-    with serve() as server:
-        yield server
 
 
 @pytest.fixture

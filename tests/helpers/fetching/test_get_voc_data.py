@@ -10,7 +10,7 @@ from pathlib import Path
 import getData
 import pytest
 from conftest import tar_of
-from loopback_server import answer, ranges, serve, status
+from loopback_server import answer, ranges, status
 from test_get_data import left_in, read, sha256, write
 from test_published_rois import BOXES, NAMES, write_mat
 
@@ -28,14 +28,6 @@ VOC2012 = {
     "JPEGImages/2007_000027.jpg": b"1",
     "JPEGImages/2008_000002.jpg": b"2",
 }
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(download, "PAUSE", 0)
-    with serve() as server:
-        yield server
 
 
 @pytest.fixture

@@ -9,20 +9,11 @@ import time
 import urllib.request
 
 import pytest
-from loopback_server import CONTENT, answer, fails, files, redirect, serve, status
+from loopback_server import CONTENT, answer, fails, files, redirect, status
 
 from helpers.base.errors import UserError
-from helpers.fetching import download as module
 from helpers.fetching.download import download
 from helpers.fetching.web import Failure, _Redirects
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(module, "PAUSE", 0)
-    with serve() as server:
-        yield server
 
 
 def test_http_errors(server, tmp_path):
