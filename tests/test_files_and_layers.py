@@ -265,6 +265,15 @@ def test_files_say_what_they_are(path):
         assert re.match(rf"Step {path.name[0]}\b", first_line)
 
 
+NAMED = re.compile(rf"(?<![\w./-])((?:{'|'.join(FOLDERS)}|docs)/[\w/]+\.(?:py|md))")
+
+
+@each([path for path in FILES if path.name != "readme_stand_ins.py"] + sorted(ROOT.glob("*.md")))
+def test_files_that_are_named_are_there(path):
+    named = set(NAMED.findall(path.read_text(encoding="utf-8")))
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
+
+
 # --- nothing of one machine ---
 
 # a folder of one person or one machine, on Linux, macOS or Windows
