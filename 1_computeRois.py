@@ -15,18 +15,20 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 import sys
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
+from fastRCNN.structures import Rois
 from helpers.artifacts.cntk_files import roi_path, write_rois
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import ROIS
 from helpers.base.images import read_image
 from helpers.base.parallel import in_parallel
 from helpers.base.tables import counted
+from helpers.config.schema import Parameters
+from helpers.dataset.image_files import ImageFile
 from helpers.dataset.sources import list_images, published_files, require_images
 from helpers.fetching.published_rois import PublishedRois
 from helpers.fetching.weights import OutOfReach
@@ -35,20 +37,20 @@ from pipeline.parameters import run_step
 from pipeline.stages import propose_rois
 
 
-def compute_one(image, params):
-    """ROIs (N, 4) of one image."""
+def compute_one(image: ImageFile, params: Parameters) -> Rois:
+    """The ROIs of one image."""
     cv2.setNumThreads(1)  # the images are what runs in parallel
     return propose_rois(read_image(image.path), params)
 
 
-def write_published(params, outputs, todo, run):
+def write_published(params: Parameters, outputs: dict[str, Path], todo: list[str], run: StepRun) -> list[str]:
     """Write the published ROIs of the images that have some; returns the others, for which step 1 finds its own."""
     missing = todo
     for path in published_files(params):
         published = PublishedRois(path)
         there = {key for key in missing if PurePosixPath(key).stem in published}
         for key in tqdm(sorted(there), desc="1 published ROIs", unit="image"):
-            write_rois(outputs[key], np.rint(published[PurePosixPath(key).stem]).astype(int))
+            write_rois(outputs[key], Rois.of(published[PurePosixPath(key).stem].round()))
             run.wrote(outputs[key])
         missing = [key for key in missing if key not in there]
     if len(missing) < len(todo):
@@ -56,7 +58,7 @@ def write_published(params, outputs, todo, run):
     return missing
 
 
-def main(params):
+def main(params: Parameters) -> dict[str, int]:
     """Write the ROIs of all images of the data set; returns the number of ROIs of each image computed in this run."""
     images = list_images(params)
     require_images(images, params, "positive", "testImages")

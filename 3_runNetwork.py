@@ -4,7 +4,7 @@
                             proc/<dataset>/models/<experiment>.safetensors, with classifier "nn"
 
 With "svm", `arr_0` of each file has shape (ROIs of the image, features), float16, rows in the order of the input files;
-`mirrored`, for training images, is the same of the mirror image. With "nn", `arr_0` holds K + 1 probabilities a ROI,
+`mirrored`, for training images, is the same of the mirror image. With "nn", `arr_0` holds K + 1 probabilities per ROI,
 background first, and `offsets` 4 K numbers that move it, float32: half the digits would make equal scores of unequal
 ones, and their order would change. The convolutions run once over the whole image. While one image is convolved, the
 next is decoded and scaled; no more than these two are held in memory.
@@ -18,14 +18,17 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from fastRCNN.ranks import join_ranks, leave_ranks
-from helpers.artifacts.cntk_files import read_inputs
+from fastRCNN.fast_rcnn import FastRcnn
+from fastRCNN.network import RoiNetwork
+from fastRCNN.ranks import Ranks, join_ranks, leave_ranks
+from helpers.artifacts.cntk_files import RoiInput, read_inputs
 from helpers.artifacts.feature_files import feature_path
 from helpers.artifacts.model_files import model_path
 from helpers.artifacts.step_run import StepRun
@@ -33,40 +36,42 @@ from helpers.artifacts.steps import FEATURES, INPUTS, TRAINING, require
 from helpers.base.errors import UserError
 from helpers.base.files import remove_temporary_files, write_arrays
 from helpers.base.images import read_image
+from helpers.config.schema import Parameters
 from helpers.fetching.weights import get_weights
 from pipeline.needs import output_bytes, require_room
 from pipeline.parameters import run_step
 from pipeline.stages import (
+    NetworkInput,
     build_network,
     describe_mirrored,
     describe_rois,
     load_model,
-    padded_square,
     predict,
     prepare_image,
 )
 from pipeline.training import is_of_training, train_network
 
 
-def read_entry(entry, params):
-    """An entry's ROIs (R, 4) in pixels of the image, the image at the network's size, and its own width in pixels."""
-    image = read_image(params.image_dir / entry.key)
-    width, height = image.shape[1::-1]
-    return entry.pixel_rois(padded_square((width, height), params)), prepare_image(image, params), width
+def read_prepared(entry: RoiInput, params: Parameters) -> NetworkInput:
+    """An entry's image at the network's size."""
+    return prepare_image(read_image(params.image_dir / entry.key), params)
 
 
-def describe(network, image_set, rois, prepared, width, params):
+def describe(
+    network: RoiNetwork | FastRcnn, image_set: str, entry: RoiInput, prepared: NetworkInput, params: Parameters
+) -> dict[str, np.ndarray]:
     """The arrays of an image's file."""
-    if params.classifier == "nn":
+    rois = entry.rois
+    if isinstance(network, FastRcnn):
         probabilities, offsets = predict(network, prepared, rois, params)
         return {"arr_0": probabilities, "offsets": offsets.reshape(len(rois), 4 * len(params.classes))}
     arrays = {"arr_0": describe_rois(network, prepared, rois, params)}
     if image_set == "train" and params.train_mirrored:
-        arrays["mirrored"] = describe_mirrored(network, prepared, rois, width, params)
+        arrays["mirrored"] = describe_mirrored(network, prepared, rois, entry.size[0], params)
     return arrays
 
 
-def refuse_infinite(arrays, key):
+def refuse_infinite(arrays: Mapping[str, np.ndarray], key: str) -> None:
     """Raise `UserError` where the network gave numbers for an image that are not finite."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -76,20 +81,20 @@ def refuse_infinite(arrays, key):
             )
 
 
-def read_ahead(entries, params):
-    """Yield `read_entry` of each entry, working on the next one in another thread meanwhile."""
+def read_ahead(entries: Iterable[RoiInput], params: Parameters) -> Iterator[tuple[RoiInput, NetworkInput]]:
+    """Yield each entry with its image, working on the next one in another thread meanwhile."""
     with ThreadPoolExecutor(max_workers=1) as reader:
         waiting = None
         for entry in entries:
-            coming = reader.submit(read_entry, entry, params)
+            coming = entry, reader.submit(read_prepared, entry, params)
             if waiting:
-                yield waiting.result()
+                yield waiting[0], waiting[1].result()
             waiting = coming
         if waiting:
-            yield waiting.result()
+            yield waiting[0], waiting[1].result()
 
 
-def train(params, ranks):
+def train(params: Parameters, ranks: Ranks) -> None:
     """Train the network, unless that is done."""
     with StepRun(params, TRAINING, ranks.is_first) as run:
         todo = ranks.from_first(run.start({"model": model_path(params)}))
@@ -102,14 +107,14 @@ def train(params, ranks):
         ranks.wait()
 
 
-def main(params):
+def main(params: Parameters) -> int:
     """Write the files of all images that have none yet; returns how many were written."""
     ranks = join_ranks(os.environ, params.network_device != "cpu" and torch.cuda.is_available())
     require(params, INPUTS)
     if ranks.is_first:
         get_weights(params)  # downloaded now if need be, since the record holds their fingerprint
     ranks.wait()
-    entries = {image_set: read_inputs(params.cntk_files_dir, image_set) for image_set in ("train", "test")}
+    entries = {image_set: read_inputs(params, image_set) for image_set in ("train", "test")}
     if ranks.is_first:
         nr_rois = [int(images.nr_rois.sum()) for images in entries.values()]
         require_room(params, output_bytes(params, *nr_rois), f"{sum(nr_rois)} ROIs")
@@ -127,9 +132,9 @@ def main(params):
             network = load_model(model_path(params), params) if params.classifier == "nn" else build_network(params)
             bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
             jobs = (entries[image_set][index] for image_set, index in share)
-            for name, job in zip(share, read_ahead(jobs, params), strict=True):
-                arrays = describe(network, name[0], *job, params)
-                refuse_infinite(arrays, entries[name[0]].keys[name[1]])
+            for name, (entry, prepared) in zip(share, read_ahead(jobs, params), strict=True):
+                arrays = describe(network, name[0], entry, prepared, params)
+                refuse_infinite(arrays, entry.key)
                 write_arrays(outputs[name], **arrays)
                 run.wrote(outputs[name])
                 bar.update()

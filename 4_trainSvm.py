@@ -1,10 +1,10 @@
-"""Step 4: train one linear SVM a class, and a regression that moves ROIs onto the object.
+"""Step 4: train one linear SVM per class, and a regression that moves ROIs onto the object.
 
     train_svm_parsed/, annotations  ->  proc/<dataset>/trainedSVMs/svm{weights,bias,feature_scale}_<experiment>.txt
                                         proc/<dataset>/trainedSVMs/boxregression_<experiment>.npz
 
-A ROI that overlaps an object of a class well is an example, one that overlaps none a counterexample, the rest is left
-out. The files of an image are read when needed, so memory does not grow with the number of images.
+A ROI that overlaps an object of a class well is a positive, one that overlaps none a negative, the others are neither.
+The files of an image are read when needed, so memory does not grow with the number of images.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
@@ -12,11 +12,15 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+from collections.abc import Iterator, Sequence
+from typing import overload
+
 import numpy as np
 
-from fastRCNN.box_regression import train_box_regressor
+from fastRCNN.box_regression import BoxRegressor, FramedRois, train_box_regressor
 from fastRCNN.settings import settings_from
-from fastRCNN.svm import SvmSettings, TrainingImage, scaled, train_svms
+from fastRCNN.structures import GroundTruth, Rois
+from fastRCNN.svm import LinearSvms, SvmSettings, TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.artifacts.classifier_files import classifier_paths, write_classifier
 from helpers.artifacts.cntk_files import read_inputs
@@ -25,73 +29,93 @@ from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import SVMS
 from helpers.base.errors import UserError
 from helpers.base.tables import counted
+from helpers.config.schema import Parameters
 from pipeline.parameters import run_step
 from pipeline.stages import Classifier, training_rois
 
 
-class TrainingSet:
-    """The training images' ROIs, read from disk one image at a time: a sequence of `TrainingImage`.
+class TrainingSet(Sequence[TrainingImage]):
+    """The training images' ROIs, read from disk one image at a time.
 
     With `train_mirrored` it has twice the length: every image, then every mirror image.
     """
 
-    def __init__(self, params):
+    def __init__(self, params: Parameters) -> None:
         self.params = params
-        self.entries = read_inputs(params.cntk_files_dir, "train")
+        self.entries = read_inputs(params, "train")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.entries) * (2 if self.params.train_mirrored else 1)
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> TrainingImage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[TrainingImage]: ...
+
+    def __getitem__(self, index: int | slice) -> TrainingImage | list[TrainingImage]:
+        if isinstance(index, slice):
+            return [self[item] for item in range(len(self))[index]]
         if not 0 <= index < len(self):
             raise IndexError(index)  # which ends an iteration
         return TrainingImage(self.features(index), self.targets(index))
 
-    def targets(self, index):
+    def targets(self, index: int) -> np.ndarray:
         """(R, K), see `svm_targets`."""
         rois, truth = self.rois_and_truth(index)
         overlaps = self.params.train_posOverlapThres, self.params.train_negOverlapThres
-        return svm_targets(rois, *truth, len(self.params.classes), *overlaps)
+        return svm_targets(rois.boxes, truth, len(self.params.classes), *overlaps)
 
-    def features(self, index):
+    def features(self, index: int) -> np.ndarray:
         """(R, D) float16."""
         mirrored, row = divmod(index, len(self.entries))
         path = feature_path(self.params.cntk_files_dir, "train", "svm", row)
         return read_features(path, int(self.entries.nr_rois[row]), "mirrored" if mirrored else "arr_0")
 
-    def rois_and_truth(self, index):
-        """ROIs (R, 4) in pixels of the image or mirror image, and its true boxes, class ids and excluded flags."""
+    def rois_and_truth(self, index: int) -> tuple[Rois, GroundTruth]:
+        """The ROIs of an image or mirror image, and its ground truth."""
         mirrored, row = divmod(index, len(self.entries))
-        rois, truth, _ = training_rois(self.entries[row], self.params, bool(mirrored))
-        return rois, truth
+        return training_rois(self.entries[row], self.params, bool(mirrored))
 
 
-def train_regressor(images, svms, params):
+class RegressionSet:
+    """The training images' ROIs that box regression learns from, and how many of each class (K,) there are."""
+
+    def __init__(self, images: TrainingSet, scale: float, params: Parameters) -> None:
+        self.images, self.scale, self.params = images, scale, params
+        by_image = [
+            np.bincount(self.objects(index)[1].class_ids, minlength=len(params.all_classes))[1:]
+            for index in range(len(images))
+        ]
+        self._by_image = np.stack(by_image).astype(np.int32)  # (images, K)
+        self.counts = self._by_image.sum(axis=0)
+
+    def objects(self, index: int) -> tuple[np.ndarray, GroundTruth]:
+        """Rows (n,) of the ROIs of an image that frame an object, and these n objects."""
+        rois, truth = self.images.rois_and_truth(index)
+        return regression_targets(rois.boxes, truth, self.params.boxRegression_minOverlap)
+
+    def samples(self, class_ids: Sequence[int]) -> Iterator[FramedRois]:
+        """Those of the images that show one of the classes, see `train_box_regressor`."""
+        shows = self._by_image[:, np.asarray(class_ids) - 1].any(axis=1)
+        for index in np.flatnonzero(shows).tolist():
+            rows, objects = self.objects(index)
+            rois, _ = self.images.rois_and_truth(index)
+            yield FramedRois(scaled(self.images.features(index)[rows], self.scale), rois.boxes[rows], objects)
+
+
+def train_regressor(images: TrainingSet, svms: LinearSvms, params: Parameters) -> BoxRegressor:
     """The box regressor, from all ROIs that overlap an object by `boxRegression_minOverlap` or more."""
-
-    def targets(index):
-        rois, truth = images.rois_and_truth(index)
-        rows, boxes, class_ids = regression_targets(rois, *truth, params.boxRegression_minOverlap)
-        return rows, (rois[rows], boxes, class_ids - 1)
-
-    nr_classes, nr_features = svms.weights.shape
-    by_image = [np.bincount(targets(index)[1][2], minlength=nr_classes) for index in range(len(images))]
-    counts = np.stack(by_image).astype(np.int32)  # (images, K)
-
-    def samples(class_ids):
-        for index in np.flatnonzero(counts[:, class_ids].any(axis=1)).tolist():
-            rows, found = targets(index)
-            yield scaled(images.features(index)[rows], svms.scale), *found
-
+    learned = RegressionSet(images, svms.scale, params)
     try:
-        return train_box_regressor(samples, counts.sum(axis=0), nr_features, params.boxRegression_ridge)
+        return train_box_regressor(learned.samples, learned.counts, svms.weights.shape[1], params.boxRegression_ridge)
     except np.linalg.LinAlgError:
         raise UserError(
             f"boxRegression_ridge = {params.boxRegression_ridge:g}: too small where ROIs are alike; set a greater one"
         ) from None
 
 
-def main(params):
+def main(params: Parameters) -> Classifier:
     """Train on the features of step 3 and write the classifier; returns it."""
     if params.classifier != "svm":
         raise UserError(f'classifier = "{params.classifier}": only "svm" needs this step, go on with 5_evaluate.py')

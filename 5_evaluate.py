@@ -1,11 +1,11 @@
-"""Step 5: measure the detector on images with known boxes.
+"""Step 5: measure the detector on images with ground truth.
 
     {test,train}_{svm,nn}_parsed/, trainedSVMs/  ->  proc/<dataset>/detections/<imageSet>_<classifier>.tsv
                                                 results/<dataset>/evaluation_<imageSet>_<classifier>{.json,.tsv,...png}
                                                 results/<dataset>/comp4_det_<imageSet>_<class>.txt, for PASCAL VOC
 
-Average precision (AP) of each class and its mean (mAP), PASCAL VOC's way, and COCO's AP over IoU 0.5 to 0.95. True
-boxes that step 2 added to the training images' ROIs are never scored.
+Average precision (AP) of each class and its mean (mAP), PASCAL VOC's way, and COCO's AP over IoU 0.5 to 0.95. Ground
+truth that step 2 added to the training images' ROIs is never scored.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds
@@ -14,12 +14,16 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from fastRCNN.confusion import confusion_matrix
-from fastRCNN.evaluation import COCO_MAX_DETECTIONS, ClassOverlaps, Truth, mean_ap
+from fastRCNN.evaluation import COCO_MAX_DETECTIONS, ClassOverlaps, Curve, mean_ap
+from fastRCNN.structures import Candidates, Detections, GroundTruth, RoiScores
 from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.detection_files import detection_path, detection_rows, write_detections
 from helpers.artifacts.feature_files import feature_path, read_features, read_predictions
@@ -27,46 +31,58 @@ from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import DETECTIONS
 from helpers.artifacts.voc_results import voc_results
 from helpers.base.files import remove_temporary_files, write_json
-from helpers.base.images import image_size
 from helpers.base.tables import evaluation_table, format_table, write_table
+from helpers.config.schema import Parameters
 from helpers.dataset.caps import as_lines, over_detections, over_rois
 from helpers.dataset.image_files import ImageFile
-from helpers.dataset.sources import load_truth
+from helpers.dataset.sources import load_ground_truth
 from helpers.drawing.plots import plot_confusion, plot_precision_recall, write_figure
 from pipeline.diagnosis import LOW_MAP, likely_causes
 from pipeline.parameters import run_step
-from pipeline.stages import class_scores, detect, load_classifier, padded_square
+from pipeline.stages import class_scores, detect, load_classifier
 
 
-def reader_of_scores(params):
-    """A function of the path of an image's file of step 3 and its number of ROIs: scores (R, K), offsets or None."""
+class EvaluatedImage(NamedTuple):
+    """An image, what was detected in it before and after suppression, and its ground truth."""
+
+    image: ImageFile
+    candidates: Candidates
+    truth: GroundTruth
+
+
+def reader_of_scores(params: Parameters) -> Callable[[Path, int], RoiScores]:
+    """A function of the path of an image's file of step 3 and its number of ROIs."""
     if params.classifier == "nn":
         return lambda path, count: class_scores(*read_predictions(path, count, len(params.classes)), params)
     classifier = load_classifier(params)
     return lambda path, count: classifier(read_features(path, count))
 
 
-def detect_all(params):
-    """Yield (image, detections before suppression, mask of those kept, truth) of each image of the image set."""
+def detect_all(params: Parameters) -> Iterator[EvaluatedImage]:
+    """Yield each image of the image set."""
     read_scores = reader_of_scores(params)
-    for index, entry in enumerate(read_inputs(params.cntk_files_dir, params.imageSet)):
-        image = ImageFile(params.image_dir, entry.key)
-        size, _ = image_size(image.path)
+    for index, entry in enumerate(read_inputs(params, params.imageSet)):
+        image, rois = ImageFile(params.image_dir, entry.key), entry.rois
         path = feature_path(params.cntk_files_dir, params.imageSet, params.classifier, index)
-        scores, offsets = read_scores(path, len(entry.rois))
-        proposed = slice(entry.nr_truth, None)  # the true boxes come first
-        rois = entry.pixel_rois(padded_square(size, params))[proposed]
-        offsets = None if offsets is None else offsets[proposed]
-        found, kept = detect(rois, scores[proposed], offsets, size, params)
-        yield image, found, kept, Truth(*load_truth(image, size, params))
+        scored = read_scores(path, len(rois)).take(rois.found)
+        candidates = detect(rois.take(rois.found), scored, entry.size, params)
+        yield EvaluatedImage(image, candidates, load_ground_truth(image, entry.size, params))
 
 
-def measure(detections, truths, params):
+def measure(
+    detections: Sequence[Detections], truths: Sequence[GroundTruth], params: Parameters
+) -> tuple[dict[str, Any], dict[str, Curve]]:
     """AP of each class at the wanted IoU, at 0.7 and COCO's, their means, and the precision-recall curves.
 
-    detections, truths: one entry an image. Returns (dict as in the JSON file, class name -> `Curve`).
+    Args:
+        detections: one entry per image, as truths.
+
+    Returns:
+        The content of the JSON file, and class name -> curve.
     """
-    curves, aps, aps_07, cocos = {}, {}, {}, {}
+    curves: dict[str, Curve] = {}
+    aps: dict[str, float | None] = {}
+    aps_07, cocos = aps.copy(), aps.copy()
     for class_id, name in enumerate(params.classes, start=1):
         overlaps = ClassOverlaps(detections, truths, class_id)
         curves[name] = overlaps.curve(params.eval_overlapThreshold)
@@ -89,7 +105,7 @@ def measure(detections, truths, params):
 
 
 @contextlib.contextmanager
-def result_files(params):
+def result_files(params: Parameters) -> Iterator[Callable[[str, Detections], None]]:
     """A function of an image's key and its detections that writes them as PASCAL VOC wants them, if it is VOC."""
     if params.datasetLayout == "voc":
         with voc_results(params.results_dir, params.classes, params.imageSet) as write_result:
@@ -98,26 +114,24 @@ def result_files(params):
         yield lambda key, found: None
 
 
-def find_and_write(params):
-    """Write the detections of all images; returns those kept of each image, its truth, and {key: objects}."""
+def find_and_write(params: Parameters) -> dict[str, tuple[Detections, GroundTruth]]:
+    """Write the detections of all images; returns what was kept of each image, and its ground truth, by its key."""
     drawn_from = params.vis_decisionThresholds[params.classifier]
-    detections, truths, objects = [], [], {}
+    found: dict[str, tuple[Detections, GroundTruth]] = {}
 
-    def rows(write_result):
-        for image, found, kept, truth in tqdm(detect_all(params), desc="5 detections", unit="image"):
-            detections.append(found.take(kept))
-            truths.append(truth)
-            objects[image.key] = int((~truth.ignored).sum())
-            write_result(image.key, detections[-1])
-            listed = kept | (found.scores >= drawn_from)
-            yield from detection_rows(image.key, found.take(listed), kept[listed], params.all_classes)
+    def rows(write_result: Callable[[str, Detections], None]) -> Iterator[str]:
+        for image, candidates, truth in tqdm(detect_all(params), desc="5 detections", unit="image"):
+            found[image.key] = candidates.kept, truth
+            write_result(image.key, candidates.kept)
+            listed = candidates.is_kept | (candidates.all.scores >= drawn_from)
+            yield from detection_rows(image.key, candidates.take(listed), params.all_classes)
 
     with result_files(params) as write_result:
         write_detections(detection_path(params), rows(write_result))
-    return detections, truths, objects
+    return found
 
 
-def main(params):
+def main(params: Parameters) -> dict[str, Any]:
     """Evaluate `imageSet`; writes detections, table and plots and returns the content of the JSON file."""
     drawn_from = params.vis_decisionThresholds[params.classifier]
     stem = params.results_dir / f"evaluation_{params.imageSet}_{params.classifier}"
@@ -125,7 +139,8 @@ def main(params):
     with StepRun(params, DETECTIONS) as run:
         run.start({"detections": detection_path(params)}, keep=False)
         remove_temporary_files(params.results_dir, lambda path: path.name.startswith(results))
-        detections, truths, objects = find_and_write(params)
+        found = find_and_write(params)
+        detections, truths = [kept for kept, _ in found.values()], [truth for _, truth in found.values()]
         result, curves = measure(detections, truths, params)
         confusion = confusion_matrix(detections, truths, len(params.classes), drawn_from, params.eval_overlapThreshold)
         table = evaluation_table(result)
@@ -137,29 +152,32 @@ def main(params):
         )
         run.finish()
     print_report(table, curves, detections, params)
-    print_caps(objects, truths, params)
+    print_caps(dict(zip(found, truths, strict=True)), params)
     if result["mAP"] is not None and result["mAP"] < LOW_MAP:
         print("\n".join(likely_causes(result, detections, truths, params)))
     print(f"table, curves and confusion matrix: {stem}*")
     return result
 
 
-def print_report(table, curves, detections, params):
+def print_report(
+    table: Sequence[Sequence[str]], curves: Mapping[str, Curve], detections: Sequence[Detections], params: Parameters
+) -> None:
     """Print the table, and name the classes whose number says less than it seems to."""
     print(format_table(table))
     for class_id, (name, curve) in enumerate(curves.items(), start=1):
         if curve.nr_objects == 0:
-            print(f"NOTE: no {params.imageSet} image shows {name}: it has no AP and is left out of the means")
+            print(f"NOTE: no {params.imageSet} image shows {name}: it has no AP and does not count in the means")
         elif not any((found.class_ids == class_id).any() for found in detections):
             print(f"NOTE: {name} was never found: its AP is 0")
 
 
-def print_caps(objects, truths, params):
-    """Name the images with more objects than can be found; objects: {key: number}."""
+def print_caps(truths: Mapping[str, GroundTruth], params: Parameters) -> None:
+    """Name the images with more objects than can be found; truths: by the images' keys."""
+    objects = {key: len(truth.counted) for key, truth in truths.items()}
     for found in (over_rois(objects, False, params), over_detections(objects, params.max_detections)):
         for line in as_lines(found):
             print(line)
-    most = max((np.bincount(truth.class_ids[~truth.ignored]).max(initial=0) for truth in truths), default=0)
+    most = max((np.bincount(truth.counted.class_ids).max(initial=0) for truth in truths.values()), default=0)
     if most > COCO_MAX_DETECTIONS:
         print(
             f"NOTE: an image shows {most} objects of one class; AP@0.5:0.95 looks at the {COCO_MAX_DETECTIONS} best "

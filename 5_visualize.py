@@ -13,14 +13,21 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from fastRCNN.detection import Detections
-from fastRCNN.evaluation import Truth
-from fastRCNN.threshold_table import class_curves, count_by_threshold, lowest_threshold, round_thresholds
+from fastRCNN.structures import Candidates, Detections, GroundTruth
+from fastRCNN.threshold_table import (
+    ThresholdCounts,
+    class_curves,
+    count_by_threshold,
+    lowest_threshold,
+    round_thresholds,
+)
 from helpers.artifacts.detection_files import detection_path, read_detections
 from helpers.artifacts.locks import alone
 from helpers.artifacts.steps import DETECTIONS, lock_name, require
@@ -28,7 +35,9 @@ from helpers.base.errors import UserError
 from helpers.base.files import remove_temporary_files
 from helpers.base.images import image_size, read_image, scale_to_fit, write_image
 from helpers.base.tables import counted, format_table, number, write_table
-from helpers.dataset.sources import IMAGE_SETS, list_images, load_truth
+from helpers.config.schema import Parameters
+from helpers.dataset.image_files import ImageFile
+from helpers.dataset.sources import IMAGE_SETS, list_images, load_ground_truth
 from helpers.drawing.boxes import (
     DrawnBox,
     class_color,
@@ -41,66 +50,58 @@ from helpers.drawing.boxes import (
 from helpers.drawing.fonts import drawable_names
 from pipeline.parameters import run_step
 from pipeline.verdicts import (
-    EXCLUDED,
-    FALSE,
-    MISSED,
-    NEAR,
     PANEL_SIDE,
-    TRUE,
     Scored,
-    describe,
+    ground_truth_boxes,
     judge,
     judged_boxes,
     near_boxes,
-    true_boxes,
+    verdict_legend,
 )
 
 
-def read_all(params):
-    """Yield (image, `Detections`, kept (N,), `Truth`) of each image of the image set, read one after the other."""
-    path = detection_path(params)
+def read_all(params: Parameters) -> Iterator[tuple[ImageFile, Candidates, GroundTruth]]:
+    """Yield each image of the image set, what was detected in it and its ground truth, read one after the other."""
+    path, nothing = detection_path(params), Candidates()
     listed = read_detections(path, params.all_classes)
-    nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, bool)
-    key, columns = next(listed, (None, None))
+    key, candidates = next(listed, (None, nothing))
     for image in list_images(params, IMAGE_SETS[params.imageSet]):
-        *found, kept = columns if image.key == key else nothing
+        truth = load_ground_truth(image, image_size(image.path)[0], params)
         if image.key == key:
-            key, columns = next(listed, (None, None))
-        truth = Truth(*load_truth(image, image_size(image.path)[0], params))
-        yield image, Detections(*found), kept, truth
+            yield image, candidates, truth
+            key, candidates = next(listed, (None, nothing))
+        else:
+            yield image, nothing, truth
     if key is not None:
         raise UserError(f"{path}: {key} is not where the data set has it; run 5_evaluate.py again")
 
 
-def draw_one(image, found, kept, truth, params):
+def draw_one(image: ImageFile, candidates: Candidates, truth: GroundTruth, params: Parameters) -> np.ndarray:
     """The picture of one image: before | after non-maximum suppression, uint8 RGB."""
-    threshold = params.vis_decisionThresholds[params.classifier]
-    shown = found.scores >= threshold
-    before, after = found.take(shown), found.take(shown & kept)
-    verdicts, missed = judge(after, truth, len(params.classes), params.eval_overlapThreshold)
+    scored = Scored(candidates, params.vis_decisionThresholds[params.classifier])
+    before = candidates.all.take(candidates.all.scores >= scored.threshold)
+    judged = judge(scored.shown, truth, params)
     panel, factors = scale_to_fit(read_image(image.path), PANEL_SIDE, PANEL_SIDE)
     names = drawable_names(params.all_classes)
 
-    def draw(items):
+    def draw(items: Sequence[DrawnBox]) -> np.ndarray:
         return draw_boxes(panel, [item.scaled(factors) for item in items])
 
-    candidates = detection_boxes(before.boxes, before.scores, before.class_ids, names)
-    candidates = [replace(item, caption="", width=0.7) for item in candidates[::-1]]  # the best ones on top
-    judged = judged_boxes(after, verdicts, names)
-    near = near_boxes(Scored(found, kept, threshold), names, params)
-    panels = [draw(candidates), draw(near + true_boxes(truth, missed, names) + judged)]
+    thin = [replace(item, caption="", width=0.7) for item in detection_boxes(before, names)]
+    near = near_boxes(scored, names, params)
+    right = near + ground_truth_boxes(judged, names) + judged_boxes(judged, names)
+    panels = [draw(thin[::-1]), draw(right)]  # the best ones on top
     titles = [
         f"before non-maximum suppression: {counted(len(before), 'box')}",
-        f"after: {describe(verdicts, missed)}",
+        f"after: {judged}",
     ]
-    classes = sorted({*before.class_ids.tolist(), *truth.class_ids[~truth.ignored].tolist()})
+    classes = sorted({*before.class_ids.tolist(), *truth.counted.class_ids.tolist()})
     legend = [DrawnBox((), class_color(class_id), names[class_id]) for class_id in classes]
-    legend += [TRUE, MISSED, FALSE, *([EXCLUDED] if truth.ignored.any() else []), *([NEAR] if near else [])]
-    heading = f"{image.key}: {params.classifier} score {threshold:g} or more"
-    return side_by_side(panels, titles, heading, legend)
+    heading = f"{image.key}: {params.classifier} score {scored.threshold:g} or more"
+    return side_by_side(panels, titles, heading, legend + verdict_legend(truth, near))
 
 
-def threshold_rows(counts, classes):
+def threshold_rows(counts: ThresholdCounts, classes: Sequence[str]) -> list[list[str]]:
     """The table as text: counts, precision and recall of all classes together, then of each class."""
     head = ["score from", "detections", "right", "precision", "recall"]
     table = [head + [f"{name} {measure}" for name in classes for measure in ("precision", "recall")]]
@@ -112,8 +113,10 @@ def threshold_rows(counts, classes):
     return table
 
 
-def measure_thresholds(detections, truths, params):
-    """Write and print the table; returns its `ThresholdCounts` and the lowest threshold with the wanted precision."""
+def measure_thresholds(
+    detections: Sequence[Detections], truths: Sequence[GroundTruth], params: Parameters
+) -> tuple[ThresholdCounts, float | None]:
+    """Write and print the table; returns its counts and the lowest threshold with the wanted precision."""
     curves = class_curves(detections, truths, len(params.classes), params.eval_overlapThreshold)
     drawn_from = params.vis_decisionThresholds[params.classifier]
     counts = count_by_threshold(curves, np.union1d(round_thresholds(curves), np.float32(drawn_from)))
@@ -137,10 +140,10 @@ def measure_thresholds(detections, truths, params):
     return counts, lowest
 
 
-def main(params):
+def main(params: Parameters) -> tuple[ThresholdCounts, float | None, list[Path]]:
     """Draw up to `vis_maxPictures` images of the image set and measure thresholds on all of them.
 
-    Returns (counts, lowest threshold or None, paths).
+    Returns the counts, the lowest threshold with the wanted precision, and the paths of the pictures.
     """
     name = f"{params.imageSet}_{params.classifier}"
     with alone(params.proc_dir, f"visualizations-{name}", "5_visualize.py", [lock_name(params, DETECTIONS)]):
@@ -149,7 +152,7 @@ def main(params):
         return draw_and_measure(params)
 
 
-def draw_and_measure(params):
+def draw_and_measure(params: Parameters) -> tuple[ThresholdCounts, float | None, list[Path]]:
     """Pictures and threshold table, of detections that nobody replaces meanwhile; returns what `main` does."""
     nr_images = len(list_images(params, IMAGE_SETS[params.imageSet]))
     nr_pictures = min(params.vis_maxPictures, nr_images)
@@ -159,14 +162,13 @@ def draw_and_measure(params):
     remove_temporary_files(folder, lambda path: True)
     remove_temporary_files(params.results_dir, lambda path: path.name == f"thresholds_{folder.name}.tsv")
     paths, detections, truths = [], [], []
-    for index, (image, found, kept, truth) in enumerate(
-        tqdm(read_all(params), desc="5 pictures", unit="image", total=nr_images)
-    ):
-        detections.append(found.take(kept))
+    bar = tqdm(read_all(params), desc="5 pictures", unit="image", total=nr_images)
+    for index, (image, candidates, truth) in enumerate(bar):
+        detections.append(candidates.kept)
         truths.append(truth)
         if index in drawn:
             paths.append(picture_path(folder, image))
-            write_image(paths[-1], draw_one(image, found, kept, truth, params))
+            write_image(paths[-1], draw_one(image, candidates, truth, params))
     counts, lowest = measure_thresholds(detections, truths, params)
     of_all = f" of {nr_images} images, evenly spread (vis_maxPictures)" if nr_pictures < nr_images else ""
     print(f"{nr_pictures} pictures{of_all}: {folder}")

@@ -23,10 +23,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from fastRCNN.box_regression import train_box_regressor
-from fastRCNN.boxes import mirror
-from fastRCNN.evaluation import Truth, coco_ap, mean_ap, precision_recall
+from fastRCNN.box_regression import FramedRois, train_box_regressor
+from fastRCNN.evaluation import coco_ap, mean_ap, precision_recall
 from fastRCNN.settings import settings_from
+from fastRCNN.structures import GroundTruth, Origin, Rois
 from fastRCNN.svm import SvmSettings, TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.base.errors import UserError
@@ -34,7 +34,7 @@ from helpers.base.images import image_size, read_image
 from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.dataset.sources import list_images, load_truth
+from helpers.dataset.sources import list_images, load_ground_truth
 from helpers.formats.own_layout import TEST_SUBDIRS
 from pipeline.parameters import load_parameters
 from pipeline.stages import (
@@ -45,33 +45,36 @@ from pipeline.stages import (
     detect,
     prepare_image,
     propose_rois,
+    select_rois,
 )
 
 
 @dataclass(frozen=True)
 class Described:
-    """One image: ROIs (R, 4), the first `nr_truth` of them its true boxes, features (R, D) of it and of its mirror
-    image (None unless `train_mirrored`), its true objects, and whether it is one of the data set's test images."""
+    """One image: ROIs (R, 4), its ground truth first, features (R, D) of it and of its mirror image (None unless
+    `train_mirrored`), its ground truth, and whether it is one of the data set's test images."""
 
     key: str
     size: tuple
-    rois: np.ndarray
+    rois: Rois
     features: np.ndarray
     mirrored: np.ndarray | None
-    nr_truth: int
-    truth: tuple
+    truth: GroundTruth
     is_test: bool = False
 
+    def proposed(self):
+        """The image with the ROIs that were proposed alone."""
+        return replace(self, rois=self.rois.take(self.rois.found), features=self.features[self.rois.found])
+
     def for_training(self, params):
-        """The image, and its mirror image, with at most `cntk_nrRois` ROIs, true boxes among them."""
+        """The image, and its mirror image, with the ROIs that step 2 selects."""
         rows = slice(params.cntk_nrRois)
-        cut = replace(self, rois=self.rois[rows], features=self.features[rows])
+        cut = replace(self, rois=self.rois.take(rows), features=self.features[rows])
         if not params.train_mirrored:
             return [cut]
-        boxes, class_ids, excluded = self.truth
         width = self.size[0]
-        truth = mirror(boxes, width), class_ids, excluded
-        return [cut, replace(cut, rois=mirror(cut.rois, width), features=self.mirrored[rows], truth=truth)]
+        mirrored = dict(rois=cut.rois.mirrored(width), features=self.mirrored[rows], truth=self.truth.mirrored(width))
+        return [cut, replace(cut, **mirrored)]
 
 
 def propose(image, params):
@@ -79,22 +82,21 @@ def propose(image, params):
 
 
 def describe(params):
-    """All images of the data set with their features; true boxes are added to the ROIs as step 2 does for training."""
+    """All images of the data set with their features: `cntk_nrRois` proposals each, after all of its ground truth."""
     images = list_images(params)
     proposals = Parallel(n_jobs=-1)(delayed(propose)(image, params) for image in images)
     network = build_network(params)
     described = []
     for image, proposed in zip(tqdm(images, desc="features"), proposals, strict=True):
         size, _ = image_size(image.path)
-        truth = load_truth(image, size, params)
-        added = truth[0][~truth[2]]
-        rois = np.concatenate([added, proposed[: params.cntk_nrRois]]).astype(np.float32)
+        truth = load_ground_truth(image, size, params)
+        rois = Rois.of(truth.counted.boxes, Origin.GROUND_TRUTH).then(select_rois(proposed, params))
         prepared = prepare_image(read_image(image.path), params)
         features, mirrored = describe_rois(network, prepared, rois, params), None
         if params.train_mirrored:
             mirrored = describe_mirrored(network, prepared, rois, size[0], params)
         is_test = image.subdir in TEST_SUBDIRS
-        described.append(Described(image.key, size, rois, features, mirrored, len(added), truth, is_test))
+        described.append(Described(image.key, size, rois, features, mirrored, truth, is_test))
     return described
 
 
@@ -102,33 +104,34 @@ def train(images, params):
     """Step 4 in memory."""
     images = [view for image in images for view in image.for_training(params)]
     overlaps = params.train_posOverlapThres, params.train_negOverlapThres
-    targets = [svm_targets(image.rois, *image.truth, len(params.classes), *overlaps) for image in images]
+    targets = [svm_targets(image.rois.boxes, image.truth, len(params.classes), *overlaps) for image in images]
     svms = train_svms(
         [TrainingImage(image.features, target) for image, target in zip(images, targets, strict=True)],
         settings_from(SvmSettings, params),
     )
     if not params.boxRegression:
         return Classifier(svms, None)
-    columns = []
+    framed = []
     for image in images:
-        rows, boxes, class_ids = regression_targets(image.rois, *image.truth, params.boxRegression_minOverlap)
-        columns.append((scaled(image.features[rows], svms.scale), image.rois[rows], boxes, class_ids - 1))
-    counts = np.bincount(np.concatenate([column[3] for column in columns]), minlength=len(params.classes))
+        rows, objects = regression_targets(image.rois.boxes, image.truth, params.boxRegression_minOverlap)
+        framed.append(FramedRois(scaled(image.features[rows], svms.scale), image.rois.boxes[rows], objects))
+    class_ids = np.concatenate([rois.objects.class_ids for rois in framed])
+    counts = np.bincount(class_ids, minlength=len(params.all_classes))[1:]
     nr_features = svms.weights.shape[1]
-    regressor = train_box_regressor(lambda class_ids: columns, counts, nr_features, params.boxRegression_ridge)
+    regressor = train_box_regressor(lambda class_ids: framed, counts, nr_features, params.boxRegression_ridge)
     return Classifier(svms, regressor)
 
 
 def score(classifier, image, params):
     """Step 5 for one image in memory: its detections among the first `cntk_nrRois` proposals."""
-    rows = slice(image.nr_truth, image.nr_truth + params.cntk_nrRois)
-    found, kept = detect(image.rois[rows], *classifier(image.features[rows]), image.size, params)
-    return found.take(kept)
+    image = image.proposed()
+    rois = select_rois(image.rois, params)
+    return detect(rois, classifier(image.features[: len(rois)]), image.size, params).kept
 
 
 def measure(detections, images, params):
     """mAP at IoU 0.5 and 0.7 (area under the curve), and COCO's AP."""
-    truths = [Truth(*image.truth) for image in images]
+    truths = [image.truth for image in images]
     ids = range(1, len(params.classes) + 1)
     maps = [mean_ap([precision_recall(detections, truths, k, t).ap() for k in ids]) for t in (0.5, 0.7)]
     return [*maps, mean_ap([coco_ap(detections, truths, k) for k in ids])]
@@ -140,17 +143,17 @@ def measure_on(images, classifier, params):
 
 
 def with_and_without_boxes(described):
-    """The images with true boxes, and those without, which are negative images."""
-    annotated = [image for image in described if len(image.truth[0])]
-    return annotated, [image for image in described if not len(image.truth[0])]
+    """The images with ground truth, and those without, which are negative images."""
+    annotated = [image for image in described if len(image.truth)]
+    return annotated, [image for image in described if not len(image.truth)]
 
 
 def train_and_test(described, params):
     """The data set's own training images and test images; `UserError` where no box is in one of the two."""
-    parts = [[image for image in described if image.is_test == is_test] for is_test in (False, True)]
-    if not all(any(len(image.truth[0]) for image in part) for part in parts):
+    splits = [[image for image in described if image.is_test == is_test] for is_test in (False, True)]
+    if not all(any(len(image.truth) for image in split) for split in splits):
         raise UserError(f"{params.image_dir}: needs annotated training images and annotated test images")
-    return parts
+    return splits
 
 
 def divide(described, folds, seed):

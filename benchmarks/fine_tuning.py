@@ -24,7 +24,7 @@ if __name__ == "__main__":  # whichever Python this is
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -32,7 +32,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import cross_validation
-from cross_validation import Described, measure
+from cross_validation import measure
 
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
@@ -51,7 +51,6 @@ from pipeline.stages import (
     describe_mirrored,
     describe_rois,
     detect,
-    padded_square,
     predict,
     prepare_image,
 )
@@ -80,8 +79,8 @@ VARIANTS = (
 
 def as_entry(image, params):
     """A `Described` image as step 2 writes it for training."""
-    rois = padded_square(image.size, params).to_relative(image.rois[: params.cntk_nrRois])
-    return RoiInput(image.key, rois, np.zeros(len(rois), np.int64), image.nr_truth)
+    rois = image.rois.take(slice(params.cntk_nrRois))
+    return RoiInput(image.key, image.size, rois, np.zeros(len(rois), np.int64))
 
 
 def train(images, params, map_dir):
@@ -89,21 +88,20 @@ def train(images, params, map_dir):
     model = FastRcnn(build_network(params), len(params.classes))
     trainer = Trainer(model, first_layer(params), training_settings(params))
     folder = map_dir / first_layer(params)
-    examples = TrainingImages([as_entry(i, params) for i in images], model.network, trainer.frozen, params, folder)
-    measure_offsets(model, examples.offsets())
-    examples.compute_maps(Ranks())
+    views = TrainingImages([as_entry(i, params) for i in images], model.network, trainer.frozen, params, folder)
+    measure_offsets(model, views.offsets())
+    views.compute_maps(Ranks())
     for epoch in tqdm(range(trainer.settings.schedule.nr_epochs), desc="training", unit="epoch", leave=False):
-        trainer.train_epoch(epoch, examples)
+        trainer.train_epoch(epoch, views)
     return model
 
 
 def score(model, image, params, with_offsets):
     """Step 5 for one `Described` image: its kept detections."""
-    rois = image.rois[image.nr_truth :]
+    rois = image.proposed().rois
     prepared = prepare_image(read_image(params.image_dir / image.key), params)
-    scores, offsets = class_scores(*predict(model, prepared, rois, params), params)
-    found, kept = detect(rois, scores, offsets if with_offsets else None, image.size, params)
-    return found.take(kept)
+    scored = class_scores(*predict(model, prepared, rois, params), params)
+    return detect(rois, scored if with_offsets else replace(scored, offsets=None), image.size, params).kept
 
 
 def described_again(network, image, params):
@@ -113,7 +111,7 @@ def described_again(network, image, params):
     if params.train_mirrored:
         mirrored = describe_mirrored(network, prepared, image.rois, image.size[0], params)
     features = describe_rois(network, prepared, image.rois, params)
-    return Described(image.key, image.size, image.rois, features, mirrored, image.nr_truth, image.truth)
+    return replace(image, features=features, mirrored=mirrored)
 
 
 def detections_of(variants, trained_on, tested, params, map_dir):

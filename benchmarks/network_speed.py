@@ -39,7 +39,7 @@ from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import list_images
 from pipeline.parameters import load_parameters
-from pipeline.stages import build_network, prepare_image, propose_rois
+from pipeline.stages import build_network, prepare_image, propose_rois, select_rois
 
 
 @torch.inference_mode()
@@ -134,15 +134,15 @@ def describe_in_parts(network, image_path, rois, params, output):
 
     image = read_image(image_path)
     done("decode")
-    scaled_image, factors = prepare_image(image, params)
+    prepared = prepare_image(image, params)
     done("scale")
-    batch = to_input(scaled_image).to(network.device, memory_format=torch.channels_last)
+    batch = to_input(prepared.pixels).to(network.device, memory_format=torch.channels_last)
     done("normalise")
     feature_map = network.trunk(batch)
     done("trunk")
-    rois = torch.as_tensor(np.asarray(rois * (factors * 2), dtype=np.float32)).to(network.device)
+    boxes = torch.as_tensor(prepared.place(rois.boxes).astype(np.float32)).to(network.device)
     blocks = []
-    for block in rois.split(params.network_roiBatchSize):
+    for block in boxes.split(params.network_roiBatchSize):
         parts = []
         for region in network.regions(feature_map, block):
             pooled = network.pool(*region)
@@ -159,7 +159,7 @@ def describe_in_parts(network, image_path, rois, params, output):
 
 def split_step(network, files, params, repeats):
     """The table of step 3's parts: medians over turns on all files, in ms an image."""
-    rois = [propose_rois(read_image(file.path), params)[: params.cntk_nrRois] for file in tqdm(files, desc="ROIs")]
+    rois = [select_rois(propose_rois(read_image(file.path), params), params) for file in tqdm(files, desc="ROIs")]
     parts = {}
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "features.npz"
@@ -185,13 +185,16 @@ def main(arguments):
     if not files:
         raise UserError(f"{params.image_dir}: no image; nothing to measure")
     photo = read_image(files[0].path)
-    image, factors = prepare_image(photo, params)
-    rois = propose_rois(photo, params)[: params.cntk_nrRois] * (factors * 2)
-    print(f"\n{params.network}, image of {image.shape[1]} x {image.shape[0]} pixels; float32 unless it says bf16")
-    print(format_table(compare_trunk(network, to_input(image), arguments.matrix, arguments.repeats)), end="\n\n")
+    prepared = prepare_image(photo, params)
+    rois = prepared.place(select_rois(propose_rois(photo, params), params).boxes)
+    height, width = prepared.pixels.shape[:2]
+    print(f"\n{params.network}, image of {width} x {height} pixels; float32 unless it says bf16")
+    print(
+        format_table(compare_trunk(network, to_input(prepared.pixels), arguments.matrix, arguments.repeats)), end="\n\n"
+    )
     print(f"{len(rois)} ROIs, {network.backbone.pool_size} x {network.backbone.pool_size} cells each")
-    print(format_table(compare_pooling(network, to_input(image), rois, arguments.repeats)), end="\n\n")
-    print(f"{len(files)} photos, {params.cntk_nrRois} ROIs an image at most")
+    print(format_table(compare_pooling(network, to_input(prepared.pixels), rois, arguments.repeats)), end="\n\n")
+    print(f"{len(files)} photos, {params.cntk_nrRois} ROIs per image at most")
     print(format_table(split_step(network, files, params, arguments.repeats)))
 
 

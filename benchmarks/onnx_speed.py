@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from benchmarks.shared_convolutions import load_photos
 from benchmarks.timing import announce, interleaved
+from fastRCNN.structures import Rois
 from helpers.artifacts.model_files import model_path, read_description, stored_settings
 from helpers.artifacts.onnx_files import import_onnxruntime
 from helpers.base.script import run_script
@@ -38,10 +39,10 @@ from pipeline.stages import NnDetector, predict, prepare_image
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare_image` made of a photo, and ROIs (R, 4) in the photo's own pixels."""
+    """What `prepare_image` made of a photo, and ROIs in the photo's own pixels."""
 
     image: tuple
-    rois: np.ndarray
+    rois: Rois
 
 
 def compare(model, exported, photos, params, nr_rois, repeats):
@@ -56,7 +57,7 @@ def compare(model, exported, photos, params, nr_rois, repeats):
     images = [prepare_image(photo.pixels, params) for photo in photos]
     table = [["ROIs, program", "s/image (fastest-slowest)", "speed", "scores differ by", "offsets differ by"]]
     for count in nr_rois:
-        rounds = [Prepared(image, photo.rois[:count]) for image, photo in zip(images, photos, strict=True)]
+        rounds = [Prepared(image, photo.rois.take(slice(count))) for image, photo in zip(images, photos, strict=True)]
         measured = interleaved(contenders, tqdm(rounds * repeats, desc=f"{count} ROIs", unit="turn"))
         expected, found = (measured[name].results for name in contenders)
         differences = [
@@ -90,7 +91,7 @@ def main(arguments):
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("--model", metavar="FILE", help="a model that step 3 trained (default: that of the parameters)")
-    parser.add_argument("--rois", nargs="+", type=int, default=[200, 2000], help="ROIs an image (default 200 2000)")
+    parser.add_argument("--rois", nargs="+", type=int, default=[200, 2000], help="ROIs per image (default 200 2000)")
     parser.add_argument("--images", type=int, default=5, help="photos, evenly spread (default 5)")
     parser.add_argument("--repeats", type=int, default=5, help="turns on every photo (default 5)")
     parser.add_argument("--threads", type=int, help="threads of both (default: all)")

@@ -23,7 +23,6 @@ if __name__ == "__main__":  # whichever Python this is
 
     require_python()
 
-import importlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +36,7 @@ from benchmarks.cross_validation import (
     with_and_without_boxes,
 )
 from benchmarks.timing import announce, interleaved, spread
-from fastRCNN.evaluation import Truth, recall_at
+from fastRCNN.evaluation import recall_at
 from fastRCNN.network import RoiNetwork
 from fastRCNN.proposals import filter_mask
 from helpers.base.images import read_image
@@ -50,9 +49,8 @@ from helpers.dataset.sources import list_images
 from helpers.dataset.summary import LIMITS, relative_sizes
 from helpers.formats.own_layout import TEST_SUBDIRS
 from pipeline.parameters import load_parameters
+from pipeline.scoring import score_image
 from pipeline.stages import Classifier, build_network, describe_rois, roi_settings
-
-score_image = importlib.import_module("6_scoreImage").score_image
 
 TABLES = ("images", "rois", "limits")
 TIMED_IMAGES = 5  # at most, evenly spread over the test images
@@ -67,7 +65,7 @@ class Detector:
     params: object
 
     def score(self, prepared, rois):
-        """`prepare_image` and ROIs (R, 4) in its original pixels -> what `detect` takes."""
+        """See `stages.Detector`."""
         return self.classifier(describe_rois(self.network, prepared, rois, self.params))
 
 
@@ -100,7 +98,7 @@ def draw(training, count, nr_draws, seed):
 
 def lacks_a_class(images, params):
     """Whether no box of some class is in these images."""
-    known = {class_id for image in images for class_id in image.truth[1][~image.truth[2]].tolist()}
+    known = {class_id for image in images for class_id in image.truth.counted.class_ids.tolist()}
     return len(known) < len(params.classes)
 
 
@@ -123,7 +121,7 @@ def images_table(described, params, arguments):
 def rois_table(described, params, arguments):
     """mAP and seconds by number of ROIs. described: with as many as the greatest number."""
     training, tested = train_and_test(described, params)
-    table = [["ROIs", f"{arguments.folds}-fold mAP", "test mAP", "seconds an image (fastest to slowest)"]]
+    table = [["ROIs", f"{arguments.folds}-fold mAP", "test mAP", "seconds per image (fastest to slowest)"]]
     network, detectors = build_network(params), {}
     for count in arguments.rois:
         varied = params.replace(cntk_nrRois=count)
@@ -150,14 +148,14 @@ def time_scoring(detectors, params, repeats):
 
 
 def limit_variants(described, params):
-    """Name -> values of the limits; a variant that is the same as an earlier one is left out.
+    """Name -> values of the limits; each variant once.
 
     The limits that are too tight are the derived ones, but for the least side: half of the training boxes are smaller.
     """
     names = [limit.parameter for limit in LIMITS]
     derived = derive_block(params)
     derived = {name: derived[name] for name in names}
-    boxes = [(image.truth[0][~image.truth[2]], image.size) for image in train_and_test(described, params)[0]]
+    boxes = [(image.truth.counted.boxes, image.size) for image in train_and_test(described, params)[0]]
     shorter = np.concatenate([relative_sizes(*pair)[:, 0] for pair in boxes])
     variants = {
         "general defaults": {name: getattr(read_parameters_file(), name) for name in names},
@@ -173,19 +171,18 @@ def limit_variants(described, params):
 
 
 def found_and_outside(described, params):
-    """Part of the true boxes that a ROI frames with an IoU of 0.5 or more, and part that breaks the limits."""
+    """The share of the ground truth that a ROI frames with an IoU of 0.5 or more, and that breaks the limits."""
     images = with_and_without_boxes(described)[0]
-    first = [image.rois[image.nr_truth :] for image in images]
-    recall = recall_at(first, [Truth(*image.truth) for image in images], 0.5, params.cntk_nrRois)
-    inside = [
-        filter_mask(image.truth[0][~image.truth[2]], *image.size, roi_settings(params).limits) for image in images
-    ]
+    first = [image.proposed().rois.boxes for image in images]
+    recall = recall_at(first, [image.truth for image in images], 0.5, params.cntk_nrRois)
+    limits = roi_settings(params).limits
+    inside = [filter_mask(image.truth.counted.boxes, *image.size, limits) for image in images]
     return recall, 1 - float(np.mean(np.concatenate(inside)))
 
 
 def limits_table(described, params, arguments):
-    """Recall and mAP by limits of ROIs. described: with any limits, for the true boxes."""
-    head = ["limits", "sides", "areas", "aspect ratio", "true boxes outside", f"recall of {params.cntk_nrRois} ROIs"]
+    """Recall and mAP by limits of ROIs. described: with any limits, for the ground truth."""
+    head = ["limits", "sides", "areas", "aspect ratio", "ground truth outside", f"recall of {params.cntk_nrRois} ROIs"]
     table = [[*head, f"{arguments.folds}-fold mAP", "test mAP"]]
     for name, values in limit_variants(described, params).items():
         varied = params.replace(**values)

@@ -28,15 +28,16 @@ from tqdm import tqdm
 from benchmarks.timing import announce, interleaved, one_thread, spread
 from fastRCNN import boxes as box_ops
 from fastRCNN import proposals
-from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, recall_at
+from fastRCNN.evaluation import COCO_THRESHOLDS, recall_at
 from fastRCNN.nms import nms
 from fastRCNN.selective_search import ENGINES
+from fastRCNN.structures import GroundTruth, Rois
 from helpers.base.errors import UserError
 from helpers.base.images import read_image
 from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.dataset.sources import list_images, load_truth
+from helpers.dataset.sources import list_images, load_ground_truth
 from helpers.formats.own_layout import ANNOTATED_SUBDIRS
 from pipeline.parameters import load_parameters
 from pipeline.stages import propose_rois
@@ -46,10 +47,10 @@ SHUFFLES = 5  # random orders, of which the mean is shown
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """Pixels uint8 RGB (H, W, 3), and its true objects."""
+    """Pixels uint8 RGB (H, W, 3), and its ground truth."""
 
     pixels: np.ndarray
-    truth: Truth
+    truth: GroundTruth
 
 
 def load_images(params, count=None):
@@ -58,7 +59,7 @@ def load_images(params, count=None):
     images = []
     for file in files if count is None else spread(files, count):
         pixels = read_image(file.path)
-        images.append(AnnotatedImage(pixels, Truth(*load_truth(file, pixels.shape[1::-1], params))))
+        images.append(AnnotatedImage(pixels, load_ground_truth(file, pixels.shape[1::-1], params)))
     return images
 
 
@@ -69,7 +70,7 @@ def variants(params, engines, sizes):
         try:
             propose_rois(np.zeros((20, 20, 3), np.uint8), params.replace(roi_engine=engine))
         except UserError as error:
-            print(f"left out: {error}")
+            print(f"not measured: {error}")
             continue
         for size in sizes if engine != "grid" else sizes[:1]:
             scales = params.grid_nrScales if engine == "grid" else 0
@@ -78,14 +79,15 @@ def variants(params, engines, sizes):
 
 
 def joined(first, second):
-    """All boxes of both, in this order, without doubles: (N, 4) and (M, 4) -> (<= N + M, 4)."""
-    both = np.concatenate([first, second])
-    return both[np.sort(np.unique(both, axis=0, return_index=True)[1])]
+    """All ROIs of both, in this order, without duplicates."""
+    both = first.then(second)
+    return both.take(np.sort(np.unique(both.boxes, axis=0, return_index=True)[1]))
 
 
 def recalls(rois, truths, count):
     """Recall at IoU 0.5 and 0.7, and average recall, of the first `count` ROIs of every image with objects."""
-    values = [recall_at(rois, truths, threshold, count) for threshold in (0.5, 0.7, *COCO_THRESHOLDS)]
+    boxes = [found.boxes for found in rois]
+    values = [recall_at(boxes, truths, threshold, count) for threshold in (0.5, 0.7, *COCO_THRESHOLDS)]
     return np.array([*values[:2], np.mean(values[2:])])
 
 
@@ -94,12 +96,12 @@ def heads(counts):
 
 
 def cells(values):
-    """Recalls (counts, 3) -> one text a count: "0.93 0.71 0.55"."""
+    """Recalls (counts, 3) -> one text per count: "0.93 0.71 0.55"."""
     return [" ".join(number(value, 2) for value in row) for row in values]
 
 
 def compare_engines(images, params, engines, sizes, counts):
-    """The table of engines: median seconds and number of proposals of an image, recalls at each count, AR a second."""
+    """The table of engines: median seconds and number of proposals of an image, recalls by count, AR per second."""
     contenders = {
         name: lambda image, varied=varied: propose_rois(image.pixels, varied)
         for name, varied in variants(params, engines, sizes).items()
@@ -107,7 +109,7 @@ def compare_engines(images, params, engines, sizes, counts):
     grids = [propose_rois(image.pixels, params.replace(roi_engine="grid")) for image in images]
     measured = interleaved(contenders, tqdm(images, desc="engines", unit="image"), warm_up=False)
     truths = [image.truth for image in images]
-    table = [["engine, pixels", "seconds (fastest-slowest)", "found", *heads(counts), "AR a second"]]
+    table = [["engine, pixels", "seconds (fastest-slowest)", "found", *heads(counts), "AR per second"]]
     for (engine, size), times in measured.items():
         rois = [joined(found, grid) for found, grid in zip(times.results, grids, strict=True)]
         table.append([
@@ -120,14 +122,14 @@ def compare_engines(images, params, engines, sizes, counts):
 
 
 def raw_proposals(image, params):
-    """The engine's boxes (N, 4) within the limits in its own order, doubles and all: what step 1 has to rank."""
+    """The engine's boxes (N, 4) within the limits in its own order, duplicates and all: what step 1 has to rank."""
     with mock.patch.object(proposals, "rank_by_votes", wraps=proposals.rank_by_votes) as ranking:
         propose_rois(image, params)
     return ranking.call_args.args[0]
 
 
 def compare_rankings(images, params, counts):
-    """The table of orders: recalls at each count when doubles are dropped in this order instead of that by votes."""
+    """The table of orders: recalls at each count when duplicates are dropped in this order instead of that by votes."""
     threshold = params.ss_nmsThreshold
     random = np.random.default_rng(params.seed)
     orders = {
@@ -144,7 +146,7 @@ def compare_rankings(images, params, counts):
     for name, order in orders.items():
         repeats = []
         for _ in range(SHUFFLES if name.startswith("random") else 1):
-            rois = [joined(boxes[order(boxes)], grid) for boxes, grid in zip(raw, grids, strict=True)]
+            rois = [joined(Rois.of(boxes[order(boxes)]), grid) for boxes, grid in zip(raw, grids, strict=True)]
             repeats.append([recalls(rois, truths, count) for count in counts])
         table.append([name, *cells(np.mean(repeats, axis=0))])
     return table
@@ -155,13 +157,13 @@ def main(arguments):
     announce()
     one_thread()
     images = load_images(params, arguments.images)
-    nr_objects = sum(int((~image.truth.ignored).sum()) for image in images)
+    nr_objects = sum(len(image.truth.counted) for image in images)
     if nr_objects == 0:
         raise UserError(f"{params.image_dir}: no image with a box among those looked at; nothing to find")
     print(f"{len(images)} images of {params.datasetName}, {nr_objects} objects; one core\n")
     table = compare_engines(images, params, arguments.engines, arguments.sizes, arguments.counts)
     print("Recall at IoU 0.5, at 0.7 and average recall (AR) of the engine's proposals with the grid behind them;")
-    print(f"found: proposals without the grid; AR a second: AR of {params.cntk_nrRois} ROIs by median seconds")
+    print(f"found: proposals without the grid; AR per second: AR of {params.cntk_nrRois} ROIs by median seconds")
     print(format_table(table), end="\n\n")
     if params.roi_engine != "grid":
         print(f"Order of the proposals of {params.roi_engine} at {params.roi_maxImgDim} pixels")

@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from benchmarks.timing import announce, interleaved, spread
 from fastRCNN.network import to_input
+from fastRCNN.structures import Rois
 from helpers.base.errors import UserError
 from helpers.base.images import read_image
 from helpers.base.script import run_script
@@ -44,7 +45,7 @@ class Photo:
     """Pixels uint8 RGB (H, W, 3), and ROIs (R, 4) in them, most promising first."""
 
     pixels: np.ndarray
-    rois: np.ndarray
+    rois: Rois
 
 
 def load_photos(params, count, nr_rois):
@@ -53,7 +54,7 @@ def load_photos(params, count, nr_rois):
     photos = []
     for file in tqdm(files, desc="ROIs", unit="image"):
         pixels = read_image(file.path)
-        rois = propose_rois(pixels, params)[:nr_rois]
+        rois = propose_rois(pixels, params).take(slice(nr_rois))
         if len(rois):
             photos.append(Photo(pixels, rois))
     if not photos:
@@ -78,16 +79,16 @@ def describe_crops(network, image, rois, batch_size):
 def compare(network, photos, params, nr_rois, nr_crops, batch_size):
     """Time both ways. Returns (table, shortest description of what was extrapolated).
 
-    photos: one a round; nr_rois: the numbers of ROIs to describe; nr_crops: ROIs that are really cropped.
+    photos: one per round; nr_rois: the numbers of ROIs to describe; nr_crops: ROIs that are really cropped.
     """
 
     def shared(count):
         return lambda photo: len(
-            describe_rois(network, prepare_image(photo.pixels, params), photo.rois[:count], params)
+            describe_rois(network, prepare_image(photo.pixels, params), photo.rois.take(slice(count)), params)
         )
 
     def cropped(photo):
-        return len(describe_crops(network, photo.pixels, np.stack(spread(photo.rois, nr_crops)), batch_size))
+        return len(describe_crops(network, photo.pixels, np.stack(spread(photo.rois.boxes, nr_crops)), batch_size))
 
     measured = interleaved({**{count: shared(count) for count in nr_rois}, "crops": cropped}, tqdm(photos, unit="turn"))
     crops = measured.pop("crops")
@@ -118,7 +119,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--rois", nargs="+", type=int, default=[200, 2000], help="ROIs an image (default 200 2000)")
+    parser.add_argument("--rois", nargs="+", type=int, default=[200, 2000], help="ROIs per image (default 200 2000)")
     parser.add_argument("--crops", type=int, default=100, help="ROIs an image that are cropped (default 100)")
     parser.add_argument("--batchSize", type=int, default=50, help="crops that go through at once (default 50)")
     parser.add_argument("--images", type=int, default=5, help="photos, evenly spread (default 5)")

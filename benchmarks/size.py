@@ -31,9 +31,8 @@ from tqdm import tqdm
 
 from benchmarks.timing import announce, in_fresh_process, one_thread, peak_memory, spread
 from fastRCNN.boxes import as_boxes
-from fastRCNN.detection import Detections
-from fastRCNN.evaluation import Truth
 from fastRCNN.fast_rcnn import FastRcnn
+from fastRCNN.structures import Candidates, Detections, Rois
 from fastRCNN.svm import LinearSvms, scaled
 from helpers.artifacts.cntk_files import read_inputs, roi_path, write_rois
 from helpers.artifacts.feature_files import feature_path, read_features
@@ -46,7 +45,7 @@ from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
 from helpers.dataset.annotations import write_annotation
 from helpers.dataset.image_files import ImageFile, is_image
-from helpers.dataset.sources import IMAGE_SETS, list_images, load_truth
+from helpers.dataset.sources import IMAGE_SETS, list_images, load_ground_truth
 from pipeline.parameters import load_parameters
 from pipeline.stages import build_network, class_scores, describe_rois, detect, predict, prepare_image, propose_rois
 
@@ -88,14 +87,15 @@ def make_data_set(params, nr_images):
         boxes = random_boxes(random, count)
         write_annotation(image.path, boxes, random.choice(params.classes, count))
         near = np.clip(np.repeat(boxes, 10, axis=0) + random.integers(-1, 2, (10 * count, 4)), 0, [WIDTH, HEIGHT] * 2)
-        write_rois(roi_path(params.roi_dir, image), np.concatenate([near, random_boxes(random, params.cntk_nrRois)]))
+        rois = np.concatenate([near, random_boxes(random, params.cntk_nrRois)])
+        write_rois(roi_path(params.roi_dir, image), Rois.of(rois))
     complete(params, ROIS)
 
 
 def make_features(params):
     """What step 3 would have written for the training images: noise, and the class of those on an object."""
     random = np.random.default_rng(0)
-    for index, entry in enumerate(read_inputs(params.cntk_files_dir, "train")):
+    for index, entry in enumerate(read_inputs(params, "train")):
         features = random.normal(size=(len(entry.rois), NR_FEATURES)).astype(np.float16)
         features[np.arange(len(features)), entry.class_ids] += np.where(entry.class_ids > 0, 8, 0).astype(np.float16)
         write_arrays(feature_path(params.cntk_files_dir, "train", "svm", index), arr_0=features)
@@ -103,16 +103,17 @@ def make_features(params):
 
 
 def invent_detections(params):
-    """What `detect_all` of step 5 yields, without network: 300 candidates an image, a third of them kept."""
+    """What `detect_all` of step 5 yields, without network: 300 candidates per image, a third of them kept."""
     for number, image in enumerate(list_images(params, IMAGE_SETS[params.imageSet])):
         random = np.random.default_rng(number)
-        truth = Truth(*load_truth(image, (WIDTH, HEIGHT), params))
+        truth = load_ground_truth(image, (WIDTH, HEIGHT), params)
         right = random.integers(0, len(truth.boxes), 300)
         is_near = random.random(300) < 0.1
         boxes = np.where(is_near[:, None], truth.boxes[right], random_boxes(random, 300))
         class_ids = np.where(is_near, truth.class_ids[right], random.integers(1, NR_CLASSES + 1, 300))
         scores = (random.normal(size=300) + is_near).astype(np.float32)
-        yield image, Detections(as_boxes(boxes), scores, class_ids).by_score(), np.arange(300) % 3 == 0, truth
+        found = Detections(as_boxes(boxes), scores, class_ids).by_score()
+        yield image, Candidates(found, np.arange(300) % 3 == 0), truth
 
 
 def complete(params, step):
@@ -133,7 +134,7 @@ def run_script_of(name, params):
 
 def read_all_inputs(params, nr_images):
     for image_set in IMAGE_SETS:
-        for _ in read_inputs(params.cntk_files_dir, image_set):
+        for _ in read_inputs(params, image_set):
             pass
 
 
@@ -214,7 +215,7 @@ class Watch:
 
 
 def measure_images(photos, nr_rois, params, folder):
-    """(part -> median seconds an image, bytes of an image's features and of its predictions)."""
+    """(part -> median seconds per image, bytes of an image's features and of its predictions)."""
     one_thread()
     network = build_network(params)
     model, watch, random = FastRcnn(network, NR_CLASSES), Watch(), np.random.default_rng(0)
@@ -224,7 +225,7 @@ def measure_images(photos, nr_rois, params, folder):
         watch.lap("-")
         found = propose_rois(pixels, params)
         watch.lap("rois")
-        rois = np.concatenate([found, random_boxes(random, max(nr_rois - len(found), 0), *size)])[:nr_rois]
+        rois = found.then(Rois.of(random_boxes(random, max(nr_rois - len(found), 0), *size))).take(slice(nr_rois))
         prepared = prepare_image(pixels, params)
         watch.lap("-")
         features = describe_rois(network, prepared, rois, params)
@@ -236,7 +237,7 @@ def measure_images(photos, nr_rois, params, folder):
         watch.lap("pass")
         probabilities, offsets = predict(model, prepared, rois, params)
         watch.lap("predictions")
-        detect(rois, *class_scores(probabilities, offsets, params), size, params)
+        detect(rois, class_scores(probabilities, offsets, params), size, params)
         watch.lap("detections")
     return watch.medians(), path.stat().st_size, probabilities.nbytes + offsets.nbytes
 
@@ -288,7 +289,7 @@ def main(arguments):
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("--images", nargs="+", type=int, default=[10_000], help="images, half for training")
-    parser.add_argument("--rois", type=int, default=4000, help="ROIs an image (default 4000)")
+    parser.add_argument("--rois", type=int, default=4000, help="ROIs per image (default 4000)")
     parser.add_argument("--photos", metavar="FOLDER", help="measure single images on photos from here, not on noise")
     options = parser.parse_args()
     run_script(lambda: main(options))

@@ -69,7 +69,7 @@ def store(images, folder, params):
     overlaps = params.train_posOverlapThres, params.train_negOverlapThres
     for index, image in enumerate(images):
         rows = slice(params.cntk_nrRois)
-        targets = svm_targets(image.rois[rows], *image.truth, len(params.classes), *overlaps)
+        targets = svm_targets(image.rois.boxes[rows], image.truth, len(params.classes), *overlaps)
         write_arrays(Path(folder) / f"{index:06d}.npz", features=image.features[rows], targets=targets)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import announce, interleaved, spread
-from fastRCNN.evaluation import Truth, mean_ap, precision_recall
+from fastRCNN.evaluation import mean_ap, precision_recall
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.svd import compress, full_layers
 from helpers.artifacts.model_files import read_description, stored_settings
@@ -30,10 +30,19 @@ from helpers.base.images import read_image
 from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
-from helpers.dataset.sources import list_images, load_truth
+from helpers.dataset.sources import list_images, load_ground_truth
 from helpers.formats.own_layout import TEST_SUBDIRS
 from pipeline.parameters import load_parameters
-from pipeline.stages import build_network, class_scores, detect, load_model, predict, prepare_image, propose_rois
+from pipeline.stages import (
+    build_network,
+    class_scores,
+    detect,
+    load_model,
+    predict,
+    prepare_image,
+    propose_rois,
+    select_rois,
+)
 
 
 def thinned(model, ranks):
@@ -49,24 +58,21 @@ def thinned(model, ranks):
 
 @torch.inference_mode()
 def relative_change(whole, thin, prepared, rois):
-    """Norm of the difference of the features of ROIs (R, 4), in units of their norm."""
-    image, factors = prepared
-    features = [
-        torch.cat(list(model.network.describe(image, rois * (factors * 2), len(rois)))) for model in (whole, thin)
-    ]
+    """Norm of the difference of the features of ROIs, in units of their norm."""
+    arguments = prepared.pixels, prepared.place(rois.boxes), len(rois)
+    features = [torch.cat(list(model.network.describe(*arguments))) for model in (whole, thin)]
     return float((features[0] - features[1]).norm() / features[0].norm())
 
 
 def test_map(model, images, rois, params):
     """mAP at IoU 0.5 on images with these ROIs."""
     detections, truths = [], []
-    for image, boxes in zip(images, rois, strict=True):
+    for image, found in zip(images, rois, strict=True):
         pixels = read_image(image.path)
         size = pixels.shape[1::-1]
-        scores = class_scores(*predict(model, prepare_image(pixels, params), boxes, params), params)
-        found, kept = detect(boxes, *scores, size, params)
-        detections.append(found.take(kept))
-        truths.append(Truth(*load_truth(image, size, params)))
+        scored = class_scores(*predict(model, prepare_image(pixels, params), found, params), params)
+        detections.append(detect(found, scored, size, params).kept)
+        truths.append(load_ground_truth(image, size, params))
     ids = range(1, len(params.classes) + 1)
     return mean_ap([precision_recall(detections, truths, k, params.eval_overlapThreshold).ap() for k in ids])
 
@@ -82,8 +88,8 @@ def main(arguments):
         whole = FastRcnn(build_network(params), len(params.classes))
     thin = thinned(whole, ranks)
     images = list_images(params, TEST_SUBDIRS)
-    rois = [propose_rois(read_image(image.path), params)[: params.cntk_nrRois] for image in images]
-    rows = [["network", "s an image (fastest-slowest)", "features change by", "test mAP"]]
+    rois = [select_rois(propose_rois(read_image(image.path), params), params) for image in images]
+    rows = [["network", "s per image (fastest-slowest)", "features change by", "test mAP"]]
     chosen = spread(list(zip(images, rois, strict=True)), arguments.images)
     prepared = [(prepare_image(read_image(image.path), params), boxes) for image, boxes in chosen]
     change = np.mean([relative_change(whole, thin, *pair) for pair in prepared])

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+    from fastRCNN.trunks import Trunk
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -24,7 +26,7 @@ class Backbone:
     """
 
     build: "Callable[[], nn.Module]"
-    trunk: "Callable[[Any], nn.Module]"  # Any: each network has names of its own for its layers
+    trunk: "Callable[[Any], Trunk]"  # Any: each network has names of its own for its layers
     head: "Callable[[Any], nn.Module]"
     stride: int
     pool_size: int
@@ -52,7 +54,7 @@ def _vgg_cnn_m() -> "nn.Module":
     return VggCnnM1024()
 
 
-def _in_turn(*modules: "nn.Module") -> "nn.Module":
+def _in_turn(*modules: "nn.Module") -> "nn.Sequential":
     from torch import nn
 
     return nn.Sequential(*modules)
@@ -64,7 +66,7 @@ def _flat(*modules: "nn.Module") -> "nn.Module":
     return nn.Sequential(nn.Flatten(), *modules) if modules else nn.Flatten()
 
 
-def _convolutions(model: Any) -> "nn.Module":
+def _convolutions(model: Any) -> "nn.Sequential":
     return model.features[:-1]  # the last one pools, as the ROI pooling does in its place
 
 
@@ -72,7 +74,7 @@ def _fully_connected(model: Any) -> "nn.Module":
     return _flat(*model.classifier[:-1])  # the last one names ImageNet's classes
 
 
-def _two_levels(model: Any) -> "nn.Module":
+def _two_levels(model: Any) -> "Trunk":
     from fastRCNN.trunks import TwoLevels
 
     return TwoLevels(model.features[:9], model.features[9:])
@@ -81,7 +83,7 @@ def _two_levels(model: Any) -> "nn.Module":
 RESNET_LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
 
 
-def _resnet_trunk(model: Any) -> "nn.Module":
+def _resnet_trunk(model: Any) -> "nn.Sequential":
     return _in_turn(*(getattr(model, name) for name in RESNET_LAYERS))
 
 

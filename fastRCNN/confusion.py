@@ -1,16 +1,32 @@
 """Which class is taken for which: a confusion matrix of detections."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from fastRCNN import boxes as box_ops
+from fastRCNN.structures import Detections, GroundTruth
 
 
-def confusion_matrix(detections, truths, nr_classes, score_threshold, overlap=0.5):
-    """Count true against found classes: (K + 1, K + 1) int, rows the truth, columns what was found; 0 is background.
+def confusion_matrix(
+    detections: Iterable[Detections],
+    truths: Iterable[GroundTruth],
+    nr_classes: int,
+    score_threshold: float,
+    overlap: float = 0.5,
+) -> np.ndarray:
+    """Count ground-truth against detected classes.
 
-    detections, truths: one `Detections` and `Truth` an image. From the best score down to `score_threshold`, each
-    detection takes the free object that it overlaps most, of whatever class, if the IoU is at least `overlap`. Column 0
-    counts missed objects, row 0 detections without object; detections on ignored objects do not count.
+    From the best score down to `score_threshold`, each detection takes the free object that it overlaps most, of
+    whatever class, if the IoU is at least `overlap`. Detections on ignored objects do not count.
+
+    Args:
+        detections: one `Detections` per image.
+        truths: one `GroundTruth` per image.
+
+    Returns:
+        (K + 1, K + 1) int64, rows the ground truth, columns what was detected; 0 is the background: column 0 counts
+        missed objects, row 0 detections without object.
     """
     matrix = np.zeros((nr_classes + 1, nr_classes + 1), dtype=np.int64)
     for found, truth in zip(detections, truths, strict=True):

@@ -1,43 +1,31 @@
-"""From scores and offsets of ROIs to detections: decode, clip, suppress doubles, average what is left.
+"""From scores and offsets of ROIs to detections: decode, clip, suppress duplicates, average what is left.
 
 Steps 5 and 6 both end here, so one image scored in memory gives what the evaluation found.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from fastRCNN import boxes as box_ops
 from fastRCNN.linear_algebra import product
 from fastRCNN.nms import nms
+from fastRCNN.structures import Detections
 
 
-@dataclass(frozen=True)
-class Detections:
-    """Detections of one image, best first: boxes (N, 4) float32, scores (N,) float32, class_ids (N,) int64 in 1..K."""
+def candidates(
+    rois: np.ndarray,
+    scores: np.ndarray,
+    offsets: np.ndarray | None,
+    image_size: tuple[float, float],
+    score_threshold: float,
+) -> Detections:
+    """Every (ROI, class) pair whose score reaches the threshold, as a detection; those without area are dropped.
 
-    boxes: np.ndarray
-    scores: np.ndarray
-    class_ids: np.ndarray
-
-    def __len__(self):
-        return len(self.scores)
-
-    def take(self, rows):
-        """The detections of these rows (indices or a mask)."""
-        return Detections(self.boxes[rows], self.scores[rows], self.class_ids[rows])
-
-    def by_score(self):
-        """The same detections, best first; equal scores keep their order."""
-        return self.take(np.argsort(-self.scores, kind="stable"))
-
-
-def candidates(rois, scores, offsets, image_size, score_threshold):
-    """Every (ROI, class) pair whose score reaches the threshold, as a detection.
-
-    rois (R, 4); scores (R, K), one column a foreground class; offsets (R, K, 4) or None, see `boxes.decode`;
-    image_size: (width, height), boxes are clipped to it; score_threshold: least score; a score of minus infinity (a
-    class without training data) is never a detection. Boxes without area are dropped.
+    Args:
+        rois: boxes (R, 4).
+        scores: (R, K), one column per foreground class.
+        offsets: (R, K, 4) or None, see `boxes.decode`.
+        image_size: (width, height); boxes are clipped to it.
+        score_threshold: least score; minus infinity (a class without training data) is never a detection.
     """
     rows, columns = np.nonzero((scores >= score_threshold) & (scores > -np.inf))
     boxes = box_ops.as_boxes(rois)[rows]
@@ -48,7 +36,7 @@ def candidates(rois, scores, offsets, image_size, score_threshold):
     return found.take(box_ops.areas(boxes) > 0).by_score()
 
 
-def suppress(found, nms_threshold, max_detections):
+def suppress(found: Detections, nms_threshold: float, max_detections: int) -> np.ndarray:
     """Class-wise non-maximum suppression: a mask (N,) bool over `found`, true for what is kept.
 
     At most `max_detections` survive, the best of all classes.
@@ -61,13 +49,18 @@ def suppress(found, nms_threshold, max_detections):
     return keep
 
 
-def vote(found, kept, min_overlap, floor):
+def vote(found: Detections, kept: np.ndarray, min_overlap: float, floor: float) -> Detections:
     """Move each kept box to the weighted mean of the boxes around it (Gidaris and Komodakis, ICCV 2015, section 3.3).
 
     All candidates of a class that overlap a kept box by `min_overlap` (IoU) or more saw the same object, each with an
     error of its own, so their mean frames it better than the best of them. A box's weight is its score above `floor`;
-    those below have none. kept (N,) bool, see `suppress`. Returns the detections with the kept boxes moved, scores and
-    order unchanged.
+    those below have none.
+
+    Args:
+        kept: (N,) bool, see `suppress`.
+
+    Returns:
+        The detections with the kept boxes moved, scores and order unchanged.
     """
     boxes = found.boxes.copy()
     for class_id in np.unique(found.class_ids):

@@ -1,44 +1,30 @@
-"""Average precision of detections against true objects: PASCAL VOC's and COCO's measures.
+"""Average precision of detections against ground truth: PASCAL VOC's and COCO's measures.
 
-Detections of a whole image set are lists with one entry an image, in the same order as the list of true objects:
-`Detections` (boxes, scores, class ids) and `Truth` (boxes, class ids, ignored). Class ids are 1..K; 0 is background.
+The detections of an image set are a list with one entry per image, in the order of the list of its ground truth:
+`Detections` and `GroundTruth`.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from fastRCNN.boxes import as_boxes, iou
 from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, coco_verdicts, voc_verdicts
+from fastRCNN.structures import Detections, GroundTruth
 
 COCO_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 COCO_RECALLS = np.linspace(0.0, 1.0, 101)
 COCO_MAX_DETECTIONS = 100
 
-
-@dataclass(frozen=True)
-class Truth:
-    """True objects of one image: boxes (G, 4), class_ids (G,), ignored (G,) bool.
-
-    An ignored object counts neither as found nor as missed. Its class id says for which class it is left out; 0 (an
-    EXCLUDE or UNDECIDED box, whose class nobody knows) leaves it out for every class.
-    """
-
-    boxes: np.ndarray = field(default_factory=lambda: as_boxes([]))
-    class_ids: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    ignored: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
-
-    def of_class(self, class_id):
-        """Boxes (G', 4) and ignored (G',) of the objects that matter to one class."""
-        rows = (self.class_ids == class_id) | (self.ignored & (self.class_ids == 0))
-        return self.boxes[rows], self.ignored[rows]
+Match = Callable[[np.ndarray, np.ndarray, float], np.ndarray]  # a protocol of fastRCNN/matching.py
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision and recall of one class as the score threshold falls, one entry a detection that is not ignored.
+    """Precision and recall of one class as the score threshold falls, one entry per detection that is not ignored.
 
-    precision, recall, scores (N,); nr_objects: the true objects that count. AP is None without true objects.
+    precision, recall, scores (N,); nr_objects: the ground-truth boxes that count. AP is None without any.
     """
 
     precision: np.ndarray
@@ -46,7 +32,7 @@ class Curve:
     scores: np.ndarray
     nr_objects: int
 
-    def ap(self, use_11_points=False):
+    def ap(self, use_11_points: bool = False) -> float | None:
         """Average precision: the area under the monotone curve (VOC 2010 on), or at 11 recalls (VOC 2007)."""
         if self.nr_objects == 0:
             return None
@@ -57,7 +43,7 @@ class Curve:
         envelope = np.maximum.accumulate(precision[::-1])[::-1]  # precision at this recall or any higher one
         return float(np.sum(np.diff(recall) * envelope))
 
-    def coco_ap(self):
+    def coco_ap(self) -> float | None:
         """COCO's average precision: the mean of the monotone curve at 101 recalls."""
         if self.nr_objects == 0:
             return None
@@ -65,38 +51,44 @@ class Curve:
         return float(np.mean(envelope[np.searchsorted(self.recall, COCO_RECALLS, side="left")]))
 
 
-def _precision_from(precision, rows):
+def _precision_from(precision: np.ndarray, rows: np.ndarray) -> float:
     return float(precision[rows].max()) if rows.any() else 0.0
 
 
 class ClassOverlaps:
     """All detections of one class over an image set, and their IoU with the class's objects, for any threshold.
 
-    detections, truths: one entry an image. Equal scores are ranked in the order of the images.
+    detections, truths: one entry per image. Equal scores are ranked in the order of the images.
     """
 
-    def __init__(self, detections, truths, class_id):
-        self.nr_objects, self.overlaps, start = 0, [], 0  # overlaps: (first row, IoU (N, G), ignored (G,)) of an image
+    def __init__(self, detections: Iterable[Detections], truths: Iterable[GroundTruth], class_id: int) -> None:
+        self.nr_objects, start = 0, 0
+        self.overlaps: list[tuple[int, np.ndarray, np.ndarray]] = []  # first row, IoU (N, G), ignored (G,) of an image
         scores, places = [np.zeros(0, np.float32)], [np.zeros(0, np.int64)]
         for found, truth in zip(detections, truths, strict=True):
-            truth_boxes, ignored = truth.of_class(class_id)
-            self.nr_objects += int(np.sum(~ignored))
+            objects = truth.of_class(class_id)
+            self.nr_objects += len(objects.counted)
             rows = np.flatnonzero(found.class_ids == class_id)
             if len(rows) == 0:
                 continue
             rows = rows[np.argsort(-found.scores[rows], kind="stable")]
             scores.append(found.scores[rows])
             places.append(np.arange(len(rows)))
-            if len(truth_boxes):
-                self.overlaps.append((start, iou(found.boxes[rows], truth_boxes), ignored))
+            if len(objects):
+                self.overlaps.append((start, iou(found.boxes[rows], objects.boxes), objects.ignored))
             start += len(rows)
         self.scores = np.concatenate(scores)
         self.places = np.concatenate(places)  # of the detection among those of its image, the best is 0
         self.order = np.argsort(-self.scores, kind="stable")
 
-    def curve(self, threshold=0.5, match=voc_verdicts, max_per_image=None):
-        """The precision-recall `Curve`. threshold: least IoU of a hit; match: a function of fastRCNN/matching.py;
-        max_per_image: only so many best detections of the class an image."""
+    def curve(self, threshold: float = 0.5, match: Match = voc_verdicts, max_per_image: int | None = None) -> Curve:
+        """The precision-recall curve.
+
+        Args:
+            threshold: least IoU of a true positive.
+            match: the protocol, of fastRCNN/matching.py.
+            max_per_image: only so many best detections of the class per image.
+        """
         verdicts = np.full(len(self.scores), FALSE_POSITIVE)  # where there is no object
         for start, overlaps, ignored in self.overlaps:
             found = match(overlaps[:max_per_image], ignored, threshold)
@@ -109,35 +101,52 @@ class ClassOverlaps:
         precision, recall = hits / np.maximum(hits + misses, 1), hits / max(self.nr_objects, 1)
         return Curve(precision, recall, self.scores[order], self.nr_objects)
 
-    def coco_ap(self, thresholds=COCO_THRESHOLDS):
-        """AP averaged over IoU thresholds 0.5, 0.55, ... 0.95, or None without true objects."""
+    def coco_ap(self, thresholds: Sequence[float] | np.ndarray = COCO_THRESHOLDS) -> float | None:
+        """AP averaged over IoU thresholds 0.5, 0.55, ... 0.95, or None without ground truth."""
         return mean_ap([self.curve(t, coco_verdicts, COCO_MAX_DETECTIONS).coco_ap() for t in thresholds])
 
 
-def precision_recall(detections, truths, class_id, threshold=0.5, match=voc_verdicts, max_per_image=None):
+def precision_recall(
+    detections: Iterable[Detections],
+    truths: Iterable[GroundTruth],
+    class_id: int,
+    threshold: float = 0.5,
+    match: Match = voc_verdicts,
+    max_per_image: int | None = None,
+) -> Curve:
     """The precision-recall `Curve` of one class over an image set, see `ClassOverlaps`."""
     return ClassOverlaps(detections, truths, class_id).curve(threshold, match, max_per_image)
 
 
-def mean_ap(aps):
+def mean_ap(aps: Iterable[float | None]) -> float | None:
     """The mean over the classes that have an AP; None where no class has one."""
     known = [ap for ap in aps if ap is not None]
     return float(np.mean(known)) if known else None
 
 
-def coco_ap(detections, truths, class_id, thresholds=COCO_THRESHOLDS):
-    """AP of one class averaged over IoU thresholds 0.5, 0.55, ... 0.95, or None without true objects."""
+def coco_ap(
+    detections: Iterable[Detections],
+    truths: Iterable[GroundTruth],
+    class_id: int,
+    thresholds: Sequence[float] | np.ndarray = COCO_THRESHOLDS,
+) -> float | None:
+    """AP of one class averaged over IoU thresholds 0.5, 0.55, ... 0.95, or None without ground truth."""
     return ClassOverlaps(detections, truths, class_id).coco_ap(thresholds)
 
 
-def recall_at(proposals, truths, threshold, max_proposals=None):
-    """The part of all objects that count which some proposal overlaps by at least `threshold` (IoU).
+def recall_at(
+    proposals: Iterable[np.ndarray],
+    truths: Iterable[GroundTruth],
+    threshold: float,
+    max_proposals: int | None = None,
+) -> float | None:
+    """The share of all ground-truth boxes that count which some proposal overlaps by at least `threshold` (IoU).
 
-    proposals: one (R, 4) array an image, best first; max_proposals: only the first so many. None without objects.
+    proposals: boxes (R, 4) of each image, best first; max_proposals: only the first so many. None without ground truth.
     """
     found = total = 0
     for boxes, truth in zip(proposals, truths, strict=True):
-        overlaps = iou(truth.boxes[~truth.ignored], as_boxes(boxes)[:max_proposals])  # (G, R)
+        overlaps = iou(truth.counted.boxes, as_boxes(boxes)[:max_proposals])  # (G, R)
         total += overlaps.shape[0]
         found += int(np.sum(overlaps.max(axis=1, initial=0) >= threshold))
     return found / total if total else None

@@ -5,21 +5,22 @@ import torchvision
 from torch import nn
 
 from fastRCNN.boxes import MAX_LOG_SCALE
+from fastRCNN.fast_rcnn import FastRcnn
 
 
 class ExportableDetector(nn.Module):
     """What `FastRcnn.predict` computes, of operations that exist outside torch, and the decoded boxes.
 
-    model: a `FastRcnn`; moves_boxes: whether its offsets were trained; if not, each class's box is the ROI itself.
+    moves_boxes: whether the model's offsets were trained; if not, each class's box is the ROI itself.
     """
 
-    def __init__(self, model, moves_boxes=True):
+    def __init__(self, model: FastRcnn, moves_boxes: bool = True) -> None:
         super().__init__()
         self.model, self.moves_boxes = model, moves_boxes
         self.nr_classes = model.box_offsets.out_features // 4
         self.eval()
 
-    def forward(self, image, rois):
+    def forward(self, image: torch.Tensor, rois: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Normalised image (1, 3, H, W) and rois (R, 4) in its pixels -> scores, boxes and offsets.
 
         scores (R, K + 1) are probabilities, background first; boxes (R, K, 4) are in the image's pixels, not clipped to
@@ -32,12 +33,12 @@ class ExportableDetector(nn.Module):
         return scores, decode(rois, offsets if self.moves_boxes else torch.zeros_like(offsets)), offsets
 
 
-def one_operation(feature_map, rois, size, scale):
+def one_operation(feature_map: torch.Tensor, rois: torch.Tensor, size: int, scale: float) -> torch.Tensor:
     """`roi_align.roi_align` as the one operation that it is elsewhere."""
     return torchvision.ops.roi_align(feature_map, [rois], size, scale, sampling_ratio=2, aligned=True)
 
 
-def decode(rois, offsets):
+def decode(rois: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
     """As `boxes.decode`, for all classes at once and in torch: rois (R, 4), offsets (R, K, 4) -> boxes (R, K, 4)."""
     sizes = (rois[:, 2:] - rois[:, :2])[:, None]  # (R, 1, 2)
     centers = rois[:, None, :2] + sizes / 2 + offsets[..., :2] * sizes  # (R, K, 2)

@@ -1,20 +1,30 @@
-"""Fast R-CNN: the network of network.py with two outputs of its own, one that names a ROI and one that moves it."""
+"""Fast R-CNN: the network of network.py with two outputs, one that classifies a ROI and one that moves it."""
 
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from fastRCNN.network import RoiNetwork
 from fastRCNN.trunks import cut_to_train
+
+Outputs = tuple[torch.Tensor, torch.Tensor]  # logits (R, K + 1), background first; normalised offsets (R, K, 4)
 
 
 class FastRcnn(nn.Module):
     """Trunk, ROI pooling, head and two sibling outputs (Fast R-CNN, section 2.1).
 
-    network: a `RoiNetwork`; nr_classes: K, without the background. The outputs' weights come from torch's generator.
-    `offset_mean` and `offset_std` (4,) are those of the offsets that it was trained on; see `predict`.
+    nr_classes: K, without the background. The outputs' weights come from torch's generator. `offset_mean` and
+    `offset_std` (4,) are those of the offsets that it was trained on; see `predict`.
     """
 
-    def __init__(self, network, nr_classes):
+    offset_mean: torch.Tensor
+    offset_std: torch.Tensor
+
+    def __init__(self, network: RoiNetwork, nr_classes: int) -> None:
         super().__init__()
         self.network = network
         with torch.inference_mode():
@@ -33,23 +43,28 @@ class FastRcnn(nn.Module):
         self.eval()
 
     @property
-    def device(self):
+    def device(self) -> torch.device:
         return self.network.device
 
-    def outputs(self, features):
-        """Features (R, D) -> logits (R, K + 1), background first, and normalised offsets (R, K, 4)."""
+    def outputs(self, features: torch.Tensor) -> Outputs:
+        """What the two layers make of features (R, D)."""
         return self.class_scores(features), self.box_offsets(features).unflatten(1, (-1, 4))
 
-    def forward(self, image, rois):
+    def forward(self, image: torch.Tensor, rois: torch.Tensor) -> Outputs:
         """Normalised image (1, 3, H, W) and rois (R, 4) in its pixels -> as `outputs`."""
         return self.outputs(self.network(image, rois))
 
     @torch.inference_mode()
-    def predict(self, image, rois, batch_size):
-        """Score the ROIs of one image: probabilities (R, K + 1) and offsets (R, K, 4), float32 arrays.
+    def predict(self, image: np.ndarray, rois: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Score the ROIs of one image.
 
-        image: uint8 RGB (H, W, 3), scaled to the network's input; rois: (R, 4) in its pixels; batch_size: ROIs that go
-        through the head at once. The offsets are those of `boxes.decode`.
+        Args:
+            image: uint8 RGB (H, W, 3), scaled to the network's input.
+            rois: (R, 4) in its pixels.
+            batch_size: ROIs that go through the head at once.
+
+        Returns:
+            Probabilities (R, K + 1) and the offsets of `boxes.decode` (R, K, 4), float32.
         """
         probabilities, offsets = [], []
         for features in self.network.describe(image, rois, batch_size):
@@ -66,10 +81,10 @@ class TrainedLayers(nn.Module):
     its statistics and weights: a batch of two images is too small to learn them from.
     """
 
-    def __init__(self, model, first):
+    def __init__(self, model: FastRcnn, first: str) -> None:
         super().__init__()
-        frozen, self.trunk = cut_to_train(model.network.backbone, model.network.trunk, first)
-        self._outside = model, frozen  # in a tuple, so that torch does not take them for parts of this module
+        frozen, self.trunk = cut_to_train(model.network.trunk, model.network.backbone.layers, first)
+        self._outside = model, frozen  # in a tuple, so that torch does not take them for modules of this one
         self.head = model.network.head
         self.class_scores, self.box_offsets = model.class_scores, model.box_offsets
         model.requires_grad_(False)
@@ -79,16 +94,16 @@ class TrainedLayers(nn.Module):
                 module.requires_grad_(False)
 
     @property
-    def frozen(self):
+    def frozen(self) -> nn.Module:
         return self._outside[1]
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Only dropout has a training mode here."""
         for module in self.modules():
             module.training = mode and isinstance(module, nn.Dropout)
         return self
 
-    def forward(self, maps, rois):
+    def forward(self, maps: Sequence[torch.Tensor], rois: Sequence[torch.Tensor]) -> Outputs:
         """For each image a map of the frozen layers (1, C, H, W) and rois (R, 4) -> as `FastRcnn.outputs`, joined."""
         model = self._outside[0]
         features = [
@@ -98,16 +113,30 @@ class TrainedLayers(nn.Module):
         return model.outputs(torch.cat(features))
 
 
-def multi_task_loss(logits, offsets, labels, targets, location_weight, beta=1.0):
-    """Naming loss and moving loss of N ROIs (Fast R-CNN, section 2.3, equations 1 to 3).
+def multi_task_loss(
+    logits: torch.Tensor,
+    offsets: torch.Tensor,
+    labels: torch.Tensor,
+    targets: torch.Tensor,
+    location_weight: float,
+    beta: float = 1.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Classification loss and box-regression loss of N ROIs (Fast R-CNN, section 2.3, equations 1 to 3).
 
-    logits (N, K + 1); offsets (N, K, 4), normalised; labels (N,) int64, 0 for background; targets (N, 4), normalised
-    offsets, of which only rows of objects count; location_weight: lambda; beta: where smooth L1 turns from a parabola
-    into a line. Returns (cross-entropy, location_weight * smooth L1), both averages over all N, and 0 where N is 0.
+    Args:
+        logits: (N, K + 1).
+        offsets: (N, K, 4), normalised.
+        labels: (N,) int64, 0 for background.
+        targets: (N, 4), normalised offsets, of which only the rows of positives count.
+        location_weight: lambda.
+        beta: where smooth L1 turns from a parabola into a line.
+
+    Returns:
+        Cross-entropy and location_weight * smooth L1, both averages over all N, and 0 where N is 0.
     """
     count = max(1, len(labels))
-    naming = functional.cross_entropy(logits, labels, reduction="sum") / count
-    objects = torch.nonzero(labels > 0).squeeze(1)
-    moved = offsets[objects, labels[objects] - 1]  # (F, 4)
-    moving = functional.smooth_l1_loss(moved, targets[objects], beta=beta, reduction="sum") / count
-    return naming, location_weight * moving
+    classification = functional.cross_entropy(logits, labels, reduction="sum") / count
+    positives = torch.nonzero(labels > 0).squeeze(1)
+    moved = offsets[positives, labels[positives] - 1]  # (P, 4)
+    regression = functional.smooth_l1_loss(moved, targets[positives], beta=beta, reduction="sum") / count
+    return classification, location_weight * regression

@@ -6,8 +6,10 @@ number of threads decides how many blocks are computed at once, and nothing else
 """
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any, Self
 
 import numpy as np
 from scipy import linalg  # loads scipy's own BLAS, which must be there when the controller looks for it
@@ -18,17 +20,18 @@ SMALL = 2**24  # multiplications: below it, threads cost more than they save
 
 
 @cache
-def _blas():
+def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
 class _OneThread:
     """While any thread is inside, BLAS computes with one thread; `allowed`: how many the environment allows it."""
 
-    def __init__(self):
-        self._lock, self._inside, self._limit, self.allowed = threading.Lock(), 0, None, 1
+    def __init__(self) -> None:
+        self._lock, self._inside, self.allowed = threading.Lock(), 0, 1
+        self._limit: Any = None  # of threadpoolctl, which has no types
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         with self._lock:
             self._inside += 1
             if self._inside == 1:
@@ -36,7 +39,7 @@ class _OneThread:
                 self._limit = _blas().limit(limits=1)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
@@ -46,7 +49,7 @@ class _OneThread:
 _one_thread = _OneThread()
 
 
-def product(a, b):
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The matrix product: (N, M) @ (M, K) -> (N, K), of the type that numpy gives it."""
     with _one_thread:
         if len(a) <= BLOCK or a.size * b.shape[1] < SMALL:
@@ -56,11 +59,11 @@ def product(a, b):
         return out
 
 
-def gram(rows):
+def gram(rows: np.ndarray) -> np.ndarray:
     """The inner products of all pairs of rows: (N, M) -> (N, N), symmetric to the last bit."""
     out = np.empty((len(rows), len(rows)), rows.dtype)
 
-    def compute(block):  # up to the diagonal; the rest mirrors it
+    def compute(block: slice) -> None:  # up to the diagonal; the rest mirrors it
         np.matmul(rows[block], rows[: block.stop].T, out=out[block, : block.stop])
         out[: block.start, block] = out[block, : block.start].T
 
@@ -73,21 +76,26 @@ def gram(rows):
     return out
 
 
-def solve_positive(matrix, right):
-    """Solve matrix @ x = right; matrix (N, N), symmetric positive definite, is overwritten; right (N,) or (N, K).
+def solve_positive(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve matrix @ x = right.
 
-    Raises numpy's LinAlgError where the matrix is not positive definite.
+    Args:
+        matrix: (N, N), symmetric positive definite; it is overwritten.
+        right: (N,) or (N, K).
+
+    Raises:
+        numpy.linalg.LinAlgError: where the matrix is not positive definite.
     """
     with _one_thread:
         factor = linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
         return linalg.cho_solve(factor, right, check_finite=False)
 
 
-def _blocks(count):
+def _blocks(count: int) -> list[slice]:
     return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
 
 
-def in_blocks(count, compute):
+def in_blocks(count: int, compute: Callable[[slice], object]) -> None:
     """Call `compute` with one slice of so many rows after the other, in several threads where they are allowed."""
     blocks = _blocks(count)
     with _one_thread:

@@ -4,6 +4,7 @@ Sharing the convolutions is what makes Fast R-CNN fast (Fast R-CNN, section 2): 
 network on it, as R-CNN does, computes the same pixels over and over.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,21 +20,36 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB in [0, 1]; torchvision's weights ex
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
+Align = Callable[[torch.Tensor, torch.Tensor, int, float], torch.Tensor]  # what computes RoIAlign, as `roi_align`
+
 
 class RoiNetwork(nn.Module):
     """Trunk, ROI pooling and head of one entry of `BACKBONES`.
 
-    state: tensors by torchvision's names, of which those of trunk and head are used; None for random weights from
-    torch's generator; pooling: "max", "align" or "auto", the entry's own; context_factor: a ROI is described by itself
-    and, if this is above 1, by the region so many times as wide and as high about the same centre. Raises ValueError
-    naming the first tensor that is missing or has another shape.
-
-    The surroundings tell a whole object from a part of one, which looks like one as long as nothing around it is seen
-    (Gidaris and Komodakis 2015, "Object detection via a multi-region and semantic segmentation-aware CNN model",
-    section 3; 1.8 is theirs). Both regions go through the same head.
+    A ROI is described by itself and, with a context factor above 1, by the context region so many times as wide and as
+    high about the same centre. It tells a whole object from a part of one, which looks like one as long as nothing
+    around it is seen (Gidaris and Komodakis 2015, "Object detection via a multi-region and semantic segmentation-aware
+    CNN model", section 3; 1.8 is theirs). Both regions go through the same head.
     """
 
-    def __init__(self, network, state=None, pooling="auto", context_factor=1.0):
+    def __init__(
+        self,
+        network: str,
+        state: Mapping[str, torch.Tensor] | None = None,
+        pooling: str = "auto",
+        context_factor: float = 1.0,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            network: a name of `BACKBONES`.
+            state: tensors by torchvision's names, of which those of trunk and head are used; None for random weights
+                from torch's generator.
+            pooling: "max", "align" or "auto", the entry's own.
+
+        Raises:
+            ValueError: naming the first tensor that is missing or has another shape.
+        """
         super().__init__()
         self.backbone, self.context_factor = BACKBONES[network], context_factor
         if pooling != "auto":
@@ -41,62 +57,64 @@ class RoiNetwork(nn.Module):
         model = self.backbone.build()
         trunk, head = self.backbone.trunk(model), self.backbone.head(model)
         if state is not None:
-            _load_parts(model, (trunk, head), state, network)
+            _load_used(model, (trunk, head), state, network)
         # channels_last is the layout that CPU convolutions are fastest in, see benchmarks/network_speed.py
         self.trunk = trunk.to(memory_format=torch.channels_last)
         self.head = head
         self.eval()
 
     @property
-    def device(self):
+    def device(self) -> torch.device:
         return next(self.trunk.parameters()).device
 
-    def pool(self, feature_map, rois, align=roi_align):
-        """Features of each ROI: (1, C, H, W) and rois (R, 4) in pixels of the network's input -> (R, C, P, P).
-
-        align: what computes RoIAlign, called as `roi_align` is.
-        """
+    def pool(self, feature_map: torch.Tensor, rois: torch.Tensor, align: Align = roi_align) -> torch.Tensor:
+        """Features of each ROI: (1, C, H, W) and rois (R, 4) in pixels of the network's input -> (R, C, P, P)."""
         scale, size = 1 / self.backbone.stride, self.backbone.pool_size
         if self.backbone.pooling == "max":
             return torchvision.ops.roi_pool(feature_map, [rois], size, scale)
         return align(feature_map, rois, size, scale)
 
-    def regions(self, feature_map, rois):
+    def regions(self, feature_map: torch.Tensor, rois: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """What describes ROIs (R, 4): a list of maps, and of regions (R, 4) to pool from each."""
         if self.context_factor == 1:
             return [(feature_map, rois)]
-        # Surroundings reach beyond the image, where all is zero: that tells what the image cuts off from what is whole.
-        # RoIAlign goes on with the border's values for one cell and jumps to zero there; with a ring of zeros it slopes
-        # down, and no rounding error decides on which side of the jump a point lies.
+        # Context regions reach beyond the image, where all is zero: that tells what the image cuts off from what is
+        # whole. RoIAlign goes on with the border's values for one cell and jumps to zero there; with a ring of zeros it
+        # slopes down, and no rounding error decides on which side of the jump a point lies.
         ring = functional.pad(feature_map, (1, 1, 1, 1))
         return [(feature_map, rois), (ring, enlarge(rois, self.context_factor) + self.backbone.stride)]
 
-    def on_map(self, feature_map, rois, align=roi_align):
+    def on_map(self, feature_map: torch.Tensor, rois: torch.Tensor, align: Align = roi_align) -> torch.Tensor:
         """The trunk's map (1, C, H, W) and rois (R, 4) in pixels of the network's input -> features (R, D)."""
-        return torch.cat([self.head(self.pool(*part, align)) for part in self.regions(feature_map, rois)], dim=1)
+        return torch.cat([self.head(self.pool(*region, align)) for region in self.regions(feature_map, rois)], dim=1)
 
-    def forward(self, image, rois):
+    def forward(self, image: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
         """Normalised image (1, 3, H, W) and rois (R, 4) in its pixels -> features (R, D)."""
         return self.on_map(self.trunk(image), rois)
 
     @torch.inference_mode()
-    def features(self, image, rois, batch_size):
+    def features(self, image: np.ndarray, rois: np.ndarray, batch_size: int) -> np.ndarray:
         """Describe the ROIs of one image: the same function in step 3 and in step 6.
 
-        image: uint8 RGB (H, W, 3), scaled to the network's input; rois: (R, 4) in its pixels; batch_size: ROIs that go
-        through the head at once. Returns (R, D) float16: half the disk space, and more than enough digits.
+        Args:
+            image: uint8 RGB (H, W, 3), scaled to the network's input.
+            rois: (R, 4) in its pixels.
+            batch_size: ROIs that go through the head at once.
+
+        Returns:
+            (R, D) float16: half the disk space, and more than enough digits.
         """
         blocks = list(self.describe(image, rois, batch_size))
         return torch.cat(blocks).clamp(-FLOAT16_MAX, FLOAT16_MAX).to("cpu", torch.float16).numpy()
 
-    def describe(self, image, rois, batch_size):
+    def describe(self, image: np.ndarray, rois: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """As `features`, but yields (B, D) float32 on the network's device for one batch of ROIs after the other."""
         feature_map = self.trunk(self.prepare(image))
-        rois = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)
-        for block in rois.split(batch_size):
+        boxes = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)
+        for block in boxes.split(batch_size):
             yield self.on_map(feature_map, block)
 
-    def prepare(self, image):
+    def prepare(self, image: np.ndarray) -> torch.Tensor:
         """uint8 RGB (H, W, 3) -> what the trunk takes (1, 3, H', W') on its device.
 
         Layers without padding need some pixels: a strip narrower than two cells gets grey ones, right and below.
@@ -106,13 +124,13 @@ class RoiNetwork(nn.Module):
         return pixels.to(self.device, memory_format=torch.channels_last)
 
 
-def enlarge(rois, factor):
+def enlarge(rois: torch.Tensor, factor: float) -> torch.Tensor:
     """ROIs (R, 4) made `factor` times as wide and as high about the same centres (R, 4)."""
     margins = (rois[:, 2:] - rois[:, :2]) * ((factor - 1) / 2)  # (R, 2)
     return torch.cat([rois[:, :2] - margins, rois[:, 2:] + margins], dim=1)
 
 
-def to_input(image):
+def to_input(image: np.ndarray) -> torch.Tensor:
     """uint8 RGB (H, W, 3) -> normalised float32 (1, 3, H, W)."""
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)  # (3, H, W), a view
     mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
@@ -120,9 +138,11 @@ def to_input(image):
     return ((pixels / 255 - mean) / std).unsqueeze(0)
 
 
-def _load_parts(model, parts, state, network):
-    """Copy the tensors that the parts use from a state dict into them; those of a classifier cut off do not matter."""
-    used = {id(tensor) for part in parts for tensor in (*part.parameters(), *part.buffers())}
+def _load_used(
+    model: nn.Module, used_modules: tuple[nn.Module, ...], state: Mapping[str, torch.Tensor], network: str
+) -> None:
+    """Copy the tensors of the modules that are used from a state dict; a classifier that is cut off does not matter."""
+    used = {id(tensor) for module in used_modules for tensor in (*module.parameters(), *module.buffers())}
     wanted = {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) in used}
     # batch norm's counters are of no use here, and files older than torch 0.4.1 (torchvision's ResNets) have none
     wanted = {name: tensor for name, tensor in wanted.items() if not name.endswith("num_batches_tracked")}

@@ -7,11 +7,13 @@ proposes the frame of every region on the way; a uniform grid adds boxes where t
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastRCNN import boxes as box_ops
 from fastRCNN.nms import nms
 from fastRCNN.selective_search import SearchSettings, selective_search
 from fastRCNN.settings import knob
+from fastRCNN.structures import Origin, Rois
 
 MAX_GRID = 2_000_000  # boxes; a ROI of an image is one of a few thousand
 GOLDEN_RATIO = (5**0.5 - 1) / 2
@@ -52,14 +54,14 @@ class RoiSettings:
     nms_threshold: float = knob("ss_nmsThreshold")
 
 
-def compute_rois(image: np.ndarray, settings: RoiSettings) -> np.ndarray:
+def compute_rois(image: np.ndarray, settings: RoiSettings) -> Rois:
     """All ROIs of an image, most promising first: proposals by their number of votes, then the grid, coarse and even.
 
     Args:
         image: uint8 RGB (H, W, 3).
 
     Returns:
-        int32 (N, 4) pixels of the image, without duplicates; the same image gives the same rows every time.
+        Boxes in whole pixels of the image, without duplicates; the same image gives the same ROIs every time.
 
     Raises:
         TooManyRois: for a grid whose boxes would fill the memory.
@@ -70,18 +72,18 @@ def compute_rois(image: np.ndarray, settings: RoiSettings) -> np.ndarray:
     proposals = _within(selective_search(image, settings.search), width, height, limits)
     proposals = proposals[rank_by_votes(proposals, settings.nms_threshold)]
     grid = _within(uniform_grid(width, height, limits, settings.grid), width, height, limits)
-    rois = np.concatenate([proposals, grid])
-    _, first = np.unique(rois, axis=0, return_index=True)
-    return rois[np.sort(first)].astype(np.int32)
+    rois = Rois.of(proposals).then(Rois.of(grid, Origin.GRID))
+    _, first = np.unique(rois.boxes, axis=0, return_index=True)
+    return rois.take(np.sort(first))
 
 
-def _within(boxes, width, height, limits):
+def _within(boxes: np.ndarray, width: int, height: int, limits: RoiLimits) -> np.ndarray:
     """Boxes rounded to whole pixels inside the image that keep to the limits: (N, 4) -> (M, 4) float32."""
     boxes = box_ops.clip(np.round(box_ops.as_boxes(boxes)), width, height)
     return boxes[filter_mask(boxes, width, height, limits)]
 
 
-def filter_mask(boxes, width, height, limits):
+def filter_mask(boxes: ArrayLike, width: float, height: float, limits: RoiLimits) -> np.ndarray:
     """Which boxes keep to the limits in an image of width x height pixels: (N, 4) -> (N,) bool."""
     longer = max(width, height)
     boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
@@ -98,8 +100,8 @@ def filter_mask(boxes, width, height, limits):
     )
 
 
-def rank_by_votes(boxes, nms_threshold):
-    """Order proposals by how often the search found nearly the same box, dropping the doubles on the way.
+def rank_by_votes(boxes: np.ndarray, nms_threshold: float) -> np.ndarray:
+    """Order proposals by how often the search found nearly the same box, dropping duplicates on the way.
 
     Selective search runs on several segmentations (colour spaces, region sizes); a region that many of them agree on
     is likelier to be an object than one that a single segmentation came up with. A box's vote is the sum over all
@@ -115,15 +117,15 @@ def rank_by_votes(boxes, nms_threshold):
     return order[nms(shuffled, np.concatenate(votes), nms_threshold)]
 
 
-def even_order(count):
+def even_order(count: int) -> np.ndarray:
     """A fixed permutation of range(count), every beginning of which is evenly spread (golden ratio)."""
     return np.argsort(np.arange(count) * GOLDEN_RATIO % 1.0, kind="stable")
 
 
-def uniform_grid(width, height, limits, grid):
+def uniform_grid(width: int, height: int, limits: RoiLimits, grid: GridSettings) -> np.ndarray:
     """Boxes of several sizes and shapes on regular grids over an image of width x height pixels: (N, 4) float32.
 
-    The greatest size has the greatest allowed area; shapes with a side beyond the limits are left out. The rows go
+    The greatest size has the greatest allowed area; shapes with a side beyond the limits are not there. The rows go
     round the sizes, and through the places of each size in an even order, so that every beginning of the list covers
     the image at all sizes: coarse first, then finer. Raises `TooManyRois`.
     """
@@ -149,11 +151,11 @@ def uniform_grid(width, height, limits, grid):
             layers.append(layer[even_order(len(layer))])
     if not layers:
         return box_ops.as_boxes([])
-    turn = np.concatenate([np.arange(len(layer)) for layer in layers])  # the how-manieth of its size
+    turn = np.concatenate([np.arange(len(layer)) for layer in layers])  # its place among those of its size
     return np.concatenate(layers)[np.argsort(turn, kind="stable")].astype(np.float32)
 
 
-def _positions(length, size, step):
+def _positions(length: int, size: int, step: float) -> np.ndarray:
     """Starts of boxes of one size along an axis, from border to border, at most step * size apart."""
     count = int(np.ceil((length - size) / (step * size))) + 1
     return np.round(np.linspace(0, length - size, count))

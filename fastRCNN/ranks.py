@@ -1,9 +1,13 @@
 """Several processes that train together: who this one is, and how they meet. With one process everything is a no-op."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import distributed
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -14,19 +18,19 @@ class Ranks:
     count: int = 1
 
     @property
-    def is_first(self):
+    def is_first(self) -> bool:
         return self.rank == 0
 
-    def share(self, items):
-        """This process's part of a list, every `count`-th item."""
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """This process's share of a list, every `count`-th item."""
         return items[self.rank :: self.count]
 
-    def wait(self):
+    def wait(self) -> None:
         """Wait until all processes are here."""
         if self.count > 1:
             distributed.barrier()
 
-    def from_first(self, value):
+    def from_first(self, value: T) -> T:
         """The value that the first process has, on all of them; it must survive pickling."""
         if self.count == 1:
             return value
@@ -34,21 +38,23 @@ class Ranks:
         distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def mean(self, values):
+    def mean(self, values: Sequence[float]) -> list[float]:
         """The mean over all processes of a list of floats; those that have NaN at a place do not count there."""
         if self.count == 1:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64)
-        parts = [None] * self.count
-        distributed.all_gather_object(parts, total)
-        return torch.stack(parts).nanmean(dim=0).tolist()
+        gathered = [total] * self.count
+        distributed.all_gather_object(gathered, total)
+        return torch.stack(gathered).nanmean(dim=0).tolist()
 
 
-def join_ranks(environment, use_gpu):
+def join_ranks(environment: Mapping[str, str], use_gpu: bool) -> Ranks:
     """Join the other processes that torchrun started; alone where the script was started by itself.
 
-    environment: the process's variables, in which torchrun says who is who. Processes talk through nccl on GPUs, one
-    GPU each, and through gloo on CPUs.
+    Processes talk through nccl on GPUs, one GPU each, and through gloo on CPUs.
+
+    Args:
+        environment: the process's variables, in which torchrun says who is who.
     """
     count = int(environment.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -60,7 +66,7 @@ def join_ranks(environment, use_gpu):
     return Ranks(distributed.get_rank(), count)
 
 
-def leave_ranks():
+def leave_ranks() -> None:
     """Say goodbye to the other processes, if there are any."""
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()

@@ -8,11 +8,17 @@ import torch
 from torch.nn import functional
 
 
-def roi_align(feature_map, rois, size, scale):
+def roi_align(feature_map: torch.Tensor, rois: torch.Tensor, size: int, scale: float) -> torch.Tensor:
     """What `torchvision.ops.roi_align(..., sampling_ratio=2, aligned=True)` gives, for one image.
 
-    feature_map (1, C, H, W), fastest in channels_last; rois (R, 4) in pixels of the network's input; size: P; scale:
-    cells a pixel. Returns (R, C, P, P).
+    Args:
+        feature_map: (1, C, H, W), fastest in channels_last.
+        rois: (R, 4) in pixels of the network's input.
+        size: P.
+        scale: cells per pixel.
+
+    Returns:
+        (R, C, P, P).
     """
     channels, height, width = feature_map.shape[1:]
     rois = rois * scale - 0.5  # a cell's value belongs to its centre
@@ -27,7 +33,7 @@ def roi_align(feature_map, rois, size, scale):
     return bins.view(-1, size, size, channels).permute(0, 3, 1, 2)
 
 
-def _taps(low, high, size, limit):
+def _taps(low: torch.Tensor, high: torch.Tensor, size: int, limit: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Along one axis: cells (R, P, 4) and weights (R, P, 4) that each of P bins averages.
 
     A bin has two sample points, a point two neighbours; a point more than a cell outside the map counts as zero.

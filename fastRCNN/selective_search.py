@@ -1,10 +1,13 @@
 """Three implementations of selective search behind one function; they differ in speed, number and quality of boxes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
+from fastRCNN import boxes as box_ops
 from fastRCNN.boxes import as_boxes
 from fastRCNN.settings import knob
 
@@ -25,23 +28,30 @@ class SearchSettings:
     max_merging_iterations: int = knob("ss_max_merging_iterations")  # dlib
 
 
-def selective_search(image, settings):
-    """Boxes of all regions that selective search finds, unordered and with near doubles.
+def selective_search(image: np.ndarray, settings: SearchSettings) -> np.ndarray:
+    """Boxes of all regions that selective search finds, unordered and with near duplicates.
 
-    image: uint8 RGB (H, W, 3), searched at a size where its longer side has at most `max_image_side` pixels. Returns
-    (N, 4) float32 in pixels of the image as given; engine "grid" returns none. Raises ImportError where the engine's
-    package is not installed and ValueError for an unknown engine.
+    Args:
+        image: uint8 RGB (H, W, 3), searched at a size where its longer side has at most `max_image_side` pixels.
+
+    Returns:
+        (N, 4) float32 in pixels of the image as given; engine "grid" finds none.
+
+    Raises:
+        ImportError: where the engine's package is not installed.
+        ValueError: for an unknown engine.
     """
     if settings.engine not in ENGINES:
         raise ValueError(f"unknown engine {settings.engine!r}, known: {', '.join(ENGINES)}")
     factor = min(1.0, settings.max_image_side / max(image.shape[:2]))
-    size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])  # (width, height)
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    width, height = (max(1, round(side * factor)) for side in image.shape[1::-1])
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     boxes = as_boxes(ENGINES[settings.engine](small, settings))
-    return boxes * (np.array([image.shape[1], image.shape[0]] * 2) / (size * 2)).astype(np.float32)
+    back = np.array([image.shape[1] / width, image.shape[0] / height])
+    return box_ops.scale(boxes, back.astype(np.float32))
 
 
-def _opencv(image, settings, quality):
+def _opencv(image: np.ndarray, settings: SearchSettings, quality: bool) -> ArrayLike:
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     switch = search.switchToSelectiveSearchQuality if quality else search.switchToSelectiveSearchFast
@@ -49,7 +59,7 @@ def _opencv(image, settings, quality):
     return _corners(search.process())
 
 
-def _selectivesearch(image, settings):
+def _selectivesearch(image: np.ndarray, settings: SearchSettings) -> ArrayLike:
     from selectivesearch import selective_search as search  # scikit-image comes with it: imported only when used
 
     _, regions = search(image, scale=settings.scale, sigma=settings.sigma, min_size=settings.min_size)
@@ -57,12 +67,12 @@ def _selectivesearch(image, settings):
     return _corners([region["rect"] for region in regions]) + np.array([0, 0, 1, 1], np.float32)
 
 
-def _dlib(image, settings):
+def _dlib(image: np.ndarray, settings: SearchSettings) -> ArrayLike:
     try:
         import dlib
     except ImportError as error:
         raise ImportError('the engine "dlib" needs the package dlib: pip install dlib-bin, or dlib') from error
-    found = []
+    found: list[dlib.rectangle] = []
     dlib.find_candidate_object_locations(
         image, found, kvals=settings.kvals, min_size=settings.min_size,
         max_merging_iterations=settings.max_merging_iterations,
@@ -71,13 +81,13 @@ def _dlib(image, settings):
     return [(box.left(), box.top(), box.right() + 1, box.bottom() + 1) for box in found]
 
 
-def _corners(rectangles):
+def _corners(rectangles: ArrayLike) -> np.ndarray:
     """(x, y, width, height) rows -> boxes."""
     rectangles = as_boxes(rectangles)
     return np.hstack([rectangles[:, :2], rectangles[:, :2] + rectangles[:, 2:]])
 
 
-ENGINES = {
+ENGINES: dict[str, Callable[[np.ndarray, SearchSettings], ArrayLike]] = {
     "opencv-fast": lambda image, settings: _opencv(image, settings, quality=False),
     "opencv-quality": lambda image, settings: _opencv(image, settings, quality=True),
     "selectivesearch": _selectivesearch,

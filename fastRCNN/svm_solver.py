@@ -22,18 +22,34 @@ NEWTON_ROWS = 10_000  # rows that decide, at most: their matrix is 0.4 GB
 STEP_LENGTHS = (1.0, 0.5, 0.25, 0.125)
 
 
-def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epochs=1000, seed=0):
+def solve_dual(
+    gram: np.ndarray,
+    labels: np.ndarray,
+    costs: np.ndarray,
+    squared: bool,
+    start: np.ndarray | None = None,
+    tolerance: float = 1e-2,
+    max_epochs: int = 1000,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Minimise 1/2 |w|^2 + sum of costs * loss in the dual.
 
-    gram (n, n) float32: inner products of the rows; labels (n,): 1, -1, or 0 for a row not used; costs (n,): the
-    weight C of each row's loss; squared: squared hinge loss instead of hinge; start (n,): a former solution; tolerance:
-    greatest violation of the optimality conditions, in units of the margin.
+    When `max_epochs` passes over the rows do not reach the tolerance, warns (scikit-learn's `ConvergenceWarning`) and
+    returns what it has, as `LinearSVC` does.
 
-    Returns (dual, scores), both (n,) float32: w = rows.T @ dual, scores = rows @ w. A dual variable carries the sign
-    of its label. When `max_epochs` passes over the rows do not reach the tolerance, warns (scikit-learn's
-    `ConvergenceWarning`) and returns what it has, as `LinearSVC` does.
+    Args:
+        gram: (n, n) float32, inner products of the rows.
+        labels: (n,) 1, -1, or 0 for a row not used.
+        costs: (n,) the weight C of each row's loss.
+        squared: squared hinge loss instead of hinge.
+        start: (n,) a former solution.
+        tolerance: greatest violation of the optimality conditions, in units of the margin.
+
+    Returns:
+        dual, scores, both (n,) float32: w = rows.T @ dual, scores = rows @ w. A dual variable carries the sign of its
+        label.
     """
-    used, costs = labels != 0, np.float32(costs)  # as exact as what is returned, so that a bound stays a bound
+    used, costs = labels != 0, costs.astype(np.float32)  # as exact as what is returned, so that a bound stays a bound
     # liblinear, table 1: the hinge loss bounds the dual variables, the squared hinge loss adds to the diagonal
     upper = np.where(used, np.inf if squared else costs, 0.0)
     extra = np.divide(0.5, costs, out=np.zeros(len(labels)), where=used & squared)
@@ -70,7 +86,14 @@ def solve_dual(gram, labels, costs, squared, start=None, tolerance=1e-2, max_epo
     return (alpha * labels).astype(np.float32), _scores(gram, alpha * labels)
 
 
-def _newton_step(gram, labels, extra, upper, alpha, gradient):
+def _newton_step(
+    gram: np.ndarray,
+    labels: np.ndarray,
+    extra: np.ndarray,
+    upper: np.ndarray,
+    alpha: np.ndarray,
+    gradient: np.ndarray,
+) -> np.ndarray:
     """Better dual variables (n,) if a step along the Newton direction finds some, else the same ones.
 
     Only those move that are neither 0 nor at their upper bound; any that would leave their range stop at its end.
@@ -101,7 +124,7 @@ def _newton_step(gram, labels, extra, upper, alpha, gradient):
     return alpha
 
 
-def _scores(gram, dual):
+def _scores(gram: np.ndarray, dual: np.ndarray) -> np.ndarray:
     """gram @ dual, of which most entries are zero: (n, n) and (n,) -> (n,) float32."""
     support = np.flatnonzero(dual)
     return product(dual[None, support].astype(np.float32), gram[support])[0]

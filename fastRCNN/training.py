@@ -1,23 +1,26 @@
-"""Stochastic training of a Fast R-CNN (Fast R-CNN, section 2.3): two images a step, a few ROIs of each.
+"""Stochastic training of a Fast R-CNN (Fast R-CNN, section 2.3): two images per step, a few ROIs of each.
 
 Every random choice follows from the seed, the epoch and the place in it, never from what was drawn before. So a run
 that was broken off and taken up again ends with the same weights as one that was not.
 """
 
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from fastRCNN.fast_rcnn import TrainedLayers, multi_task_loss
+from fastRCNN.fast_rcnn import FastRcnn, TrainedLayers, multi_task_loss
 from fastRCNN.ranks import Ranks
 from fastRCNN.sampling import SamplingSettings, sample_rois
 from fastRCNN.schedule import ScheduleSettings, learning_rate, make_optimizer, set_learning_rate
 from fastRCNN.settings import knob
+from fastRCNN.targets import RoiTargets
 
 
 @dataclass(frozen=True)
@@ -35,36 +38,54 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
-class Example:
-    """An image to learn from: map (1, C, H, W) of the frozen layers, ROIs (R, 4) in pixels of the network's input and
-    their `RoiTargets`."""
+class TrainingView:
+    """An image or mirror image to learn from: map (1, C, H, W) of the frozen layers, ROIs (R, 4) in pixels of the
+    network's input and what they should be."""
 
     feature_map: torch.Tensor
     rois: np.ndarray
-    targets: object
+    targets: RoiTargets
+
+    def take(self, rows: np.ndarray) -> "TrainingView":
+        """The same image with these of its ROIs."""
+        targets = RoiTargets(self.targets.labels[rows], self.targets.overlaps[rows], self.targets.offsets[rows])
+        return TrainingView(self.feature_map, self.rois[rows], targets)
 
 
-MEASURES = ("loss", "naming", "moving", "accuracy", "foreground recall")
+class TrainingViews(Protocol):
+    """What `Trainer` learns from: so many images, what each is called, and its view, mirrored or not."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str: ...
+
+    def view(self, index: int, mirrored: bool) -> TrainingView: ...
+
+
+Visit = tuple[int, bool]  # an image, and whether it is mirrored
+Measures = dict[str, float]
+MEASURES = ("loss", "classification loss", "box-regression loss", "accuracy", "foreground recall")
 
 
 class Trainer:
-    """Trains the layers of a `FastRcnn` from `first_layer` on.
+    """Trains the layers of a model from `first_layer` on, on maps that come from those before, `frozen`.
 
-    images: `len(images)`, `images.name(index)` and `images.example(index, mirrored)`, an `Example` whose map comes from
-    `frozen`. Call `measure_offsets` on the model before.
+    Call `measure_offsets` on the model before.
     """
 
-    def __init__(self, model, first_layer, settings, ranks=Ranks()):
+    def __init__(self, model: FastRcnn, first_layer: str, settings: TrainingSettings, ranks: Ranks = Ranks()) -> None:
         if settings.images_per_batch % ranks.count:
-            raise ValueError(f"{settings.images_per_batch} images a batch cannot be shared by {ranks.count} processes")
+            raise ValueError(
+                f"{settings.images_per_batch} images per batch cannot be shared by {ranks.count} processes"
+            )
         self.model, self.settings, self.ranks = model, settings, ranks
         self.layers = TrainedLayers(model, first_layer)
         self.frozen = self.layers.frozen
         self.optimizer = make_optimizer(self.layers, settings.schedule)
         self.parallel = DistributedDataParallel(self.layers) if ranks.count > 1 else self.layers
 
-    def batches(self, epoch, nr_images):
-        """Lists of (image, mirrored) of an epoch: every image once, the last batch filled up from the start."""
+    def batches(self, epoch: int, nr_images: int) -> list[list[Visit]]:
+        """What an epoch visits, by batches: every image once, the last batch filled up from the start."""
         random = np.random.default_rng([self.settings.seed, epoch])
         size = self.settings.images_per_batch
         order = random.permutation(nr_images)
@@ -73,11 +94,16 @@ class Trainer:
         visits = list(zip(order.tolist(), mirrored.tolist(), strict=True))
         return [visits[i : i + size] for i in range(0, len(visits), size)]
 
-    def train_epoch(self, epoch, images, progress=None):
+    def train_epoch(
+        self, epoch: int, images: TrainingViews, progress: Callable[[Measures], None] | None = None
+    ) -> Measures:
         """One pass over the images; returns the means of `MEASURES`, equal in all processes.
 
-        progress: called with the measures of each iteration. Raises FloatingPointError, naming the images, when the
-        loss is not finite.
+        Args:
+            progress: called with the measures of each iteration.
+
+        Raises:
+            FloatingPointError: naming the images, when the loss is not finite.
         """
         self.layers.train()
         batches, history = self.batches(epoch, len(images)), []
@@ -86,40 +112,37 @@ class Trainer:
             set_learning_rate(self.optimizer, learning_rate(iteration, len(batches), self.settings.schedule))
             share = self.ranks.share(list(enumerate(batch)))
             self._seed_dropout(iteration)
-            examples = [self._choose(images.example(*visit), iteration, place) for place, visit in share]
-            measures = self._step(examples, partial(_names, images, batch))
+            views = [self._sample(images.view(*visit), iteration, place) for place, visit in share]
+            measures = self._step(views, partial(_names, images, batch))
             history.append(measures)
             if progress:
                 progress(measures)
         self.layers.eval()
         return dict(zip(MEASURES, self.ranks.mean(_mean_of(history)), strict=True))
 
-    def _seed_dropout(self, iteration):
-        """Dropout draws from torch's generator."""
+    def _seed_dropout(self, iteration: int) -> None:
+        """Dropout takes its numbers from torch's generator."""
         sequence = np.random.SeedSequence([self.settings.seed, iteration, self.ranks.rank])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
 
-    def _choose(self, example, iteration, place):
-        """An `Example` of the ROIs that this iteration looks at."""
+    def _sample(self, view: TrainingView, iteration: int, place: int) -> TrainingView:
+        """The view with the ROIs that this iteration looks at."""
         random = np.random.default_rng([self.settings.seed, iteration, place])
-        rows = sample_rois(example.targets, self.settings.sampling, random)
-        targets = example.targets
-        chosen = type(targets)(targets.labels[rows], targets.overlaps[rows], targets.offsets[rows])
-        return Example(example.feature_map, example.rois[rows], chosen)
+        return view.take(sample_rois(view.targets, self.settings.sampling, random))
 
-    def _step(self, examples, names):
-        """One step down the gradient; returns its measures. names: a function that tells what the images are called."""
+    def _step(self, views: Sequence[TrainingView], names: Callable[[], str]) -> Measures:
+        """One step down the gradient; returns its measures. names: tells what the images are called."""
         device, model = self.model.device, self.model
-        maps = [example.feature_map.to(device, torch.float32) for example in examples]
-        rois = [torch.as_tensor(example.rois, dtype=torch.float32, device=device) for example in examples]
-        labels = torch.as_tensor(np.concatenate([e.targets.labels for e in examples]), device=device)
-        offsets = np.concatenate([e.targets.offsets for e in examples])
+        maps = [view.feature_map.to(device, torch.float32) for view in views]
+        rois = [torch.as_tensor(view.rois, dtype=torch.float32, device=device) for view in views]
+        labels = torch.as_tensor(np.concatenate([view.targets.labels for view in views]), device=device)
+        offsets = np.concatenate([view.targets.offsets for view in views])
         targets = (torch.as_tensor(offsets, dtype=torch.float32, device=device) - model.offset_mean) / model.offset_std
         with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda" and torch.cuda.is_bf16_supported()):
             logits, moved = self.parallel(maps, rois)
         logits, moved = logits.float(), moved.float()
-        naming, moving = multi_task_loss(logits, moved, labels, targets, self.settings.location_weight)
-        loss = naming + moving
+        classification, regression = multi_task_loss(logits, moved, labels, targets, self.settings.location_weight)
+        loss = classification + regression
         if not self._finite(loss):
             raise FloatingPointError(
                 f"the loss is {loss.item()} at images {names()}: "
@@ -129,54 +152,58 @@ class Trainer:
         loss.backward()
         nn.utils.clip_grad_norm_(self.layers.parameters(), self.settings.clip_norm)
         self.optimizer.step()
-        return _measures(loss.detach(), naming.detach(), moving.detach(), logits.detach(), labels)
+        losses = [value.detach() for value in (loss, classification, regression)]
+        return _measures(losses, logits.detach(), labels)
 
-    def _finite(self, loss):
+    def _finite(self, loss: torch.Tensor) -> bool:
         """Is it, in every process? All must stop together, or the others would wait for ever."""
         return bool(self.ranks.mean([float(torch.isfinite(loss))])[0] == 1)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What `load_state` needs to go on from here: tensors and numbers."""
         return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
 
-    def load_state(self, state):
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state`; raises RuntimeError or ValueError for one of another network."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def measure_offsets(model, offsets):
-    """Set mean and deviation of the model's offsets from those of all training objects (section 2.3).
+def measure_offsets(model: FastRcnn, offsets: Iterable[np.ndarray]) -> int:
+    """Set mean and deviation of the model's offsets from those of all positives (section 2.3).
 
-    offsets: iterable of arrays (n, 4), one an image; only their sums are held. Returns the number of objects; without
-    any, the model stays as it is.
+    Args:
+        offsets: (n, 4) of each image; only their sums are held.
+
+    Returns:
+        The number of positives; without any, the model stays as it is.
     """
     count, mean, squares = 0, np.zeros(4), np.zeros(4)  # squares: summed squared distances to the mean, of each column
-    for part in offsets:
-        if len(part):
-            own = np.mean(part, axis=0, dtype=np.float64)
-            total = count + len(part)
-            squares += ((part - own) ** 2).sum(axis=0) + (own - mean) ** 2 * (count * len(part) / total)
-            mean += (own - mean) * (len(part) / total)
+    for rows in offsets:
+        if len(rows):
+            own = np.mean(rows, axis=0, dtype=np.float64)
+            total = count + len(rows)
+            squares += ((rows - own) ** 2).sum(axis=0) + (own - mean) ** 2 * (count * len(rows) / total)
+            mean += (own - mean) * (len(rows) / total)
             count = total
     if count:
         model.offset_mean.copy_(torch.as_tensor(mean))
-        # of one object, or of ROIs that fit perfectly, there is no deviation
+        # of one positive, or of ROIs that fit perfectly, there is no deviation
         model.offset_std.copy_(torch.as_tensor(np.sqrt(squares / count)).clamp(min=1e-2))
     return count
 
 
-def _names(images, batch):
+def _names(images: TrainingViews, batch: Sequence[Visit]) -> str:
     return ", ".join(images.name(index) for index, _ in batch)
 
 
-def _measures(loss, naming, moving, logits, labels):
-    """The numbers of `MEASURES`; foreground recall is NaN without foreground."""
+def _measures(losses: Sequence[torch.Tensor], logits: torch.Tensor, labels: torch.Tensor) -> Measures:
+    """The numbers of `MEASURES`, losses the first three; foreground recall is NaN without foreground."""
     right = (logits.argmax(dim=1) == labels).float()
-    values = (loss, naming, moving, right.mean(), right[labels > 0].mean())
+    values = (*losses, right.mean(), right[labels > 0].mean())
     return dict(zip(MEASURES, (float(value) for value in values), strict=True))
 
 
-def _mean_of(history):
+def _mean_of(history: Sequence[Measures]) -> list[float]:
     columns = ([measures[name] for measures in history] for name in MEASURES)
     return [float(np.nanmean(column)) if not np.isnan(column).all() else math.nan for column in columns]

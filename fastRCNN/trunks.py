@@ -1,5 +1,7 @@
 """Trunks of networks: one of two depths, and cutting one in two where training begins."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -7,7 +9,7 @@ from torch import nn
 class UnitScale(nn.Module):
     """A map divided by the root mean square of all its values."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x / x.square().mean().sqrt().clamp(min=1e-6)
 
 
@@ -19,25 +21,28 @@ class TwoLevels(nn.Module):
     magnitude, so each is brought to unit scale. `deep` must keep the resolution.
     """
 
-    def __init__(self, shallow, deep):
+    def __init__(self, shallow: nn.Sequential, deep: nn.Sequential) -> None:
         super().__init__()
         self.shallow, self.deep = shallow, deep
         self.unit_scale = UnitScale()
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Images (1, 3, H, W) -> features (1, C1 + C2, H / stride, W / stride)."""
         shallow = self.shallow(x)
         return torch.cat([self.unit_scale(shallow), self.unit_scale(self.deep(shallow))], dim=1)
 
 
-def cut(trunk, index):
+Trunk = nn.Sequential | TwoLevels
+
+
+def cut(trunk: Trunk, index: int) -> tuple[nn.Sequential, Trunk]:
     """A trunk as two: its first `index` layers, and the rest. They share their weights with it."""
     if isinstance(trunk, TwoLevels):
         return trunk.shallow[:index], TwoLevels(trunk.shallow[index:], trunk.deep)
     return trunk[:index], trunk[index:]
 
 
-def cut_to_train(backbone, trunk, first):
+def cut_to_train(trunk: Trunk, layers: Sequence[str], first: str) -> tuple[nn.Module, nn.Module]:
     """A trunk as two, see `cut`: the layers before the one called `first`, which stay as they are, and those from it
-    on, which learn; first: a name of `Backbone.layers`, or "head" for none."""
-    return (trunk, nn.Identity()) if first == "head" else cut(trunk, backbone.layers.index(first))
+    on, which learn; layers: of `Backbone`, first: one of them, or "head" for none."""
+    return (trunk, nn.Identity()) if first == "head" else cut(trunk, layers.index(first))

@@ -4,6 +4,7 @@ It is "CNN-M" of Chatfield et al. 2014, "Return of the Devil in the Details" (ta
 numbers in its last but one layer (section 3.6, "CNN M 1024").
 """
 
+import torch
 from torch import nn
 
 
@@ -15,7 +16,7 @@ class VggCnnM1024(nn.Module):
     normalised as in network.py: Caffe's take blue, green, red from -128 to 128.
     """
 
-    def __init__(self, nr_classes=1000):
+    def __init__(self, nr_classes: int = 1000) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 96, 7, stride=2),
@@ -44,5 +45,5 @@ class VggCnnM1024(nn.Module):
             nn.Linear(1024, nr_classes),
         )
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.features(images).flatten(1))

@@ -3,19 +3,23 @@
 Step 2 tells which ground-truth boxes the ROIs frame, step 5 the likeliest causes of a low mAP.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from fastRCNN.boxes import scale
 from fastRCNN.evaluation import ClassOverlaps, mean_ap
-from fastRCNN.framing import FRAMED_IOU, frame, join
-from helpers.artifacts.cntk_files import read_rois, roi_path
+from fastRCNN.framing import FRAMED_IOU, Framing, frame, join
+from fastRCNN.structures import Detections, GroundTruth, Rois
+from helpers.artifacts.cntk_files import Size, read_rois, roi_path
 from helpers.base.files import read_json
 from helpers.base.images import image_size
 from helpers.base.tables import counted
-from helpers.dataset.caps import max_ground_truth
-from helpers.dataset.sources import IMAGE_SETS, list_images, load_training_truth
-from pipeline.stages import input_factors, roi_settings
+from helpers.config.schema import Parameters
+from helpers.dataset.sources import IMAGE_SETS, list_images, load_training_ground_truth
+from pipeline.stages import input_factors, roi_settings, select_rois
 
 ENOUGH_FRAMED = 0.9  # the share of ground-truth boxes that the ROIs should frame
 LOW_MAP = 0.3  # below this, step 5 looks for causes
@@ -25,44 +29,39 @@ LOOSE_IOU = 0.3
 MORE_ROIS = (200, 500, 1000, 2000, 4000)
 
 
-def frame_image(rois, truth, size, is_training, params):
-    """The `Framing` of an image's ground truth (boxes, class ids, excluded) by the ROIs (R, 4) of step 1.
-
-    size: (width, height) of the image.
-    """
-    boxes, class_ids, excluded = truth
-    nr_added = min(int((~excluded).sum()), max_ground_truth(params.cntk_nrRois)) if is_training else 0  # it comes first
-    nr_used = params.cntk_nrRois - nr_added
-    return frame(rois, boxes[~excluded], class_ids[~excluded], nr_used, size, roi_settings(params).limits)
+def frame_image(proposals: Rois, truth: GroundTruth, size: Size, is_training: bool, params: Parameters) -> Framing:
+    """The `Framing` of an image's ground truth by those of the ROIs of step 1 that are used. size: of the image."""
+    nr_used = int(select_rois(proposals, params, truth if is_training else None).found.sum())
+    return frame(proposals.boxes, truth, nr_used, size, roi_settings(params).limits)
 
 
-def frame_images(image_set, params):
+def frame_images(image_set: str, params: Parameters) -> Framing:
     """The `Framing` of all images of "train" or "test"; reads the files of step 1."""
     framings = []
     for image in list_images(params, IMAGE_SETS[image_set]):
         size, _ = image_size(image.path)
-        truth = load_training_truth(image, size, params)
-        rois = read_rois(roi_path(params.roi_dir, image), size)
-        framings.append(frame_image(rois, truth, size, image_set == "train", params))
+        truth = load_training_ground_truth(image, size, params)
+        proposals = read_rois(roi_path(params.roi_dir, image), size)
+        framings.append(frame_image(proposals, truth, size, image_set == "train", params))
     return join(framings)
 
 
-def describe_framing(framing, image_set, params):
+def describe_framing(framing: Framing, image_set: str, params: Parameters) -> list[str]:
     """What step 2 and B1 say of it: lines, the last ones a warning with the remedy where many boxes are not framed."""
     lines = [f"ROIs frame {_count(framing, image_set)} at IoU {FRAMED_IOU:g}"]
     if framing.share() >= ENOUGH_FRAMED or not len(framing.ranks):
         return lines
     lines.append(f"WARNING: what no ROI frames is hardly learned or found: {framing_remedy(framing, params)}")
     classes = {name: framing.of_class(class_id) for class_id, name in enumerate(params.all_classes)}
-    shares = {name: part for name, part in classes.items() if len(part.ranks)}
-    worse = [name for name, part in shares.items() if part.share() < framing.share() - 0.15]
+    shares = {name: own for name, own in classes.items() if len(own.ranks)}
+    worse = [name for name, own in shares.items() if own.share() < framing.share() - 0.15]
     if worse:
         listed = sorted(worse, key=lambda name: shares[name].share())
         lines.append(f"         much worse than the others: {', '.join(f'{n} {_count(shares[n])}' for n in listed)}")
     return lines
 
 
-def framing_remedy(framing, params):
+def framing_remedy(framing: Framing, params: Parameters) -> str:
     """What makes more boxes framed, by what keeps the others from it."""
     lost = ~framing.framed
     outside = int((lost & ~framing.within).sum())
@@ -81,7 +80,7 @@ def framing_remedy(framing, params):
     return f"the proposals miss them; look closer, from step 1 on, with --set {' '.join(tries)}"
 
 
-def _count(framing, image_set=""):
+def _count(framing: Framing, image_set: str = "") -> str:
     kind = {"train": " training boxes", "test": " test boxes", "": ""}[image_set]
     return f"{framing.framed.sum()} of {len(framing.ranks)}{kind} ({framing.share():.2f})"
 
@@ -94,13 +93,17 @@ class Cause:
     text: str
 
 
-def likely_causes(result, detections, truths, params):
+def likely_causes(
+    result: Mapping[str, Any], detections: Sequence[Detections], truths: Sequence[GroundTruth], params: Parameters
+) -> list[str]:
     """The two causes of a low mAP that the files speak for most: lines to print.
 
-    result: what step 5 measured; detections, truths: one entry an image of `imageSet`.
+    Args:
+        result: what step 5 measured.
+        detections: one entry per image of `imageSet`, as truths.
     """
     trained = frame_images("train", params)
-    causes = [
+    candidates = [
         _not_framed(trained, params),
         _random_weights(params),
         _few_boxes(trained, params),
@@ -108,13 +111,13 @@ def likely_causes(result, detections, truths, params):
         _loose_boxes(result, detections, truths, params),
         _unlike_images(trained, params),
     ]
-    causes = sorted((cause for cause in causes if cause and cause.lost > 0.05), key=lambda cause: -cause.lost)
+    causes = sorted((cause for cause in candidates if cause and cause.lost > 0.05), key=lambda cause: -cause.lost)
     lines = [f"mAP is below {LOW_MAP:g}. The likeliest causes:"]
     lines += [f"  {number}. {cause.text}" for number, cause in enumerate(causes[:2], start=1)]
     return lines + ["  See also the README, When something goes wrong"]
 
 
-def _not_framed(trained, params):
+def _not_framed(trained: Framing, params: Parameters) -> Cause:
     tested = frame_images(params.imageSet, params) if params.imageSet != "train" else trained
     share = min(trained.share(), tested.share())
     counts = _count(trained, "train") + ("" if tested is trained else f" and {_count(tested, 'test')}")
@@ -123,13 +126,13 @@ def _not_framed(trained, params):
     return Cause(1 - share, f"the ROIs frame {counts} at IoU {FRAMED_IOU:g}: {remedy}")
 
 
-def _random_weights(params):
+def _random_weights(params: Parameters) -> Cause | None:
     if params.networkWeights != "random":
         return None
     return Cause(0.9, "networkWeights=random: the network has learned nothing yet; use auto, bundled or a file")
 
 
-def _few_boxes(trained, params):
+def _few_boxes(trained: Framing, params: Parameters) -> Cause | None:
     counts = {name: int((trained.class_ids == k).sum()) for k, name in enumerate(params.classes, start=1)}
     few = {name: count for name, count in sorted(counts.items(), key=lambda item: item[1]) if count < ENOUGH_BOXES}
     if not few:
@@ -142,14 +145,14 @@ def _few_boxes(trained, params):
     )
 
 
-def _small_objects(truths, params):
+def _small_objects(truths: Sequence[GroundTruth], params: Parameters) -> Cause | None:
     """truths: of the images of `imageSet`, in their order."""
-    sides = [np.zeros(0)]
+    found = [np.zeros(0)]
     for image, truth in zip(list_images(params, IMAGE_SETS[params.imageSet]), truths, strict=True):
         factors = input_factors(image_size(image.path)[0], params)
-        boxes = truth.boxes[~truth.ignored]
-        sides.append(((boxes[:, 2:] - boxes[:, :2]) * factors).min(axis=1, initial=np.inf))
-    sides = np.concatenate(sides)
+        boxes = scale(truth.counted.boxes, factors)
+        found.append((boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf))
+    sides = np.concatenate(found)
     small = int((sides < SMALL).sum())
     if not small:
         return None
@@ -161,7 +164,9 @@ def _small_objects(truths, params):
     )
 
 
-def _loose_boxes(result, detections, truths, params):
+def _loose_boxes(
+    result: Mapping[str, Any], detections: Sequence[Detections], truths: Sequence[GroundTruth], params: Parameters
+) -> Cause:
     overlaps = [ClassOverlaps(detections, truths, class_id) for class_id in range(1, len(params.classes) + 1)]
     loose = mean_ap([item.curve(LOOSE_IOU).ap(params.eval_use11Points) for item in overlaps]) or 0
     return Cause(
@@ -171,7 +176,7 @@ def _loose_boxes(result, detections, truths, params):
     )
 
 
-def _unlike_images(trained, params):
+def _unlike_images(trained: Framing, params: Parameters) -> Cause:
     images = len([image for image in list_images(params, IMAGE_SETS["train"]) if image.subdir == "positive"])
     learned = f"{counted(images, 'photo')} with {counted(len(trained.ranks), 'box')}"
     text = f"{learned} to learn from may show too little of what test images show"

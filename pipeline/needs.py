@@ -13,15 +13,18 @@ import contextlib
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 
 from fastRCNN.backbones import BACKBONES
 from fastRCNN.trunks import cut_to_train
+from helpers.artifacts.cntk_files import Size
 from helpers.artifacts.model_files import model_path
 from helpers.base.errors import UserError
 from helpers.base.images import image_size
+from helpers.config.schema import Parameters
 from helpers.dataset.sources import IMAGE_SETS, list_images
 from helpers.fetching.weights import get_weights
 from pipeline.stages import input_size
@@ -29,12 +32,12 @@ from pipeline.stages import input_size
 GB, MB = 1e9, 1e6
 
 
-def check_needs(params):
+def check_needs(params: Parameters) -> None:
     """Get the weights, downloaded if need be, and raise `UserError` where they or the disk's room are missing.
 
     Weights come last: step 1 by itself can do without those that are out of reach for the moment.
     """
-    images = {image_set: list_images(params, parts) for image_set, parts in IMAGE_SETS.items()}
+    images = {image_set: list_images(params, subdirs) for image_set, subdirs in IMAGE_SETS.items()}
     nr_rois = {image_set: len(found) * params.cntk_nrRois for image_set, found in images.items()}
     what = f"{sum(map(len, images.values()))} images with up to {params.cntk_nrRois} ROIs each"
     require_room(params, output_bytes(params, nr_rois["train"], nr_rois["test"]), what)
@@ -43,7 +46,7 @@ def check_needs(params):
     get_weights(params)
 
 
-def first_layer(params):
+def first_layer(params: Parameters) -> str:
     """The first layer that learns; raises `UserError` for a name that the network does not have."""
     backbone = BACKBONES[params.network]
     name = backbone.train_from if params.nn_trainFromLayer == "auto" else params.nn_trainFromLayer
@@ -55,12 +58,12 @@ def first_layer(params):
     return name
 
 
-def map_root(params):
+def map_root(params: Parameters) -> Path:
     """Where the cached maps of an experiment lie, in a folder for each training."""
     return params.model_dir / f"maps_{params.experimentName}"
 
 
-def nr_features(params):
+def nr_features(params: Parameters) -> int:
     """Numbers that describe a ROI."""
     backbone = BACKBONES[params.network]
     with torch.device("meta"):  # shapes without values
@@ -71,7 +74,7 @@ def nr_features(params):
     return length * (2 if params.network_contextFactor > 1 else 1)
 
 
-def output_bytes(params, train_rois, test_rois):
+def output_bytes(params: Parameters, train_rois: int, test_rois: int) -> int:
     """Bytes of the files of step 3 for so many ROIs of all training images and of all test images."""
     if params.classifier == "nn":
         return (train_rois + test_rois) * (5 * len(params.classes) + 1) * 4
@@ -79,13 +82,13 @@ def output_bytes(params, train_rois, test_rois):
     return (train_rois * views + test_rois) * nr_features(params) * 2
 
 
-def map_bytes(params, sizes):
+def map_bytes(params: Parameters, sizes: Iterable[Size]) -> int:
     """Bytes of the cached maps of training images of these sizes (width, height) in pixels, mirror images included."""
     backbone, layer = BACKBONES[params.network], first_layer(params)
     with torch.device("meta"):  # shapes without values
-        frozen, _ = cut_to_train(backbone, backbone.trunk(backbone.build()), layer)
+        frozen, _ = cut_to_train(backbone.trunk(backbone.build()), backbone.layers, layer)
 
-    def numbers(width, height):
+    def numbers(width: int, height: int) -> int:
         width, height = (max(side, 2 * backbone.stride) for side in (width, height))  # as `RoiNetwork.prepare` has it
         return frozen(torch.empty(1, 3, height, width, device="meta")).numel()
 
@@ -94,7 +97,7 @@ def map_bytes(params, sizes):
     return sum(count * views * 2 * numbers(*size) for size, count in counts.items())
 
 
-def require_room(params, wanted, what):
+def require_room(params: Parameters, wanted: int, what: str) -> None:
     """Raise `UserError` unless the disk has room for so many bytes of features or predictions, those of the files that
     they replace included. what: what they are of, in words."""
     others = "" if params.classifier == "nn" else ", train_mirrored=False, network_contextFactor=1"
@@ -102,7 +105,7 @@ def require_room(params, wanted, what):
     _require_room(params, wanted, written, f"the network's numbers for {what}", f"a smaller cntk_nrRois{others}")
 
 
-def require_room_for_maps(params, paths):
+def require_room_for_maps(params: Parameters, paths: Sequence[Path]) -> None:
     """The same for the maps of the frozen layers that training keeps on disk while it runs, of images in files."""
     first_layer(params)
     if params.nn_cacheTrunk:
@@ -115,7 +118,7 @@ def require_room_for_maps(params, paths):
         _require_room(params, wanted, map_root(params).rglob("*.npz"), what, "nn_cacheTrunk=False")
 
 
-def _require_room(params, wanted, written, what, fewer):
+def _require_room(params: Parameters, wanted: int, written: Iterable[Path], what: str, fewer: str) -> None:
     """written: paths of the files that are there already and are kept or replaced; fewer: how to write less."""
     folder = Path(params.procRootDir)
     while not folder.exists():
@@ -128,7 +131,7 @@ def _require_room(params, wanted, written, what, fewer):
         )
 
 
-def _amount(size):
+def _amount(size: int) -> str:
     """A number of bytes as text."""
     return f"{size / GB:.1f} GB" if size >= GB else f"{size / MB:.1f} MB"
 

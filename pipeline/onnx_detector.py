@@ -1,11 +1,14 @@
 """A trained network outside torch: export to ONNX, and scoring with ONNX Runtime.
 
-The part of pipeline/stages.py that only 7_exportModel.py and 6_scoreImage.py with an .onnx file run.
+What 7_exportModel.py runs, and 6_scoreImage.py with an .onnx file.
 """
 
 import io
 import sys
 import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,26 +16,29 @@ from torch.nn.functional import pad
 
 from fastRCNN.backbones import BACKBONES
 from fastRCNN.export import ExportableDetector
+from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import to_input
+from fastRCNN.structures import Rois, RoiScores
 from helpers.artifacts.onnx_files import ADVICE, import_onnx, import_onnxruntime, read_onnx
 from helpers.base.errors import UserError
-from pipeline.stages import class_scores, require_classes
+from helpers.config.schema import Parameters
+from pipeline.stages import NetworkInput, class_scores, require_classes
 
 OPSET = 18  # of ONNX, 2022; RoiAlign is exact from 16 on
 INPUTS = {"image": 4, "rois": 2}  # number of dimensions
 OUTPUTS = {"scores": 2, "boxes": 3, "offsets": 3}
 
 
-def to_onnx(model, params):
-    """A `FastRcnn` on the CPU as a serialised ONNX graph, see `ExportableDetector`; any H, W and R.
+def to_onnx(model: FastRcnn, params: Parameters) -> bytes:
+    """A model on the CPU as a serialised ONNX graph, see `ExportableDetector`; any H, W and R.
 
     H and W must be at least two cells of the trunk's map, 32 pixels: see `RoiNetwork.prepare`.
     """
     import_onnx()  # torch needs it for this, and its own message does not say how to install it
     detector = ExportableDetector(model, moves_boxes=params.boxRegression)
     example = torch.zeros(1, 3, 96, 128), torch.tensor([[0.0, 0, 60, 50], [10, 20, 90, 80]])
-    sizes = {"image": {2: "height", 3: "width"}, "rois": {0: "nrRois"}, **{name: {0: "nrRois"} for name in OUTPUTS}}
-    file = io.BytesIO()
+    sizes = {"image": {2: "height", 3: "width"}, **{name: {0: "nrRois"} for name in ("rois", *OUTPUTS)}}
+    file: Any = io.BytesIO()  # which the older exporter takes as well, and its types deny
     with warnings.catch_warnings():
         # all of them are for torch's developers: advice to take its newer exporter, which does not know torchvision's
         # roi_pool, and what the older one does not simplify
@@ -44,7 +50,7 @@ def to_onnx(model, params):
     return file.getvalue()
 
 
-def _limit_memory(runtime, nr_rois):
+def _limit_memory(runtime: Any, nr_rois: int) -> None:
     """Bound what the sessions of this process hold, whatever their graphs ask for; one that wants more fails.
 
     The most that a network here needs is about 3 MB a ROI (resnet50, whose head works on maps), and less for the image.
@@ -55,12 +61,12 @@ def _limit_memory(runtime, nr_rois):
 
 
 class OnnxDetector:
-    """`NnDetector` without torch's network: ONNX Runtime on the CPU, with `network_threads` threads. path: the file.
+    """A `Detector` without torch's network: ONNX Runtime on the CPU, with `network_threads` threads. path: the file.
 
     All ROIs of an image go through the head at once; `network_roiBatchSize` does not matter here.
     """
 
-    def __init__(self, path, params):
+    def __init__(self, path: Path, params: Parameters) -> None:
         self.path, self.params = path, params
         runtime = import_onnxruntime()
         description, data = read_onnx(path)
@@ -74,20 +80,19 @@ class OnnxDetector:
             self.session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors have no base class of their own
             raise self._error("its graph cannot be run", error) from error
-        self._check(self.session.get_inputs(), INPUTS, INPUTS)
+        self._check(self.session.get_inputs(), INPUTS, list(INPUTS))
         self._check(self.session.get_outputs(), OUTPUTS, ("scores", "offsets"))
         threads = options.intra_op_num_threads
         print(f"network {params.network}, exported: {path}, on cpu, {threads} threads", file=sys.stderr)
 
-    def predict(self, prepared, rois):
+    def predict(self, prepared: NetworkInput, rois: Rois) -> tuple[np.ndarray, np.ndarray]:
         """As `stages.predict`: probabilities (R, K + 1) and offsets (R, K, 4), float32."""
-        image, factors = prepared
         least = 2 * BACKBONES[self.params.network].stride
-        down, right = (max(0, least - side) for side in image.shape[:2])
-        pixels = pad(to_input(image), (0, right, 0, down)).numpy()  # as in `RoiNetwork.prepare`
-        rois = np.asarray(np.asarray(rois) * (factors * 2), dtype=np.float32).reshape(-1, 4)
+        down, right = (max(0, least - side) for side in prepared.pixels.shape[:2])
+        pixels = pad(to_input(prepared.pixels), (0, right, 0, down)).numpy()  # as in `RoiNetwork.prepare`
+        boxes = prepared.place(rois.boxes).astype(np.float32)
         try:
-            scores, offsets = self.session.run(["scores", "offsets"], {"image": pixels, "rois": rois})
+            scores, offsets = self.session.run(["scores", "offsets"], {"image": pixels, "rois": boxes})
         except Exception as error:
             raise self._error("its graph cannot be run", error) from error
         nr_classes = len(self.params.classes)
@@ -97,16 +102,16 @@ class OnnxDetector:
             raise self._error("its outputs are not finite", "train again")
         return scores, offsets
 
-    def score(self, prepared, rois):
-        """`prepare_image` and ROIs (R, 4) in its original pixels -> what `detect` takes."""
+    def score(self, prepared: NetworkInput, rois: Rois) -> RoiScores:
+        """See `stages.Detector`."""
         return class_scores(*self.predict(prepared, rois), self.params)
 
-    def _check(self, tensors, dimensions, wanted):
+    def _check(self, tensors: Iterable[Any], dimensions: Mapping[str, int], wanted: Sequence[str]) -> None:
         """Raise `UserError` unless the graph's inputs or outputs have the names and shapes of `to_onnx`."""
         found = {tensor.name: (tensor.type, len(tensor.shape)) for tensor in tensors}
         expected = {name: ("tensor(float)", dimensions[name]) for name in wanted}
         if any(found.get(name) != value for name, value in expected.items()):
             raise self._error(f"{', '.join(expected)} expected", f"it has {', '.join(found)}")
 
-    def _error(self, what, why):
+    def _error(self, what: str, why: object) -> UserError:
         return UserError(f"{self.path}: {what} ({' '.join(str(why).split())[:200]}); {ADVICE}")

@@ -5,41 +5,47 @@ Here PARAMETERS' names meet the algorithm's settings. What was trained is what s
 
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 
+from fastRCNN import boxes as box_ops
 from fastRCNN.box_regression import BoxRegressor
-from fastRCNN.boxes import mirror
 from fastRCNN.detection import candidates, suppress, vote
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
 from fastRCNN.proposals import RoiSettings, TooManyRois, compute_rois
 from fastRCNN.settings import settings_from
+from fastRCNN.structures import Candidates, GroundTruth, Origin, Rois, RoiScores
 from fastRCNN.svd import compress
 from fastRCNN.svm import LinearSvms, scaled
 from helpers.artifacts.classifier_files import read_classifier
-from helpers.artifacts.cntk_files import PaddedSquare
+from helpers.artifacts.cntk_files import RoiInput, Size
 from helpers.artifacts.model_files import read_description, read_tensors
 from helpers.base.errors import UserError
-from helpers.base.images import fitted_size, image_size, scale_to_fit
+from helpers.base.images import fitted_size, scale_to_fit
 from helpers.base.threads import require_threads
+from helpers.config.schema import Parameters
+from helpers.dataset.caps import max_ground_truth
 from helpers.dataset.image_files import ImageFile
-from helpers.dataset.sources import load_training_truth
+from helpers.dataset.sources import load_training_ground_truth
 from helpers.fetching.weights import get_weights, read_state_dict
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them
-VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear counterexample: the margin, and no probability
+VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear negative: the margin, and no probability
 
 
-def roi_settings(params):
+def roi_settings(params: Parameters) -> RoiSettings:
     """Step 1: how ROIs are computed."""
     return settings_from(RoiSettings, params)
 
 
-def propose_rois(image, params):
-    """Step 1 for one image: uint8 RGB (H, W, 3) -> ROIs (N, 4) int32 in its pixels, most promising first."""
+def propose_rois(image: np.ndarray, params: Parameters) -> Rois:
+    """Step 1 for one image, uint8 RGB (H, W, 3): all its ROIs, most promising first."""
     try:
         return compute_rois(image, roi_settings(params))
     except TooManyRois as error:
@@ -48,12 +54,17 @@ def propose_rois(image, params):
         raise UserError(f'roi_engine = "{params.roi_engine}": {error}') from error
 
 
-def padded_square(size, params):
-    """Step 2: how an image of size (width, height) lies in the network's padded input."""
-    return PaddedSquare(*size, params.cntk_padWidth, params.cntk_padHeight)
+def select_rois(proposals: Rois, params: Parameters, truth: GroundTruth | None = None) -> Rois:
+    """Step 2 for one image: the ROIs that are used, at most `cntk_nrRois`.
+
+    For training, the ground truth comes first, up to three quarters of them (`truth`): what is evaluated must have been
+    proposed.
+    """
+    added = GroundTruth() if truth is None else truth.counted.take(slice(max_ground_truth(params.cntk_nrRois)))
+    return Rois.of(added.boxes, Origin.GROUND_TRUTH).then(proposals).take(slice(params.cntk_nrRois))
 
 
-def choose_device(params):
+def choose_device(params: Parameters) -> torch.device:
     """Step 3: the GPU where there is one, else the CPU; `UserError` where the wanted one is not there."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if params.network_device == "auto":
@@ -63,18 +74,18 @@ def choose_device(params):
     return torch.device(params.network_device)
 
 
-def use_threads(params):
+def use_threads(params: Parameters) -> None:
     """Step 3: from now on torch computes with `network_threads` threads when this thread asks it to."""
     require_threads(params.network_threads)
     torch.set_num_threads(params.network_threads)
 
 
-def describe_device(device):
+def describe_device(device: torch.device) -> str:
     """What computes, in words."""
     return torch.cuda.get_device_name() if device.type == "cuda" else f"{device}, {torch.get_num_threads()} threads"
 
 
-def build_network(params):
+def build_network(params: Parameters) -> RoiNetwork:
     """Step 3: the network with its weights on its device, in evaluation mode; says on stderr which they are."""
     device, path = choose_device(params), get_weights(params)
     use_threads(params)
@@ -88,70 +99,79 @@ def build_network(params):
     return network
 
 
-def _input_bounds(params):
+@dataclass(frozen=True)
+class NetworkInput:
+    """An image at the network's size: pixels, uint8 RGB (H, W, 3), and the factors (x, y) that it was scaled by."""
+
+    pixels: np.ndarray
+    factors: tuple[float, float]
+
+    def place(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes (R, 4) in pixels of the original image, in those of the network's input."""
+        return box_ops.scale(boxes, self.factors)
+
+    def mirrored(self) -> Self:
+        """The mirror image."""
+        return type(self)(self.pixels[:, ::-1].copy(), self.factors)  # of one column, a view keeps its negative stride
+
+
+def _input_bounds(params: Parameters) -> tuple[int, int, float]:
     return params.cntk_padWidth, params.cntk_padHeight, params.network_maxShorterSide or math.inf
 
 
-def prepare_image(image, params):
-    """Step 3 before the network: uint8 RGB (H, W, 3) -> the image at input size, factors (x, y) to it."""
-    return scale_to_fit(image, *_input_bounds(params))
+def prepare_image(image: np.ndarray, params: Parameters) -> NetworkInput:
+    """Step 3 before the network, for an image uint8 RGB (H, W, 3)."""
+    return NetworkInput(*scale_to_fit(image, *_input_bounds(params)))
 
 
-def input_size(size, params):
+def input_size(size: Size, params: Parameters) -> Size:
     """The (width, height) that `prepare_image` scales an image of size (width, height) to."""
     return fitted_size(size, *_input_bounds(params))[0]
 
 
-def input_factors(size, params):
+def input_factors(size: Size, params: Parameters) -> tuple[float, float]:
     """The factors (x, y) of `prepare_image` for an image of size (width, height)."""
     return fitted_size(size, *_input_bounds(params))[1]
 
 
-def describe_rois(network, prepared, rois, params):
-    """Step 3 for one image: `prepare_image`, ROIs (R, 4) in its original pixels -> features (R, D) float16.
+def describe_rois(network: RoiNetwork, prepared: NetworkInput, rois: Rois, params: Parameters) -> np.ndarray:
+    """Step 3 for one image: features of its ROIs (R, D) float16.
 
     float16 takes half the space on disk; step 6 rounds as well, so that both see the same numbers.
     """
-    image, factors = prepared
-    return network.features(image, np.asarray(rois) * (factors * 2), params.network_roiBatchSize)
+    return network.features(prepared.pixels, prepared.place(rois.boxes), params.network_roiBatchSize)
 
 
-def describe_mirrored(network, prepared, rois, width, params):
+def describe_mirrored(
+    network: RoiNetwork, prepared: NetworkInput, rois: Rois, width: int, params: Parameters
+) -> np.ndarray:
     """Step 3 for the mirror image of a training image: features of the mirrored ROIs (R, D), in the order of `rois`.
 
     width: of the original image in pixels. What is learned from 20 photos is learned from 40 (Fast R-CNN, section 2.3).
     """
-    image, factors = prepared
-    mirrored = image[:, ::-1].copy(), factors  # of one column, a view would keep its negative stride
-    return describe_rois(network, mirrored, mirror(rois, width), params)
+    return describe_rois(network, prepared.mirrored(), rois.mirrored(width), params)
 
 
-def training_rois(entry, params, mirrored=False):
-    """Step 3 and 4: what is learned from an image's `RoiInput`, on the image or on its mirror image.
-
-    Returns ROIs (R, 4) in pixels, (true boxes (G, 4), class ids (G,), excluded (G,)), and (width, height).
-    """
-    image = ImageFile(params.image_dir, entry.key)
-    size, _ = image_size(image.path)
-    rois = entry.pixel_rois(padded_square(size, params))
-    boxes, class_ids, excluded = load_training_truth(image, size, params)
+def training_rois(entry: RoiInput, params: Parameters, mirrored: bool = False) -> tuple[Rois, GroundTruth]:
+    """Step 3 and 4: what is learned from an image's entry, on the image or on its mirror image."""
+    truth = load_training_ground_truth(ImageFile(params.image_dir, entry.key), entry.size, params)
     if mirrored:
-        rois, boxes = mirror(rois, size[0]), mirror(boxes, size[0])
-    return rois, (boxes, class_ids, excluded), size
+        width = entry.size[0]
+        return entry.rois.mirrored(width), truth.mirrored(width)
+    return entry.rois, truth
 
 
-def predict(model, prepared, rois, params):
+def predict(model: FastRcnn, prepared: NetworkInput, rois: Rois, params: Parameters) -> tuple[np.ndarray, np.ndarray]:
     """Step 3 with a trained network, for one image: probabilities (R, K + 1) and offsets (R, K, 4), float32."""
-    image, factors = prepared
-    return model.predict(image, np.asarray(rois) * (factors * 2), params.network_roiBatchSize)
+    return model.predict(prepared.pixels, prepared.place(rois.boxes), params.network_roiBatchSize)
 
 
-def class_scores(probabilities, offsets, params):
+def class_scores(probabilities: np.ndarray, offsets: np.ndarray, params: Parameters) -> RoiScores:
     """What `detect` takes, of what `predict` gives."""
-    return probabilities[:, 1:], offsets if params.boxRegression else None
+    return RoiScores(probabilities[:, 1:], offsets if params.boxRegression else None)
 
 
-def require_classes(description, params, path):
+def require_classes(description: Mapping[str, Any], params: Parameters, path: Path) -> None:
     """Raise `UserError` where a model was trained for other classes than those of the parameters."""
     made_for = description["parameters"].get("classes")
     if made_for != list(params.classes):
@@ -159,7 +179,7 @@ def require_classes(description, params, path):
         raise UserError(f"{path}: trained for {names}; the classes here are {', '.join(params.classes)}")
 
 
-def _detector(params, path):
+def _detector(params: Parameters, path: Path) -> FastRcnn:
     """A `FastRcnn` of these parameters, untrained."""
     network = RoiNetwork(params.network, None, params.network_roiPooling, params.network_contextFactor)
     try:
@@ -170,7 +190,7 @@ def _detector(params, path):
         raise UserError(f"{path}: its parameters do not make a {params.network} detector: {error}") from error
 
 
-def load_model(path, params):
+def load_model(path: Path, params: Parameters) -> FastRcnn:
     """The network that step 3 trained, on its device, in evaluation mode; says on stderr which it is."""
     require_classes(read_description(path), params, path)
     with torch.device("meta"):  # names and shapes only: the file must fit before anything is allocated
@@ -193,48 +213,54 @@ class Classifier:
     svms: LinearSvms
     regressor: BoxRegressor | None
 
-    def __call__(self, features):
-        """Features (R, D) -> scores (R, K) and offsets (R, K, 4) or None."""
+    def __call__(self, features: np.ndarray) -> RoiScores:
+        """What they say of ROIs with these features (R, D)."""
         offsets = self.regressor.offsets(scaled(features, self.svms.scale)) if self.regressor else None
-        return self.svms.scores(features), offsets
+        return RoiScores(self.svms.scores(features), offsets)
 
 
-def detect(rois, scores, offsets, size, params):
-    """Step 5 for one image: all candidates, best first, and a mask (N,) of the detections among them.
+def detect(rois: Rois, scored: RoiScores, size: Size, params: Parameters) -> Candidates:
+    """Step 5 for one image of this size: everything that was scored, and what non-maximum suppression kept of it.
 
-    Boxes of detections are already moved by voting, those of other candidates are not. rois (R, 4); scores (R, K);
-    offsets (R, K, 4) or None; size: (width, height) of the image in pixels.
+    Boxes of kept detections are already moved by voting, those of other candidates are not.
     """
-    found = candidates(rois, scores, offsets, size, score_threshold=-np.inf)
+    found = candidates(rois.boxes, scored.scores, scored.offsets, size, score_threshold=-np.inf)
     kept = suppress(found, params.nmsThreshold, params.max_detections)
     if params.nms_boxVoting:
         found = vote(found, kept, params.nms_votingOverlap, VOTING_FLOOR[params.classifier])
-    return found, kept
+    return Candidates(found, kept)
 
 
-def load_classifier(params):
+def load_classifier(params: Parameters) -> Classifier:
     """Step 5: the classifier that step 4 trained."""
     svms, regression = read_classifier(params.svm_dir, params.experimentName, len(params.classes), params.boxRegression)
     return Classifier(LinearSvms(*svms), BoxRegressor(*regression) if regression else None)
 
 
-class SvmDetector:
-    """Steps 3 and 5 for one image after the other, with the SVMs of step 4."""
+class Detector(Protocol):
+    """Steps 3 and 5 for one image after the other."""
 
-    def __init__(self, params):
+    def score(self, prepared: NetworkInput, rois: Rois) -> RoiScores:
+        """What it says of an image's ROIs, which are in pixels of the original image."""
+
+
+class SvmDetector:
+    """A `Detector` of the SVMs of step 4."""
+
+    def __init__(self, params: Parameters) -> None:
         self.params, self.network, self.classifier = params, build_network(params), load_classifier(params)
 
-    def score(self, prepared, rois):
-        """`prepare_image` and ROIs (R, 4) in its original pixels -> what `detect` takes."""
+    def score(self, prepared: NetworkInput, rois: Rois) -> RoiScores:
+        """See `Detector`."""
         return self.classifier(describe_rois(self.network, prepared, rois, self.params))
 
 
 class NnDetector:
-    """The same with the network that step 3 trained. path: its file."""
+    """A `Detector` of the network that step 3 trained. path: its file."""
 
-    def __init__(self, path, params):
+    def __init__(self, path: Path, params: Parameters) -> None:
         self.params, self.model = params, load_model(path, params)
 
-    def score(self, prepared, rois):
-        """`prepare_image` and ROIs (R, 4) in its original pixels -> what `detect` takes."""
+    def score(self, prepared: NetworkInput, rois: Rois) -> RoiScores:
+        """See `Detector`."""
         return class_scores(*predict(self.model, prepared, rois, self.params), self.params)

@@ -1,12 +1,13 @@
 """Step 3 with classifier "nn": training the network on the files of step 2, and the model that comes of it.
 
-The part of pipeline/stages.py that only this step runs. fastRCNN/training.py has the algorithm; here are its files: the
-maps of the frozen layers, checkpoints, curves, and the trained model, which needs no other file.
+What pipeline/stages.py has for all, this module has for this step alone. fastRCNN/training.py has the algorithm; here
+are its files: the maps of the frozen layers, checkpoints, curves, and the trained model, which needs no other file.
 """
 
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import torch
 import torchvision
@@ -15,12 +16,13 @@ from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
 from fastRCNN.settings import settings_from
 from fastRCNN.svd import compress, full_layers
-from fastRCNN.training import Trainer, TrainingSettings, measure_offsets
+from fastRCNN.training import Measures, Trainer, TrainingSettings, measure_offsets
 from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.model_files import model_path, write_checkpoint, write_model
 from helpers.artifacts.training_log import TrainingLog
 from helpers.base.errors import UserError
 from helpers.base.files import arrays_are_whole
+from helpers.config.schema import Parameters
 from helpers.fetching.weights import weights_fingerprint
 from pipeline.needs import first_layer, map_root, require_room_for_maps
 from pipeline.stages import build_network
@@ -30,7 +32,7 @@ CHECKPOINT_SECONDS = 20  # time between checkpoints, at least
 PROGRESS = ("epoch", "history", "best_map", "best_state", "bad_measurements")  # what a checkpoint holds of `Progress`
 
 
-def training_settings(params):
+def training_settings(params: Parameters) -> TrainingSettings:
     """Knobs of `Trainer`."""
     location_weight = {} if params.boxRegression else {"location_weight": 0.0}
     return settings_from(TrainingSettings, params, **location_weight)
@@ -42,13 +44,14 @@ class Progress:
     A checkpoint holds all of it, and the `key` of the parameters and files that it belongs to.
     """
 
-    def __init__(self, path, key):
+    def __init__(self, path: Path, key: str) -> None:
         self.path, self.key = path, key
-        self.epoch, self.history = 0, []
-        self.best_map, self.best_state, self.bad_measurements = -1.0, None, 0
+        self.epoch, self.best_map, self.bad_measurements = 0, -1.0, 0
+        self.history: list[Measures] = []
+        self.best_state: dict[str, torch.Tensor] | None = None
         self.saved = time.monotonic()
 
-    def resume(self, trainer):
+    def resume(self, trainer: Trainer) -> bool:
         """Go on from the checkpoint, if there is one of the same key; tells whether."""
         if not self.path.exists():
             return False
@@ -64,7 +67,7 @@ class Progress:
             raise UserError(f"{self.path}: not a readable checkpoint ({type(error).__name__}); delete it") from error
         return True
 
-    def save(self, trainer, at_once=False):
+    def save(self, trainer: Trainer, at_once: bool = False) -> None:
         """Write the checkpoint, unless the last one is young."""
         if not at_once and time.monotonic() - self.saved < CHECKPOINT_SECONDS:
             return
@@ -72,7 +75,7 @@ class Progress:
         write_checkpoint(self.path, torch.save, {**progress, "trainer": trainer.state()})
         self.saved = time.monotonic()
 
-    def note_map(self, mean, model):
+    def note_map(self, mean: float, model: FastRcnn) -> None:
         """Keep the weights if they are the best so far."""
         if mean > self.best_map:
             self.best_map, self.bad_measurements = mean, 0
@@ -81,7 +84,7 @@ class Progress:
             self.bad_measurements += 1
 
 
-def train_network(params, key, ranks=Ranks()):
+def train_network(params: Parameters, key: str, ranks: Ranks = Ranks()) -> FastRcnn:
     """Train, and write the model; returns it. key: of the parameters and files, see `Progress`."""
     layer, settings = first_layer(params), training_settings(params)
     model = FastRcnn(build_network(params), len(params.classes))
@@ -95,9 +98,9 @@ def train_network(params, key, ranks=Ranks()):
     except ValueError as error:
         raise UserError(f"svd_rank = {params.svd_rank}: {error}") from error
     map_dir = map_root(params) / key
-    entries, held_out = split_validation(read_inputs(params.cntk_files_dir, "train"), params)
+    entries, measured_on = split_validation(read_inputs(params, "train"), params)
     images = TrainingImages(entries, model.network, trainer.frozen, params, map_dir)
-    validation = Validation(TrainingImages(held_out, model.network, trainer.frozen, params, map_dir), params)
+    validation = Validation(measured_on, params)
     if not measure_offsets(model, images.offsets()):
         raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
     if params.nn_cacheTrunk:
@@ -117,20 +120,22 @@ def train_network(params, key, ranks=Ranks()):
     return model
 
 
-def is_of_training(path, params):
+def is_of_training(path: Path, params: Parameters) -> bool:
     """Whether a file in the models' folder is written by the training of this experiment."""
     names = ("safetensors", "last.safetensors", "checkpoint.pt")
     return path.name in [f"{params.experimentName}.{name}" for name in names] or map_root(params) in path.parents
 
 
-def remove_maps(params, but=None):
+def remove_maps(params: Parameters, but: Path | None = None) -> None:
     """Remove the cached maps of this experiment's former trainings, and of this one unless it is `but`."""
     for folder in map_root(params).glob("*") if but else [map_root(params)]:
         if folder != but:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_epochs(trainer, images, validation, progress, params):
+def run_epochs(
+    trainer: Trainer, images: TrainingImages, validation: Validation, progress: Progress, params: Parameters
+) -> None:
     """All epochs that are left, with measurements, checkpoints and curves; only the first process writes and shows."""
     nr_epochs, ranks = trainer.settings.schedule.nr_epochs, trainer.ranks
     log = TrainingLog(params, nr_epochs, -(-len(images) // params.nn_imagesPerBatch), progress.epoch, ranks.is_first)
@@ -141,13 +146,14 @@ def run_epochs(trainer, images, validation, progress, params):
                 break
             measures = trainer.train_epoch(progress.epoch, images, log.show_iteration)
             progress.epoch += 1
-            found = None
+            measured = None
             if len(validation) and (progress.epoch % params.nn_validationEvery == 0 or progress.epoch == nr_epochs):
-                measures["mAP"], found = validation.measure(trainer.model)
+                mean, measured = validation.measure(trainer.model)
+                measures["mAP"] = mean or 0.0
                 progress.note_map(measures["mAP"], trainer.model)
             progress.history.append(measures)
             if ranks.is_first:
-                log.note_epoch(progress.history, found)
+                log.note_epoch(progress.history, measured)
                 progress.save(trainer, at_once=progress.epoch == nr_epochs)
     except FloatingPointError as error:
         raise UserError(str(error)) from error
@@ -155,7 +161,7 @@ def run_epochs(trainer, images, validation, progress, params):
         log.close(progress.history)
 
 
-def write_trained(model, progress, params):
+def write_trained(model: FastRcnn, progress: Progress, params: Parameters) -> None:
     """Write the model: the best measured, or the last where nothing was; then the last lies beside it."""
     more = {"network": params.network, "weights": weights_fingerprint(params), "epochs": progress.epoch}
     versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}

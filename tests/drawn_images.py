@@ -11,8 +11,9 @@ from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
 from fastRCNN.sampling import SamplingSettings
 from fastRCNN.schedule import ScheduleSettings
+from fastRCNN.structures import GroundTruth
 from fastRCNN.targets import fast_rcnn_targets
-from fastRCNN.training import Example, TrainingSettings
+from fastRCNN.training import TrainingSettings, TrainingView
 
 SHAPES = ("circle", "square", "triangle")
 CLASS_IDS = {"circle": 1, "square": 2}  # a triangle is background
@@ -23,21 +24,21 @@ class DrawnImages:
     """Images as `Trainer` wants them, each with one circle, one square and one triangle.
 
     network: prepares the pixels; frozen: the layers that compute the maps, which are kept. `visits` lists all calls of
-    `example`.
+    `view`.
     """
 
     def __init__(self, count, network, frozen):
         self.network, self.frozen = network, frozen
         self.maps, self.visits = {}, []
-        self.pixels, self.boxes, self.class_ids, self.rois = [], [], [], []
+        self.pixels, self.truths, self.rois = [], [], []
         for seed in range(count):
             random = np.random.default_rng(seed)
             shapes = random.permutation(SHAPES).tolist()
             pixels, boxes = draw_image(shapes, seed)
             known = [row for row, shape in enumerate(shapes) if shape in CLASS_IDS]
             self.pixels.append(pixels.copy())  # Pillow's is read-only
-            self.boxes.append(as_boxes(boxes[known]))
-            self.class_ids.append(np.array([CLASS_IDS[shapes[row]] for row in known]))
+            class_ids = np.array([CLASS_IDS[shapes[row]] for row in known])
+            self.truths.append(GroundTruth(as_boxes(boxes[known]), class_ids, np.zeros(len(known), bool)))
             self.rois.append(_propose(as_boxes(boxes), random))
 
     def __len__(self):
@@ -46,23 +47,20 @@ class DrawnImages:
     def name(self, index):
         return f"drawn/{index}.png"
 
-    def example(self, index, mirrored):
-        """An `Example`; the network's input has the size of the image."""
+    def view(self, index, mirrored):
+        """A `TrainingView`; the network's input has the size of the image."""
         self.visits.append((index, mirrored))
-        rois, boxes, pixels = self.rois[index], self.boxes[index], self.pixels[index]
+        rois, truth, pixels = self.rois[index], self.truths[index], self.pixels[index]
         if mirrored:
-            rois, boxes, pixels = mirror(rois, WIDTH), mirror(boxes, WIDTH), pixels[:, ::-1]
+            rois, truth, pixels = mirror(rois, WIDTH), truth.mirrored(WIDTH), pixels[:, ::-1]
         if (index, mirrored) not in self.maps:
             with torch.no_grad():
                 self.maps[index, mirrored] = self.frozen(self.network.prepare(pixels))
-        targets = fast_rcnn_targets(
-            rois, boxes, self.class_ids[index], np.zeros(len(boxes), dtype=bool), POSITIVE_OVERLAP
-        )
-        return Example(self.maps[index, mirrored], rois, targets)
+        return TrainingView(self.maps[index, mirrored], rois, fast_rcnn_targets(rois, truth, POSITIVE_OVERLAP))
 
     def offsets(self):
-        """Offsets (n, 4) of the ROIs on objects, a list with one entry an image."""
-        targets = [self.example(index, False).targets for index in range(len(self))]
+        """Offsets (n, 4) of the positive ROIs, a list with one entry per image."""
+        targets = [self.view(index, False).targets for index in range(len(self))]
         self.visits.clear()
         return [target.offsets[target.labels > 0] for target in targets]
 

@@ -5,7 +5,7 @@ pictures, B1, B2 and B3 expect can be checked by hand.
 import numpy as np
 from PIL import Image
 
-from fastRCNN.detection import Detections
+from fastRCNN.structures import Candidates, Detections, Rois
 from helpers.artifacts.cntk_files import roi_path, write_rois
 from helpers.artifacts.detection_files import detection_path, detection_rows, write_detections
 from helpers.artifacts.step_run import StepRun
@@ -57,7 +57,7 @@ def make_fruit(tmp_path):
         if key in TRUTH:
             write_annotation(path, [box for _, box in TRUTH[key]], [label for label, _ in TRUTH[key]])
     for image in list_images(params):
-        write_rois(roi_path(params.roi_dir, image), np.array(ROI_LISTS[image.key]))
+        write_rois(roi_path(params.roi_dir, image), Rois.of(ROI_LISTS[image.key]))
     complete(params, ROIS)
     return params
 
@@ -77,7 +77,7 @@ def write_found(params, found):
     for key, listed in found.items():
         class_ids, scores, boxes, kept = zip(*listed, strict=True)
         detections = Detections(np.array(boxes, np.float32), np.array(scores, np.float32), np.array(class_ids))
-        rows += detection_rows(key, detections, np.array(kept), params.all_classes)
+        rows += detection_rows(key, Candidates(detections, np.array(kept)), params.all_classes)
     write_detections(detection_path(params), rows)
 
 

@@ -7,33 +7,78 @@ boxregression_<experiment>.npz      weights (K, D, 4), biases (K, 4); absent whe
 """
 
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers.base.errors import UserError
 from helpers.base.files import read_arrays, write_arrays, write_text
 from helpers.base.tables import counted
 
 
-def classifier_paths(folder, experiment):
+class Regression(Protocol):
+    """Box regression: weights (K, D, 4), biases (K, 4)."""
+
+    @property
+    def weights(self) -> np.ndarray: ...
+
+    @property
+    def biases(self) -> np.ndarray: ...
+
+
+class Svms(Protocol):
+    """SVMs: weights (K, D), biases (K,), and what features are multiplied by first."""
+
+    @property
+    def weights(self) -> np.ndarray: ...
+
+    @property
+    def biases(self) -> np.ndarray: ...
+
+    @property
+    def scale(self) -> float: ...
+
+
+class StoredRegression(NamedTuple):
+    """The numbers of a `Regression`, float32."""
+
+    weights: np.ndarray
+    biases: np.ndarray
+
+
+class StoredSvms(NamedTuple):
+    """The numbers of some `Svms`, float32."""
+
+    weights: np.ndarray
+    biases: np.ndarray
+    scale: float
+
+
+def classifier_paths(folder: Path, experiment: str) -> tuple[Path, Path, Path, Path]:
     """The four files of a classifier; the last one may be absent."""
-    texts = [folder / f"svm{part}_{experiment}.txt" for part in ("weights", "bias", "feature_scale")]
-    return (*texts, folder / f"boxregression_{experiment}.npz")
+    weights, bias, scale = (folder / f"svm{kind}_{experiment}.txt" for kind in ("weights", "bias", "feature_scale"))
+    return weights, bias, scale, folder / f"boxregression_{experiment}.npz"
 
 
-def write_classifier(folder, experiment, svms, regressor, classes):
-    """Write SVMs (weights (K, D), biases (K,), scale) and the regressor (or None), exact to the last bit.
+def write_classifier(
+    folder: Path, experiment: str, svms: Svms, regression: Regression | None, classes: Sequence[str]
+) -> None:
+    """Write the numbers of a classifier, exact to the last bit.
 
-    Raises `UserError`, and writes nothing, where a number is not finite, but for a bias of minus infinity: that of a
-    class of which nothing was learned, which is never found.
+    Raises:
+        UserError: and writes nothing, where a number is not finite, but for a bias of minus infinity: that of a class
+            of which nothing was learned, which is never found.
     """
     weights, bias, scale, boxes = classifier_paths(folder, experiment)
     learned = svms.biases[~np.isneginf(svms.biases)]
-    numbers = {weights: svms.weights, bias: learned, scale: svms.scale}
-    if regressor is not None:
-        numbers |= {boxes: (regressor.weights, regressor.biases)}
-    for path, values in numbers.items():
-        if not all(np.isfinite(value).all() for value in (values if isinstance(values, tuple) else (values,))):
+    numbers: list[tuple[Path, ArrayLike]] = [(weights, svms.weights), (bias, learned), (scale, svms.scale)]
+    if regression is not None:
+        numbers += [(boxes, regression.weights), (boxes, regression.biases)]
+    for path, values in numbers:
+        if not np.isfinite(values).all():
             raise UserError(
                 f"{path}: not written, training gave numbers that are not finite; set svm_C, svm_B, svm_posWeight, "
                 "svm_targetNorm and boxRegression_ridge to what PARAMETERS.py says, and run 4_trainSvm.py again"
@@ -43,37 +88,40 @@ def write_classifier(folder, experiment, svms, regressor, classes):
     write_text(weights, "".join(head + row for head, row in zip(heads, rows, strict=True)))
     write_text(bias, "".join(f"{_exact(value)} # {name}\n" for value, name in zip(svms.biases, classes, strict=True)))
     write_text(scale, f"{float(svms.scale)!r}\n")
-    if regressor is None:
+    if regression is None:
         boxes.unlink(missing_ok=True)
     else:
-        write_arrays(boxes, weights=regressor.weights, biases=regressor.biases)
+        write_arrays(boxes, weights=regression.weights, biases=regression.biases)
 
 
-def _exact(value):
+def _exact(value: float) -> str:
     """The shortest text that reads back as the same float32."""
     return np.format_float_scientific(np.float32(value), unique=True, trim="-")
 
 
-def read_classifier(folder, experiment, nr_classes, with_boxes):
-    """What `write_classifier` wrote: (weights, biases, scale), and (weights, biases) of the regression or None.
+def read_classifier(
+    folder: Path, experiment: str, nr_classes: int, with_boxes: bool
+) -> tuple[StoredSvms, StoredRegression | None]:
+    """What `write_classifier` wrote.
 
-    Raises `UserError` for a file that is missing, broken, not finite or made for another number of classes.
+    Raises:
+        UserError: for a file that is missing, broken, not finite or made for another number of classes.
     """
     weights, bias, scale, boxes = classifier_paths(folder, experiment)
-    svms = _numbers(weights, 2), _numbers(bias, 1, never=True), _numbers(scale, 1)
-    for path, array in zip((weights, bias), svms[:2], strict=True):
+    rows, biases, factor = _numbers(weights, 2), _numbers(bias, 1, never=True), _numbers(scale, 1)
+    for path, array in ((weights, rows), (bias, biases)):
         if len(array) != nr_classes:
             raise UserError(
                 f"{path}: has {counted(len(array), 'class')}, PARAMETERS has {nr_classes}; run 4_trainSvm.py again"
             )
-    if svms[2].shape != (1,) or svms[2][0] <= 0:
-        raise UserError(f"{scale}: holds {svms[2].tolist()[:3]}, not one number above 0; run 4_trainSvm.py again")
-    svms = svms[0].astype(np.float32), svms[1].astype(np.float32), float(svms[2][0])
-    return svms, _read_regression(boxes, svms[0].shape, weights) if with_boxes else None
+    if factor.shape != (1,) or factor[0] <= 0:
+        raise UserError(f"{scale}: holds {factor.tolist()[:3]}, not one number above 0; run 4_trainSvm.py again")
+    svms = StoredSvms(rows.astype(np.float32), biases.astype(np.float32), float(factor[0]))
+    return svms, _read_regression(boxes, rows.shape, weights) if with_boxes else None
 
 
-def _read_regression(path, shape, weights):
-    """Weights (K, D, 4) and biases (K, 4) of the box regression. shape: (K, D); weights: the SVMs' file."""
+def _read_regression(path: Path, shape: tuple[int, ...], weights: Path) -> StoredRegression:
+    """The box regression. shape: (K, D); weights: the SVMs' file."""
     try:
         arrays = read_arrays(path)
     except UserError as error:
@@ -84,10 +132,10 @@ def _read_regression(path, shape, weights):
     for name, array in arrays.items():
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise UserError(f"{path}: {name} holds numbers that are not finite; run 4_trainSvm.py again")
-    return arrays["weights"], arrays["biases"]
+    return StoredRegression(arrays["weights"], arrays["biases"])
 
 
-def _numbers(path, dimensions, never=False):
+def _numbers(path: Path, dimensions: Literal[1, 2], never: bool = False) -> np.ndarray:
     """Numbers that are finite, also as float32; never: or minus infinity, the bias of a class that is never found."""
     try:
         with warnings.catch_warnings():

@@ -3,20 +3,28 @@
 rois/<key>.roi.txt              x1 TAB y1 TAB x2 TAB y2, whole pixels, one ROI a row
 cntkFiles/train.txt             imgIndex TAB path TAB 0
 cntkFiles/train.rois.txt        imgIndex |rois x y w h x y w h ...   relative to the padded square, zeros at the end
-cntkFiles/train.roilabels.txt   imgIndex |roiLabels 1 0 0 0 1 0 ...  one-hot, K + 1 numbers a ROI
-cntkFiles/train.nrRois.txt      imgIndex TAB real ROIs TAB true boxes among them, which come first
+cntkFiles/train.roilabels.txt   imgIndex |roiLabels 1 0 0 0 1 0 ...  one-hot, K + 1 numbers per ROI
+cntkFiles/train.nrRois.txt      imgIndex TAB real ROIs TAB ground-truth boxes among them, which come first
+                                TAB width TAB height of the image in pixels
+
+Everything else in this project is in pixels of the image: relative coordinates exist in these files alone.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Self, overload
 
 import numpy as np
 
+from fastRCNN.structures import Origin, Rois
 from helpers.base.errors import UserError
 from helpers.base.files import atomic_path, read_lines, write_text
+from helpers.base.images import image_size
+from helpers.config.schema import Parameters
+from helpers.dataset.image_files import ImageFile
 
 MAX_SIDE = 10**6  # pixels of an image
 MAX_ROIS = 10**6  # of an image
@@ -24,20 +32,27 @@ TOLERANCE = 1e-6  # of relative coordinates, which have seven digits
 SUFFIXES = (".txt", ".rois.txt", ".roilabels.txt", ".nrRois.txt")
 
 
-def roi_path(roi_dir, image):
+Size = tuple[int, int]  # (width, height) in pixels
+
+
+def roi_path(roi_dir: Path, image: ImageFile) -> Path:
     """Where step 1 writes the ROIs of an image."""
     return (roi_dir / image.key).with_suffix(".roi.txt")
 
 
-def write_rois(path, rois):
-    """Write ROIs (R, 4) int."""
-    write_text(path, "".join("\t".join(map(str, roi)) + "\n" for roi in rois.tolist()))
+def write_rois(path: Path, rois: Rois) -> None:
+    """Write the boxes, which must lie on whole pixels."""
+    write_text(path, "".join("\t".join(map(str, roi)) + "\n" for roi in rois.boxes.astype(np.int64).tolist()))
 
 
-def read_rois(path, size=None):
-    """Read ROIs as float32 (R, 4); raises `UserError` naming file and row.
+def read_rois(path: Path, size: Size | None = None) -> Rois:
+    """Read what step 1 proposed; the file does not tell proposals from boxes of the grid.
 
-    size: (width, height) of the image; without it ROIs may have any.
+    Args:
+        size: of the image; without it boxes may lie anywhere.
+
+    Raises:
+        UserError: naming file and row.
     """
     rois = []
     width, height = size or (MAX_SIDE, MAX_SIDE)
@@ -59,7 +74,7 @@ def read_rois(path, size=None):
                 "pixels; delete the file and run 1_computeRois.py again"
             )
         rois.append((x1, y1, x2, y2))
-    return np.array(rois, np.float32).reshape(-1, 4)
+    return Rois.of(np.array(rois))
 
 
 @dataclass(frozen=True)
@@ -75,22 +90,22 @@ class PaddedSquare:
     pad_height: int
 
     @property
-    def factor(self):
+    def factor(self) -> float:
         return min(self.pad_width / self.width, self.pad_height / self.height)
 
     @property
-    def _offset(self):
+    def _offset(self) -> np.ndarray:
         scaled = np.array([self.width, self.height]) * self.factor
         return (np.array([self.pad_width, self.pad_height]) - scaled) / 2
 
-    def to_relative(self, boxes):
+    def to_relative(self, boxes: np.ndarray) -> np.ndarray:
         """Boxes in pixels of the image (N, 4) -> x, y, w, h in [0, 1] of the square (N, 4) float64."""
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
         square = np.array([self.pad_width, self.pad_height])
         corner = (boxes[:, :2] * self.factor + self._offset) / square
         return np.hstack([corner, (boxes[:, 2:] - boxes[:, :2]) * self.factor / square])
 
-    def to_pixels(self, relative):
+    def to_pixels(self, relative: np.ndarray) -> np.ndarray:
         """The inverse of `to_relative`: (N, 4) -> (N, 4) float32."""
         relative = np.asarray(relative, dtype=np.float64).reshape(-1, 4)
         square = np.array([self.pad_width, self.pad_height])
@@ -100,33 +115,42 @@ class PaddedSquare:
 
 @dataclass(frozen=True)
 class RoiInput:
-    """One image's entry in the input files: path relative to the data set's folder; relative ROIs (R, 4), true boxes
-    first; class ids (R,), 0 for background; the number of true boxes among the ROIs."""
+    """One image's entry in the input files: key, its path relative to the data set's folder; size in pixels; ROIs, its
+    ground truth first; class ids (R,), 0 for background."""
 
     key: str
-    rois: np.ndarray
+    size: Size
+    rois: Rois
     class_ids: np.ndarray
-    nr_truth: int
-
-    def pixel_rois(self, square):
-        """The ROIs in pixels of the image (R, 4) float32, exactly as they were before they were written.
-
-        True boxes may lie between pixels; all other ROIs are whole pixels, which rounding recovers.
-        """
-        boxes = square.to_pixels(self.rois)
-        boxes[self.nr_truth :] = np.round(boxes[self.nr_truth :])
-        return boxes
 
 
-def input_paths(folder, image_set):
+def _exact_rois(relative: np.ndarray, nr_ground_truth: int, square: PaddedSquare) -> Rois:
+    """ROIs exactly as they were before they were written.
+
+    Ground truth may lie between pixels; proposals lie on whole pixels, which rounding recovers.
+    """
+    boxes = square.to_pixels(relative)
+    proposals = np.round(boxes[nr_ground_truth:])
+    return Rois.of(boxes[:nr_ground_truth], Origin.GROUND_TRUTH).then(Rois.of(proposals))
+
+
+def input_paths(folder: Path, image_set: str) -> list[Path]:
     """The four files of an image set."""
     return [folder / f"{image_set}{suffix}" for suffix in SUFFIXES]
 
 
-def write_inputs(folder, image_set, entries, nr_rois, nr_classes):
+def write_inputs(
+    folder: Path, image_set: str, entries: Iterable[RoiInput], padded: Size, nr_rois: int, nr_classes: int
+) -> int:
     """Write the four files of an image set, image by image, so that memory does not grow with their number.
 
-    entries: iterable of `RoiInput`; nr_rois: ROIs a row, zero-padded; nr_classes: K + 1. Returns the number of images.
+    Args:
+        padded: size of the network's padded input, which relative coordinates refer to.
+        nr_rois: ROIs per row, zero-padded.
+        nr_classes: K + 1.
+
+    Returns:
+        The number of images.
     """
     paths = input_paths(folder, image_set)
     one_hot = [" ".join("1" if i == k else "0" for i in range(nr_classes)) for k in range(nr_classes)]
@@ -140,65 +164,87 @@ def write_inputs(folder, image_set, entries, nr_rois, nr_classes):
     ):  # fmt: skip
         for index, entry in enumerate(entries):
             missing = nr_rois - len(entry.rois)
-            numbers = " ".join(f"{value:.7f}" for value in entry.rois.ravel())
+            relative = PaddedSquare(*entry.size, *padded).to_relative(entry.rois.boxes)
+            numbers = " ".join(f"{value:.7f}" for value in relative.ravel())
             image_file.write(f"{index}\t{entry.key}\t0\n")
             roi_file.write(f"{index} |rois {numbers}{padding[0] * missing}\n")
             label_file.write(
                 f"{index} |roiLabels {' '.join(one_hot[k] for k in entry.class_ids)}{padding[1] * missing}\n"
             )
-            count_file.write(f"{index}\t{len(entry.rois)}\t{entry.nr_truth}\n")
+            counts_and_size = len(entry.rois), entry.rois.nr_ground_truth, *entry.size
+            count_file.write("\t".join(map(str, (index, *counts_and_size))) + "\n")
             count += 1
     return count
 
 
-class InputFiles(Sequence):
+class InputFiles(Sequence[RoiInput]):
     """The input files of an image set as a sequence of `RoiInput`, in the order of the files.
 
     An entry is read from the files when it is asked for, so memory holds one of them, whatever the number N of images:
     rows of 4000 ROIs are hundreds of kilobytes long, all of VOC 2007 would be gigabytes. Held are the short columns
-    `keys` (list of N texts), `nr_rois` and `nr_truth` (N,) int, see `RoiInput`, and the places of the rows.
+    `keys` (list of N texts), `nr_rois` and `nr_ground_truth` (N,) int, and the places of the rows.
     Raises `UserError` naming file and row where the four files do not fit together, of the long rows when it gets to
     them.
     """
 
-    def __init__(self, folder, image_set):
+    def __init__(self, folder: Path, image_set: str, padded: Size, image_dir: Path) -> None:
+        """Look into the files. padded: as in `write_inputs`; image_dir: of the images, whose sizes older files do not
+        say."""
+        self._padded, self._image_dir = padded, image_dir
         self._paths = input_paths(folder, image_set)
         self._ends = [_row_ends(path) for path in self._paths]
         self._require_equal_lengths()
         self._rows = np.arange(len(self._ends[0]))
-        self.keys, numbers = [], np.zeros((len(self._rows), 2), np.int64)
+        numbers = np.zeros((len(self._rows), 4), np.int64)
+        self.keys: list[str] = []
         with contextlib.ExitStack() as stack:
             images, counts = (stack.enter_context(open(self._paths[i], encoding="utf-8", newline="\n")) for i in (0, 3))
             for row in range(len(self._rows)):
                 with self._naming(row):
                     key, *numbers[row] = _parse_short(*(next(file).rstrip("\n") for file in (images, counts)))
                 self.keys.append(key)
-        self.nr_rois, self.nr_truth = numbers.T
-        self._last = None, None  # several things are asked of the same image one after the other
+        self.nr_rois, self.nr_ground_truth, *_ = numbers.T
+        self._sizes = numbers[:, 2:]  # (N, 2), 0 where the file does not say it
+        self._last: tuple[int, RoiInput] | None = None  # several things are asked of an image one after the other
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> RoiInput: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "InputFiles": ...
+
+    def __getitem__(self, index: int | slice) -> "RoiInput | InputFiles":
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
         row = int(self._rows[index])
         index = index % len(self)
-        if self._last[0] != index:
+        if not self._last or self._last[0] != index:
             with self._naming(row):
-                lines = [_read_row(self._paths[i], self._ends[i], row) for i in (1, 2)]
-                numbers = int(self.nr_rois[index]), int(self.nr_truth[index])
-                self._last = index, RoiInput(self.keys[index], *_parse_long(row, *lines, numbers[0]), numbers[1])
+                self._last = index, self._read(index, row)
         return self._last[1]
 
-    def take(self, indices):
-        """Some of the entries, as a sequence of the same kind; indices (M,) int."""
-        part = copy(self)
-        part._rows, part.nr_rois, part.nr_truth = (
-            column[indices] for column in (self._rows, self.nr_rois, self.nr_truth)
-        )
-        part.keys, part._last = [self.keys[index] for index in indices], (None, None)
-        return part
+    def _read(self, index: int, row: int) -> RoiInput:
+        """The entry that stands in a row of the files."""
+        roi_line, label_line = (_read_row(self._paths[i], self._ends[i], row) for i in (1, 2))
+        relative, class_ids = _parse_long(row, roi_line, label_line, int(self.nr_rois[index]))
+        width, height = self._sizes[index].tolist()
+        size = (width, height) if width else image_size(self._image_dir / self.keys[index])[0]
+        rois = _exact_rois(relative, int(self.nr_ground_truth[index]), PaddedSquare(size[0], size[1], *self._padded))
+        return RoiInput(self.keys[index], size, rois, class_ids)
 
-    def _require_equal_lengths(self):
+    def take(self, indices: np.ndarray) -> Self:
+        """Some of the entries, as a sequence of the same kind; indices (M,) int."""
+        some = copy(self)
+        some._rows, some.nr_rois, some.nr_ground_truth, some._sizes = (
+            column[indices] for column in (self._rows, self.nr_rois, self.nr_ground_truth, self._sizes)
+        )
+        some.keys, some._last = [self.keys[index] for index in indices], None
+        return some
+
+    def _require_equal_lengths(self) -> None:
         lengths = [len(ends) for ends in self._ends]
         least, most = int(np.argmin(lengths)), int(np.argmax(lengths))
         if lengths[least] < lengths[most]:
@@ -208,7 +254,7 @@ class InputFiles(Sequence):
             )
 
     @contextlib.contextmanager
-    def _naming(self, row):
+    def _naming(self, row: int) -> Iterator[None]:
         """Errors in a row (from 0) become a `UserError` that names it."""
         try:
             yield
@@ -216,12 +262,13 @@ class InputFiles(Sequence):
             raise UserError(f"{self._paths[0]}, row {row + 1}: {error}; run 2_computeCntkInputs.py again") from None
 
 
-def read_inputs(folder, image_set):
-    """The input files that step 2 wrote for an image set: `InputFiles`."""
-    return InputFiles(folder, image_set)
+def read_inputs(params: Parameters, image_set: str) -> InputFiles:
+    """The input files that step 2 wrote for an image set."""
+    padded = params.cntk_padWidth, params.cntk_padHeight
+    return InputFiles(params.cntk_files_dir, image_set, padded, params.image_dir)
 
 
-def _row_ends(path):
+def _row_ends(path: Path) -> np.ndarray:
     """Where each row of a file ends, in bytes from the start: (N,) int64."""
     try:
         with open(path, "rb") as file:
@@ -230,7 +277,7 @@ def _row_ends(path):
         raise UserError(f"{path}: cannot be read ({error.strerror}); run 2_computeCntkInputs.py again") from error
 
 
-def _read_row(path, ends, row):
+def _read_row(path: Path, ends: np.ndarray, row: int) -> bytes:
     """A row of a file as bytes."""
     start = int(ends[row - 1]) if row else 0
     with open(path, "rb") as file:
@@ -238,21 +285,26 @@ def _read_row(path, ends, row):
         return file.read(int(ends[row]) - start)
 
 
-def _parse_short(image_line, count_line):
-    """The key of an image, and how many ROIs and true boxes it has."""
+def _parse_short(image_line: str, count_line: str) -> tuple[str, int, int, int, int]:
+    """The key of an image, how many ROIs and ground-truth boxes it has, its width and height, 0 where not said."""
     index, key, _ = image_line.split("\t")
-    count_index, nr_rois, nr_truth = count_line.split("\t")
+    count_index, *columns = count_line.split("\t")
     if index != count_index:
         raise ValueError("image indices of the four files differ")
-    nr_rois, nr_truth = int(nr_rois), int(nr_truth)
-    if not 0 <= nr_truth <= nr_rois <= MAX_ROIS:
-        raise ValueError(f"{nr_rois} ROIs, {nr_truth} of them true boxes")
+    if len(columns) not in (2, 4):
+        raise ValueError(f"{len(columns) + 1} columns of numbers of ROIs, wanted 5")
+    nr_rois, nr_ground_truth, *size = map(int, columns)
+    if not 0 <= nr_ground_truth <= nr_rois <= MAX_ROIS:
+        raise ValueError(f"{nr_rois} ROIs, {nr_ground_truth} of them ground truth")
+    if not all(0 < side <= MAX_SIDE for side in size):
+        raise ValueError(f"an image of {size[0]} x {size[1]} pixels")
+    width, height = size or (0, 0)
     if "\0" in key or PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
         raise ValueError(f"{key[:100]!r} is no image of the data set")
-    return key, nr_rois, nr_truth
+    return key, nr_rois, nr_ground_truth, width, height
 
 
-def _parse_long(index, roi_line, label_line, nr_rois):
+def _parse_long(index: int, roi_line: bytes, label_line: bytes, nr_rois: int) -> tuple[np.ndarray, np.ndarray]:
     """Relative ROIs (R, 4) and class ids (R,) of an image."""
     roi_index, roi_text = roi_line.split(b" |rois")
     label_index, label_text = label_line.split(b" |roiLabels")

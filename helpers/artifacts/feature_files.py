@@ -4,6 +4,9 @@ cntkFiles/{train,test}_svm_parsed/<imgIndex>.dat.npz    arr_0 (R, D) float16; of
 cntkFiles/{train,test}_nn_parsed/<imgIndex>.dat.npz     arr_0 (R, K + 1) and offsets (R, 4 K), float32
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
 from helpers.base.errors import UserError
@@ -14,15 +17,19 @@ CACHED = 2**16  # numbers that stay in a processor's cache
 TOLERANCE = 1e-5  # of probabilities, which a sum of float32 numbers was divided by
 
 
-def feature_path(folder, image_set, classifier, index):
+def feature_path(folder: Path, image_set: str, classifier: str, index: int) -> Path:
     """Where step 3 writes the features of an image."""
     return folder / f"{image_set}_{classifier}_parsed" / f"{index}.dat.npz"
 
 
-def read_features(path, nr_rois, name="arr_0"):
-    """Features (R, D) float16 of an image with `nr_rois` ROIs; name: "arr_0", or "mirrored" for its mirror image.
+def read_features(path: Path, nr_rois: int, name: str = "arr_0") -> np.ndarray:
+    """Features (R, D) float16 of an image with `nr_rois` ROIs.
 
-    Raises `UserError` for another number of rows or kind of numbers, and for values that are not finite.
+    Args:
+        name: "arr_0", or "mirrored" for its mirror image.
+
+    Raises:
+        UserError: for another number of rows or kind of numbers, and for values that are not finite.
     """
     features = _read(path, (name,)).get(name)
     if features is None or features.ndim != 2 or len(features) != nr_rois or features.shape[1] == 0:
@@ -35,10 +42,11 @@ def read_features(path, nr_rois, name="arr_0"):
     return features
 
 
-def read_predictions(path, nr_rois, nr_classes):
+def read_predictions(path: Path, nr_rois: int, nr_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (R, K + 1) and offsets (R, K, 4) of an image, which a trained network gave its ROIs.
 
-    Raises `UserError` where they are not there in these shapes, or are no probabilities and finite offsets.
+    Raises:
+        UserError: where they are not there in these shapes, or are no probabilities and finite offsets.
     """
     arrays = _read(path)
     shapes = {name: array.shape for name, array in arrays.items()}
@@ -52,14 +60,14 @@ def read_predictions(path, nr_rois, nr_classes):
     return arrays["arr_0"], arrays["offsets"].reshape(nr_rois, nr_classes, 4)
 
 
-def _all_finite(array):
+def _all_finite(array: np.ndarray) -> bool:
     """Whether a float16 array has finite values alone; numpy's isfinite computes in float32, and is slow."""
     bits = array.view(np.uint16).reshape(-1)
     starts = range(0, len(bits), CACHED)
     return not any((bits[start : start + CACHED] & 0x7FFF).max() >= 0x7C00 for start in starts)
 
 
-def _read(path, names=None):
+def _read(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
     try:
         return read_arrays(path, names)
     except UserError as error:

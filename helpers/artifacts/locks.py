@@ -11,8 +11,11 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from helpers.base.errors import UserError
 
@@ -21,11 +24,16 @@ PROBE_SECONDS = 0.2  # whoever only asks holds a lock for less
 
 
 @contextlib.contextmanager
-def alone(folder, name, script, reads=()):
+def alone(folder: Path, name: str, script: str, reads: Sequence[str] = ()) -> Iterator[None]:
     """Hold the lock of this name while the block runs.
 
-    folder: where locks lie; script: what runs, for messages; reads: names of the locks of those whose files it reads,
-    see `refuse_readers`. Raises `UserError` where another process holds the lock.
+    Args:
+        folder: where locks lie.
+        script: what runs, for messages.
+        reads: names of the locks of those whose files it reads, see `refuse_readers`.
+
+    Raises:
+        UserError: where another process holds the lock.
     """
     path, owner = _files(folder, name)
     lock = _acquired(path)
@@ -41,11 +49,11 @@ def alone(folder, name, script, reads=()):
         _release(lock, path)
 
 
-def _files(folder, name):
+def _files(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / f".{name}.lock", folder / f".{name}.owner"
 
 
-def _acquired(path):
+def _acquired(path: Path) -> BaseFileLock | None:
     """The lock, or None where another process holds it."""
     for attempt in range(ATTEMPTS):
         lock = FileLock(path)
@@ -67,7 +75,7 @@ def _acquired(path):
     return None
 
 
-def _release(lock, path):
+def _release(lock: BaseFileLock, path: Path) -> None:
     with contextlib.suppress(OSError):  # Windows removes no open file; there the lock removes its own
         path.unlink()
     lock.release()
@@ -75,7 +83,7 @@ def _release(lock, path):
         path.parent.rmdir()
 
 
-def is_held(folder, name):
+def is_held(folder: Path, name: str) -> bool:
     """Whether a process holds the lock of this name."""
     path, _ = _files(folder, name)
     if not path.exists():
@@ -86,13 +94,13 @@ def is_held(folder, name):
     return lock is None
 
 
-def describe(folder, name):
+def describe(folder: Path, name: str) -> str:
     """Who holds the lock of this name, in words."""
     owner = _owner(_files(folder, name)[1])
     return "process {process} on {host}, since {since}".format(**owner) if owner else "another process"
 
 
-def _owner(path):
+def _owner(path: Path) -> dict[str, Any] | None:
     try:
         owner = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):  # not written yet, or removed already
@@ -101,7 +109,7 @@ def _owner(path):
     return owner if is_whole and isinstance(owner["reads"], list) else None
 
 
-def refuse_readers(folder, name, script):
+def refuse_readers(folder: Path, name: str, script: str) -> None:
     """Raise `UserError` where a process is running that reads what the holder of this lock is about to change."""
     for path in sorted(folder.glob(".*.owner")):
         owner, reader = _owner(path), path.stem.removeprefix(".")

@@ -6,6 +6,9 @@ classes, all parameters that scoring depends on, and the versions that it was ma
 
 import io
 import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -14,18 +17,26 @@ from helpers.base.errors import UserError
 from helpers.base.files import atomic_path
 from helpers.base.tensor_files import MOST_HEADER_BYTES, require_finite, require_safetensors
 from helpers.base.words import shown
-from helpers.config.schema import declared
+from helpers.config.schema import Parameters, declared
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = "Fast R-CNN model 1"
 ADVICE = "give a model that step 3 wrote"
 
+Description = dict[str, Any]  # what the header says, as JSON has it
+Declared = tuple[str, tuple[int, ...]]  # of a tensor: dtype as safetensors calls it, and shape
 
-def model_path(params):
+
+def model_path(params: Parameters) -> Path:
     """Where step 3 writes the model that it trained."""
     return params.model_dir / f"{params.experimentName}.safetensors"
 
 
-def write_model(path, state, params, versions, **more):
+def write_model(
+    path: Path, state: "Mapping[str, torch.Tensor]", params: Parameters, versions: Mapping[str, str], **more: Any
+) -> None:
     """Write the tensors by name, the parameters and whatever else describes the model. Never a half file."""
     stored = params.subset(item.name for item in declared().values() if item.group.stored)
     description = {"format": FORMAT, "parameters": stored, "versions": versions, **more}
@@ -34,7 +45,7 @@ def write_model(path, state, params, versions, **more):
         temporary.write_bytes(save(tensors, {"description": json.dumps(description, sort_keys=True)}))
 
 
-def read_description(path):
+def read_description(path: Path) -> Description:
     """The description in a model's header; raises `UserError` for a file that is no model of this project."""
     require_safetensors(path, "model", ADVICE)
     try:
@@ -47,7 +58,7 @@ def read_description(path):
     return checked_description(text, path)
 
 
-def checked_description(text, path):
+def checked_description(text: str, path: Path) -> Description:
     """The description of a model from its JSON; raises `UserError` where it is none of this project."""
     try:
         description = json.loads(text[:MOST_HEADER_BYTES])
@@ -61,11 +72,10 @@ def checked_description(text, path):
     return description
 
 
-def read_tensors(path, expected):
+def read_tensors(path: Path, expected: Mapping[str, Declared]) -> "dict[str, torch.Tensor]":
     """All tensors of a model by name; raises `UserError` where one is unreadable or not finite.
 
-    expected: names, each with its (dtype as safetensors calls it, shape). What the file declares is compared with them
-    before anything is read or allocated.
+    expected: what the file must declare; it is compared before anything is read or allocated.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -77,11 +87,11 @@ def read_tensors(path, expected):
     return tensors
 
 
-def _declared(tensor):
+def _declared(tensor: Any) -> Declared:
     return tensor.get_dtype(), tuple(tensor.get_shape())
 
 
-def _compare(found, expected, path):
+def _compare(found: Mapping[str, Declared], expected: Mapping[str, Declared], path: Path) -> None:
     for name in sorted(found.keys() ^ expected.keys()):
         raise UserError(f"{path}: tensor {name} is {'missing' if name in expected else 'not expected'}; {ADVICE}")
     for name, wanted in expected.items():
@@ -89,7 +99,7 @@ def _compare(found, expected, path):
             raise UserError(f"{path}: tensor {name} is {found[name]}, {wanted} expected; {ADVICE}")
 
 
-def stored_settings(description, path):
+def stored_settings(description: Description, path: Path) -> dict[str, Any]:
     """The parameters of a model's header, each checked: a dict for `load_parameters`.
 
     A model sets what models store and nothing else: no folder, no device.
@@ -104,7 +114,7 @@ def stored_settings(description, path):
     return {name: known[name].checked(value, f"{path}: its ") for name, value in values.items()}
 
 
-def write_checkpoint(path, save, content):
+def write_checkpoint(path: Path, save: Callable[[Any, io.BytesIO], Any], content: Mapping[str, Any]) -> None:
     """Write what training needs to go on, with torch's `save`; never a half file."""
     buffer = io.BytesIO()  # torch has an error of its own for a full disk
     save(content, buffer)

@@ -5,9 +5,11 @@ metadata. The packages onnx and onnxruntime are optional, so they are imported w
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from helpers.artifacts.model_files import checked_description
+from helpers.artifacts.model_files import Description, checked_description
 from helpers.base.errors import UserError
 from helpers.base.files import atomic_path, require_file
 
@@ -16,12 +18,12 @@ STANDARD = ("", "ai.onnx")  # the domains of ONNX's own operators: others may be
 ADVICE = "give a file that 7_exportModel.py wrote"
 
 
-def is_onnx(path):
+def is_onnx(path: str | Path) -> bool:
     """Whether a model's file is ONNX, by its name."""
     return Path(path).suffix.lower() == ".onnx"
 
 
-def import_onnx():
+def import_onnx() -> Any:
     """The package onnx, which reads and writes files; `UserError` where it is not installed."""
     try:
         import onnx
@@ -30,7 +32,7 @@ def import_onnx():
     return onnx
 
 
-def import_onnxruntime():
+def import_onnxruntime() -> Any:
     """The package onnxruntime, which computes; `UserError` where it is not installed."""
     try:
         import onnxruntime
@@ -39,11 +41,11 @@ def import_onnxruntime():
     return onnxruntime
 
 
-def _not_installed(error):
+def _not_installed(error: ImportError) -> UserError:
     return UserError(f"ONNX files need packages that are missing ({error}): pip install -r requirements-export.txt")
 
 
-def write_onnx(path, data, description):
+def write_onnx(path: Path, data: bytes, description: Description) -> None:
     """Write a serialised ONNX graph together with the description of the model. Never a half file."""
     onnx = import_onnx()
     model = onnx.load_model_from_string(data)
@@ -52,7 +54,7 @@ def write_onnx(path, data, description):
         temporary.write_bytes(model.SerializeToString())
 
 
-def read_onnx(path):
+def read_onnx(path: Path) -> tuple[Description, bytes]:
     """The description in an ONNX file, and the serialised graph: nothing in it refers to another file.
 
     Raises `UserError` for a file that is not readable, that keeps tensors in other files (a path in there could name
@@ -79,7 +81,7 @@ def read_onnx(path):
     return checked_description(texts[0] if texts else "", path), model.SerializeToString()
 
 
-def _messages(message):
+def _messages(message: Any) -> Iterator[Any]:
     """A protobuf message and all that it is made of."""
     yield message
     for field, value in message.ListFields():

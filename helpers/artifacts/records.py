@@ -20,20 +20,23 @@ reads it.
 
 import json
 import os
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from helpers.base.errors import UserError
 from helpers.base.files import arrays_are_whole, arrays_fingerprint, fingerprint, refuse_special
 from helpers.config.schema import declared
 from helpers.config.settings import frozen
 
-KINDS = {
+Record = dict[str, Any]  # with the keys above
+
+KINDS: dict[str, type | tuple[type, ...]] = {
     "step": str, "before": (str, type(None)), "parameters": dict, "inputs": dict, "notes": dict, "id": str,
     "outputs": dict, "complete": bool,
 }  # fmt: skip
 
 
-def read_record(path, step):
+def read_record(path: Path, step: str) -> Record | None:
     """The record of a step, or None where there is none; raises `UserError` for one that is damaged."""
     refuse_special(path)
     try:
@@ -50,7 +53,7 @@ def read_record(path, step):
     return record
 
 
-def _trouble(record, step):
+def _trouble(record: Any, step: str) -> str | None:
     """What is wrong with a record, in words; None if nothing is."""
     if not isinstance(record, dict):
         return "no JSON object"
@@ -71,19 +74,19 @@ def _trouble(record, step):
     return None if strange is None else f"outputs: {json.dumps(strange)[:50]} is no file of the step"
 
 
-def _is_below(name):
+def _is_below(name: str) -> bool:
     """Whether a text is the path of a file below the record's folder."""
     parts = PurePosixPath(name).parts
     can_be_a_name = "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
     return can_be_a_name and bool(parts) and parts[0] != "/" and ".." not in parts
 
 
-def output_fingerprint(path):
+def output_fingerprint(path: Path) -> str:
     """The fingerprint of a file that a step wrote."""
     return arrays_fingerprint(path) if path.suffix == ".npz" else fingerprint(path)
 
 
-def is_intact(path, wanted, record_path):
+def is_intact(path: Path, wanted: str, record_path: Path) -> bool:
     """Whether a file is the one of this fingerprint, to the last byte.
 
     The arrays of an npz file are read unless it has rested since the record was written.
@@ -93,12 +96,12 @@ def is_intact(path, wanted, record_path):
     return path.suffix != ".npz" or _last_touched(path) < _last_touched(record_path) or arrays_are_whole(path)
 
 
-def _last_touched(path):
+def _last_touched(path: Path) -> int:
     status = os.stat(path)
     return max(status.st_mtime_ns, status.st_ctime_ns)  # the first can be set, the second comes from the system
 
 
-def changed_output(path, record):
+def changed_output(path: Path, record: Record) -> Path | None:
     """Of the files that a record lists, the first that is not what the step wrote: its path; None if there is none."""
     for name, wanted in record["outputs"].items():
         if output_fingerprint(path.parent / name) != wanted:
@@ -109,16 +112,16 @@ def changed_output(path, record):
 class Journal:
     """The files that an unfinished step has finished, line by line. path: of the step's record."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.folder, self.path = path.parent, path.with_name(f".{path.name}.written")
 
-    def add(self, path):
+    def add(self, path: Path) -> None:
         """Note a finished file; several processes may do so at once."""
         line = json.dumps([path.relative_to(self.folder).as_posix(), output_fingerprint(path)]) + "\n"
         with open(self.path, "ab", buffering=0) as file:
             file.write(line.encode())
 
-    def read(self):
+    def read(self) -> dict[str, str]:
         """Path relative to the record's folder -> fingerprint. A line that was cut short counts for nothing."""
         try:
             lines = self.path.read_bytes().splitlines()
@@ -126,12 +129,12 @@ class Journal:
             return {}
         return dict(filter(None, map(_parsed, lines)))
 
-    def remove(self):
+    def remove(self) -> None:
         """Forget everything."""
         self.path.unlink(missing_ok=True)
 
 
-def _parsed(line):
+def _parsed(line: bytes) -> tuple[str, str] | None:
     try:
         name, value = json.loads(line)
     except (ValueError, TypeError, RecursionError):

@@ -8,12 +8,13 @@ what to run again. What a rerun has to do, helpers/artifacts/step_run.py decides
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from helpers.artifacts.locks import describe, is_held
-from helpers.artifacts.records import changed_output, read_record
+from helpers.artifacts.records import Record, changed_output, read_record
 from helpers.base.errors import UserError
 from helpers.base.files import fingerprint
 from helpers.config.groups import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, TRAINING, StepName
@@ -95,7 +96,7 @@ def trained_by(params: Parameters) -> StepName:
     return TRAINING if params.classifier == "nn" else SVMS
 
 
-def lock_name(params, name):
+def lock_name(params: Parameters, name: str) -> str:
     """The name of a step's lock: one for each record."""
     path = record_path(name, params).relative_to(params.proc_dir)
     return "-".join(path.with_suffix("").parts)
@@ -112,14 +113,15 @@ def _chain(name: str, params: Parameters) -> list[str]:
     return [*(_chain(before, params) if before else []), name]
 
 
-def expected_records(params, name):
+def expected_records(params: Parameters, name: str) -> dict[str, Record]:
     """The records that a step and those before it leave when they run now: step -> dict, first to last.
 
     `id` of a record stands for the step and for all before it.
     """
-    records, before = {}, None
+    records: dict[str, Record] = {}
+    before: str | None = None
     for step in _chain(name, params):
-        record = {
+        record: Record = {
             "step": step,
             "before": before,
             "parameters": params.subset(params.used_by(step)),
@@ -131,16 +133,22 @@ def expected_records(params, name):
     return records
 
 
-def require(params, *names):
-    """Stop with a `UserError` unless the files of some steps may be read.
+def require(params: Parameters, *names: str) -> None:
+    """Stop unless the files of some steps may be read.
 
-    names: steps of one chain, the last one after the others. Each of them and of those before it must have been
-    completed with these parameters and input files, and what they wrote themselves must still be as they wrote it.
+    Each of them and of those before it must have been completed with these parameters and input files, and what they
+    wrote themselves must still be as they wrote it.
+
+    Args:
+        names: steps of one chain, the last one after the others.
+
+    Raises:
+        UserError: naming what differs, and what to run again.
     """
     if not names:
         return
     expected = expected_records(params, names[-1])
-    found = {}
+    found: dict[str, Record] = {}
     for step, record in expected.items():
         found[step] = _complete_record(params, step, expected)
         _same_inputs(found[step], record)
@@ -150,10 +158,10 @@ def require(params, *names):
         _same_outputs(params, name, found[name])
 
 
-def require_parameters(params, name):
+def require_parameters(params: Parameters, name: str) -> None:
     """The same for using what was trained on other images: the data set's own files need not be there any more."""
     chain = _chain(name, params)
-    expected = {step: {"parameters": params.subset(params.used_by(step))} for step in chain}
+    expected: dict[str, Record] = {step: {"parameters": params.subset(params.used_by(step))} for step in chain}
     before = None
     for step in chain:
         found = _complete_record(params, step, expected)
@@ -166,17 +174,17 @@ def require_parameters(params, name):
     _same_outputs(params, name, found)
 
 
-def require_output(params, name):
+def require_output(params: Parameters, name: str) -> None:
     """The same for using what carries its own parameters: the step must have come to its end with any parameters, and
     its files must be as it wrote them."""
     _same_outputs(params, name, _complete_record(params, name, {name: {"parameters": {}}}))
 
 
-def _again(name):
+def _again(name: str) -> str:
     return f"run {name} again and the steps after it (python3 run.py --from {name[0]})"
 
 
-def _complete_record(params, name, expected):
+def _complete_record(params: Parameters, name: str, expected: Mapping[str, Record]) -> Record:
     """The record of a complete step that ran with these parameters. expected: step -> what its record should be."""
     path = record_path(name, params)
     found = read_record(path, name)
@@ -197,15 +205,15 @@ def _complete_record(params, name, expected):
     return found
 
 
-def _changed_parameters(found, expected):
+def _changed_parameters(found: Record, expected: Record) -> dict[str, tuple[Any, Any]]:
     """Parameter -> (value in the record, value now) of those that differ."""
     old, new = found["parameters"], expected["parameters"]
     return {name: (old[name], value) for name, value in new.items() if name in old and old[name] != value}
 
 
-def _set_back(params, expected):
+def _set_back(params: Parameters, expected: Mapping[str, Record]) -> str:
     """The options that fit to the files that are there, those of later steps included."""
-    values = {}
+    values: dict[str, Any] = {}
     for step, record in expected.items():
         found = read_record(record_path(step, params), step)
         for name, (old, _) in _changed_parameters(found, record).items() if found else ():
@@ -213,7 +221,7 @@ def _set_back(params, expected):
     return f", or set it back: {as_options(values)}" if values else ""
 
 
-def _same_inputs(found, expected):
+def _same_inputs(found: Record, expected: Record) -> None:
     name = expected["step"]
     for key in {**found["inputs"], **expected["inputs"]}:
         old, new = found["inputs"].get(key), expected["inputs"].get(key)
@@ -228,7 +236,7 @@ def _same_inputs(found, expected):
         raise UserError(f"{line} with {former} ({old}); it is {now} ({new}) now: {_again(name)}, or {back}")
 
 
-def _same_outputs(params, name, found):
+def _same_outputs(params: Parameters, name: str, found: Record) -> None:
     path = record_path(name, params)
     changed = changed_output(path, found)
     if changed:

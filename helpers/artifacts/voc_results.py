@@ -1,4 +1,4 @@
-"""Detections as text files of the PASCAL VOC challenge: one file a class, which the development kit and others score.
+"""Detections as text files of the PASCAL VOC challenge: one file per class, which the development kit and others score.
 
 `comp4_det_<image set>_<class>.txt` has one detection a row, `image score x1 y1 x2 y2` with blanks between, the image
 as the file name without its suffix. Corners are 1-based and inclusive as in VOC's annotations (see
@@ -9,11 +9,14 @@ the competition of detectors that were trained on any data but the test images).
 
 import contextlib
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 import numpy as np
 
+from fastRCNN.structures import Detections
 from helpers.base.errors import UserError
 from helpers.base.files import atomic_path, read_lines
 
@@ -26,12 +29,12 @@ class ResultRows:
     the text, so that no two of another program's become equal by rounding.
     """
 
-    images: tuple
+    images: tuple[str, ...]
     scores: np.ndarray
     boxes: np.ndarray
 
 
-def result_path(folder, class_name, image_set="test"):
+def result_path(folder: Path, class_name: str, image_set: str = "test") -> Path:
     """Where the detections of a class are; raises `UserError` for a name that cannot be part of a file name."""
     if re.search(r'[/\\:*?"<>|\x00-\x1f]', class_name):
         raise UserError(f"class {class_name[:100]!a} cannot be part of the name of a VOC result file; rename the class")
@@ -39,16 +42,17 @@ def result_path(folder, class_name, image_set="test"):
 
 
 @contextlib.contextmanager
-def voc_results(folder, classes, image_set="test"):
-    """Write the files of all classes; yields a function `add(key, found)` to be called once an image.
-
-    classes: their names without the background; key: the image's file name, with or without folders; found: its
-    detections after suppression, best first: boxes (N, 4), scores (N,), class_ids (N,) in 1..K. Equal scores are ranked
-    in the order of the rows, so call it in the order in which the images are evaluated.
+def voc_results(folder: Path, classes: Sequence[str], image_set: str = "test") -> "Iterator[ResultWriter]":
+    """Write the files of all classes; yields what is to be called once per image, in the order of the evaluation.
 
     Rows are written as they come, to temporary names. When the block ends well all files take their final names, else
-    none does. Raises `UserError` for class names that make no file name, and `add` for an image whose name has blanks
-    or is the same as another's but for folder and suffix, because VOC could not tell them apart.
+    none does.
+
+    Args:
+        classes: their names without the background.
+
+    Raises:
+        UserError: for class names that make no file name.
     """
     paths = [result_path(folder, name, image_set) for name in classes]
     if len({path.name.casefold() for path in paths}) < len(paths):
@@ -56,16 +60,29 @@ def voc_results(folder, classes, image_set="test"):
     with contextlib.ExitStack() as renaming:
         temporary = [renaming.enter_context(atomic_path(path)) for path in paths]
         with contextlib.ExitStack() as closing:  # all are closed, and so written to the end, before any is renamed
-            yield _Writer(
+            yield ResultWriter(
                 [closing.enter_context(open(path, "w", encoding="utf-8", newline="\n")) for path in temporary]
             )
 
 
-class _Writer:
-    def __init__(self, files):
-        self.files, self.keys = files, {}
+class ResultWriter:
+    """Appends an image's detections to the files of their classes."""
 
-    def __call__(self, key, found):
+    def __init__(self, files: Sequence[TextIO]) -> None:
+        self.files = files
+        self.keys: dict[str, str] = {}
+
+    def __call__(self, key: str, found: Detections) -> None:
+        """Write one image's detections.
+
+        Args:
+            key: the image's file name, with or without folders.
+            found: what suppression kept. Equal scores are ranked in the order of the rows.
+
+        Raises:
+            UserError: for an image whose name has blanks or is the same as another's but for folder and suffix, because
+                VOC could not tell them apart.
+        """
         image = PurePosixPath(key).stem
         if len(image.split()) != 1:
             raise UserError(f"{key}: VOC's result files separate columns by blanks; rename the image")
@@ -79,7 +96,7 @@ class _Writer:
             self.files[class_id - 1].write(f"{image} {' '.join(numbers)}\n")
 
 
-def read_results(folder, classes, image_set="test"):
+def read_results(folder: Path, classes: Sequence[str], image_set: str = "test") -> dict[str, ResultRows]:
     """Class name -> `ResultRows` in the order of the file, also of files that other programs wrote.
 
     Raises `UserError`, naming file and row, for a missing file and for a row that is not one text and five finite
@@ -88,7 +105,7 @@ def read_results(folder, classes, image_set="test"):
     return {name: _read_rows(result_path(folder, name, image_set)) for name in classes}
 
 
-def _read_rows(path):
+def _read_rows(path: Path) -> ResultRows:
     images, numbers = [], []
     for row, line in enumerate(read_lines(path), start=1):
         if line.strip():
@@ -106,5 +123,5 @@ def _read_rows(path):
     return ResultRows(tuple(images), table[:, 0], table[:, 1:].astype(np.float32))
 
 
-def _show(line):
+def _show(line: str) -> str:
     return ascii(line[:100])

@@ -54,19 +54,16 @@ class Annotation:
     difficult: tuple[bool, ...] = ()
 
     def class_ids(self, all_classes: Sequence[str]) -> np.ndarray:
-        """Labels as class ids (G,) int64; EXCLUDE and UNDECIDED are 0, with `excluded` telling them apart."""
+        """Labels as class ids (G,) int64; EXCLUDE and UNDECIDED are 0, and `ignored`."""
         lookup = {name: index for index, name in enumerate(all_classes)}
         return np.array([lookup.get(label, 0) for label in self.labels], dtype=np.int64)
 
-    @property
-    def excluded(self) -> np.ndarray:
-        """(G,) bool: boxes that are neither positive nor negative."""
-        return np.array([label in IGNORED_LABELS for label in self.labels], dtype=bool)
-
-    @property
-    def is_difficult(self) -> np.ndarray:
-        """(G,) bool."""
-        return np.array(self.difficult or [False] * len(self.labels), dtype=bool)
+    def ignored(self, use_difficult: bool = False) -> np.ndarray:
+        """(G,) bool: boxes that are neither positive nor negative, difficult ones among them unless they are used."""
+        difficult = [False] * len(self.labels) if use_difficult or not self.difficult else self.difficult
+        return np.array([label in IGNORED_LABELS for label in self.labels], dtype=bool) | np.array(
+            difficult, dtype=bool
+        )
 
 
 CheckedBox = tuple[list[float] | None, Problem | None]  # the box, clipped by a pixel at most, and what is wrong with it

@@ -34,10 +34,8 @@ def _rois_for(nr_objects: int) -> int:
 
 def count_objects(image: ImageFile, annotation: Annotation, params: Parameters) -> int:
     """How many boxes of an image are to be learned from or to be found."""
-    ignored = annotation.excluded | annotation.is_difficult
-    if image.subdir == "positive" and params.train_useDifficult:
-        ignored = annotation.excluded
-    return int(np.sum(~ignored))
+    use_difficult = image.subdir == "positive" and params.train_useDifficult
+    return int(np.sum(~annotation.ignored(use_difficult)))
 
 
 def over_rois(counts: Counts, is_training: bool, params: Parameters) -> list[Over]:

@@ -47,7 +47,7 @@ def derive_block(params: Parameters) -> dict[str, Any]:
         except UserError:
             continue  # step 0 names it, and step 1 stops
         annotation, _ = read_annotation(image, size, params)
-        found.append(relative_sizes(annotation.boxes[~annotation.excluded & ~annotation.is_difficult], size))
+        found.append(relative_sizes(annotation.boxes[~annotation.ignored()], size))
     sizes = np.concatenate(found)
     limits = {limit.parameter: limit.fitting(sizes) for limit in LIMITS} if len(sizes) else {}
     return {"classes": classes, **limits}

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
+from fastRCNN.structures import GroundTruth
 from helpers.base.errors import UserError
 from helpers.base.images import IMAGE_SUFFIXES
 from helpers.config.schema import Parameters
@@ -86,25 +85,19 @@ def read_annotation(
     return LAYOUTS[params.datasetLayout].read_annotation(image, size, params)
 
 
-def load_truth(
-    image: ImageFile, size: tuple[float, float], params: Parameters
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ground-truth boxes of an image for evaluation: boxes (G, 4), class ids (G,), excluded (G,) bool.
+def load_ground_truth(image: ImageFile, size: tuple[float, float], params: Parameters) -> GroundTruth:
+    """The ground truth of an image for evaluation: difficult objects are ignored.
 
-    size: (width, height) as displayed. An excluded box is neither found nor missed: EXCLUDE and UNDECIDED, with class
-    id 0, for all classes, a difficult one for its own class. Raises `UserError` for an annotation with errors.
+    size: (width, height) as displayed. Raises `UserError` for an annotation with errors.
     """
+    return _ground_truth(image, size, params, use_difficult=False)
+
+
+def load_training_ground_truth(image: ImageFile, size: tuple[float, float], params: Parameters) -> GroundTruth:
+    """The same for training: `train_useDifficult` makes positives of difficult objects."""
+    return _ground_truth(image, size, params, params.train_useDifficult)
+
+
+def _ground_truth(image: ImageFile, size: tuple[float, float], params: Parameters, use_difficult: bool) -> GroundTruth:
     annotation = refuse_errors(*read_annotation(image, size, params))
-    return annotation.boxes, annotation.class_ids(params.all_classes), annotation.excluded | annotation.is_difficult
-
-
-def load_training_truth(
-    image: ImageFile, size: tuple[float, float], params: Parameters
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same for training: an excluded box is neither positive nor negative.
-
-    Difficult objects are excluded, unless `train_useDifficult` makes positives of them.
-    """
-    annotation = refuse_errors(*read_annotation(image, size, params))
-    left_out = annotation.excluded | (annotation.is_difficult & (not params.train_useDifficult))
-    return annotation.boxes, annotation.class_ids(params.all_classes), left_out
+    return GroundTruth(annotation.boxes, annotation.class_ids(params.all_classes), annotation.ignored(use_difficult))

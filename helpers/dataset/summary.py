@@ -64,7 +64,7 @@ def relative_sizes(boxes: np.ndarray, size: tuple[float, float]) -> np.ndarray:
 
 def _sizes(checked: Iterable[CheckedImage], is_test: bool) -> np.ndarray:
     rows = [
-        relative_sizes(image.annotation.boxes[~image.annotation.excluded], image.size)
+        relative_sizes(image.annotation.boxes[~image.annotation.ignored(use_difficult=True)], image.size)
         for image in checked
         if image.is_test == is_test and image.size and image.annotation.labels
     ]

@@ -4,13 +4,20 @@ Lines and letters keep their size relative to the picture. Every kind of box dif
 dashed, thick or thin, crossed out), and colours are told apart by colour-blind readers as well.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from fastRCNN.structures import Detections
 from helpers.base.images import scale_below
-from helpers.drawing.fonts import drawable_names, lettering
+from helpers.dataset.image_files import ImageFile
+from helpers.drawing.fonts import Lettering, drawable_names, lettering
+
+Color = tuple[int, int, int]  # red, green, blue
+Place = tuple[float, float, float, float]  # x1, y1, x2, y2
 
 # Okabe and Ito, "Color Universal Design" (2008), then hues from Paul Tol's schemes that stay apart from them and from
 # each other in the eyes of colour-blind readers (tests/helpers/drawing/test_drawing.py). More classes begin anew
@@ -31,40 +38,40 @@ class DrawnBox:
     An `open_caption` is a white label with a rim of the box's colour instead of a label filled with it.
     """
 
-    box: tuple
-    color: tuple
+    box: tuple[float, ...]
+    color: Color
     caption: str = ""
     width: float = 1.0
     dashed: bool = False
     crossed: bool = False
     open_caption: bool = False
 
-    def scaled(self, factors):
+    def scaled(self, factors: tuple[float, float]) -> "DrawnBox":
         """The same box on an image that was scaled by factors (x, y)."""
         return replace(self, box=tuple(np.asarray(self.box, dtype=float) * (*factors, *factors)))
 
 
-def class_color(class_id):
+def class_color(class_id: int) -> Color:
     """The colour (r, g, b) of class 1, 2, ...: the same in every picture. The background, 0, is grey."""
     return CLASS_COLORS[(class_id - 1) % len(CLASS_COLORS)] if class_id else GREY
 
 
-def detection_boxes(boxes, scores, class_ids, all_classes):
-    """Detections, boxes (N, 4), scores (N,), class_ids (N,), in the colours of their classes: list of `DrawnBox`."""
+def detection_boxes(found: Detections, all_classes: Sequence[str]) -> list[DrawnBox]:
+    """Detections in the colours of their classes."""
     names = drawable_names(tuple(all_classes))
     return [
         DrawnBox(tuple(box), class_color(class_id), f"{names[class_id]} {score:.2f}")
-        for box, score, class_id in zip(boxes, scores, class_ids, strict=True)
+        for box, score, class_id in zip(found.boxes, found.scores, found.class_ids, strict=True)
     ]
 
 
-def draw_detections(image, found, all_classes):
-    """The image with the detections `found` (boxes (N, 4), scores (N,), class_ids (N,), best first) and captions."""
-    return draw_boxes(image, detection_boxes(found.boxes, found.scores, found.class_ids, all_classes))
+def draw_detections(image: np.ndarray, found: Detections, all_classes: Sequence[str]) -> np.ndarray:
+    """The image with detections, best first, and captions."""
+    return draw_boxes(image, detection_boxes(found, all_classes))
 
 
-def draw_boxes(image, drawn):
-    """Draw a list of `DrawnBox`, later ones on top; captions lie inside the image and avoid each other.
+def draw_boxes(image: np.ndarray, drawn: Sequence[DrawnBox]) -> np.ndarray:
+    """Draw boxes, later ones on top; captions lie inside the image and avoid each other.
 
     A gigantic image is scaled down to `MAX_DRAWN` pixels, or the picture would take a multiple of its memory.
     """
@@ -86,10 +93,12 @@ def draw_boxes(image, drawn):
     return np.array(picture)
 
 
-def side_by_side(panels, titles, heading="", legend=()):
+def side_by_side(
+    panels: Sequence[np.ndarray], titles: Sequence[str], heading: str = "", legend: Sequence[DrawnBox] = ()
+) -> np.ndarray:
     """Images of one height in a row on white: each with its title, a heading above them all, a legend below.
 
-    legend: list of `DrawnBox` whose captions are the entries; where their boxes lie does not matter.
+    legend: boxes whose captions are the entries; where they lie does not matter.
     """
     height, width = max(panel.shape[0] for panel in panels), sum(panel.shape[1] for panel in panels)
     side = _mean_side((width / len(panels), height))
@@ -122,32 +131,32 @@ def side_by_side(panels, titles, heading="", legend=()):
     return np.array(picture)
 
 
-def picture_path(folder, image):
-    """Where the picture made of an `ImageFile` belongs: counterexamples, whose names may repeat, in a subfolder."""
+def picture_path(folder: Path, image: ImageFile) -> Path:
+    """Where the picture made of an image belongs: negative images, whose names may repeat, in a subfolder."""
     return folder / ("negative" if image.subdir == "negative" else "") / f"{image.stem}.jpg"
 
 
-def remove_pictures(folder):
+def remove_pictures(folder: Path) -> None:
     """Remove the pictures of a former run, those of images that are gone among them."""
     for path in sorted(folder.rglob("*.jpg")):
         path.unlink()
 
 
-def _mean_side(size):
+def _mean_side(size: tuple[float, float]) -> float:
     return (size[0] * size[1]) ** 0.5
 
 
-def _font(size):
+def _font(size: int) -> Lettering:
     """Letters of a size that can be read."""
     return lettering(max(10, size))
 
 
-def _shorten(text, font, width):
+def _shorten(text: str, font: Lettering, width: float) -> str:
     """The text, cut where it is wider than `width` pixels less a margin."""
     return font.shorten(text, width - font.size) or "…"
 
 
-def _draw_frame(brush, item, unit, dash=None):
+def _draw_frame(brush: ImageDraw.ImageDraw, item: DrawnBox, unit: int, dash: int | None = None) -> None:
     """The outline of a box, centred on its edges; dash: its length in pixels, usually three `unit`."""
     x1, y1, x2, y2 = (round(float(value)) for value in item.box)
     width = max(1, round(unit * item.width))
@@ -170,7 +179,7 @@ def _draw_frame(brush, item, unit, dash=None):
         brush.rectangle((x1 + after + 1, y1 + after + 1, x2 - before - 1, y2 - before - 1), outline=HALO)
 
 
-def _draw_edge(brush, edge, item, dash):
+def _draw_edge(brush: ImageDraw.ImageDraw, edge: tuple[int, int, int, int], item: DrawnBox, dash: int) -> None:
     """One edge as a filled rectangle; a dashed one begins and ends with a dash, and its gaps stand out as well."""
     if not item.dashed:
         brush.rectangle(edge, item.color)
@@ -185,23 +194,30 @@ def _draw_edge(brush, edge, item, dash):
         brush.rectangle((low, y1, high - 1, y2) if along == 0 else (x1, low, x2, high - 1), item.color)
 
 
-def _label_size(text, font):
+def _label_size(text: str, font: Lettering) -> tuple[int, int]:
     """(width, height) of a label in pixels."""
     ascent, descent = font.height()
     return round(font.length(text) + 0.5 * font.size), ascent + descent
 
 
-def _place_captions(items, sizes, obstacles, picture_size, unit):
+def _place_captions(
+    items: Sequence[DrawnBox],
+    sizes: Sequence[tuple[int, int]],
+    obstacles: Iterable[DrawnBox],
+    picture_size: tuple[int, int],
+    unit: int,
+) -> list[Place]:
     """Upper left corners of the captions of `items`: each takes the best free place around its box, the first first.
 
     A place is the worse the more it hides of other captions, the more of boxes, and the later it comes in the list.
     Both are counted on a grid of cells of `unit` pixels, so a caption takes the same time however many there are.
     """
     shape = picture_size[1] // unit + 1, picture_size[0] // unit + 1
-    obstacles = np.array([item.box for item in obstacles], dtype=float).reshape(-1, 4)
-    boxes = _coverage(_cells(obstacles, unit, shape), shape)
+    around = np.array([item.box for item in obstacles], dtype=float).reshape(-1, 4)
+    boxes = _coverage(_cells(around, unit, shape), shape)
     below = np.pad(boxes.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))  # sums from the upper left corner on
-    taken, places = np.zeros(shape, np.int32), []
+    taken = np.zeros(shape, np.int32)
+    places: list[Place] = []
     for item, (width, height) in zip(items, sizes, strict=True):
         limit = max(0, picture_size[0] - width), max(0, picture_size[1] - height)
         corners = np.clip(_corners_around(item.box, width, height, unit), 0, limit)  # (P, 2)
@@ -217,7 +233,7 @@ def _place_captions(items, sizes, obstacles, picture_size, unit):
     return places
 
 
-def _cells(boxes, unit, shape):
+def _cells(boxes: np.ndarray, unit: int, shape: tuple[int, int]) -> np.ndarray:
     """The cells [x1, y1, x2, y2) of a grid (rows, columns) that boxes (N, 4) touch, one at least: (N, 4) int."""
     limit = np.array([shape[1], shape[0]])
     low = np.clip(np.floor(boxes[:, :2] / unit).astype(int), 0, limit - 1)
@@ -225,7 +241,7 @@ def _cells(boxes, unit, shape):
     return np.hstack([low, high])
 
 
-def _coverage(cells, shape):
+def _coverage(cells: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """How many of the rectangles (N, 4) lie on each cell: (rows, columns) int."""
     steps = np.zeros((shape[0] + 1, shape[1] + 1), np.int64)
     x1, y1, x2, y2 = cells.T
@@ -234,7 +250,7 @@ def _coverage(cells, shape):
     return steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
 
 
-def _corners_around(box, width, height, unit):
+def _corners_around(box: Sequence[float], width: int, height: int, unit: int) -> np.ndarray:
     """Places for a caption of width x height pixels, the usual ones first: above, below, inside, beside, farther."""
     x1, y1, x2, y2 = box
     left, right, middle = x1 - unit, x2 + unit - width, (x1 + x2 - width) / 2
@@ -246,7 +262,7 @@ def _corners_around(box, width, height, unit):
     return np.array(near + inside + beside + far)
 
 
-def _draw_label(brush, place, text, font, item):
+def _draw_label(brush: ImageDraw.ImageDraw, place: Place, text: str, font: Lettering, item: DrawnBox) -> None:
     """A caption on its label, in dark or white letters."""
     x1, y1, x2, y2 = place
     fill = WHITE if item.open_caption else item.color
@@ -255,14 +271,17 @@ def _draw_label(brush, place, text, font, item):
     font.draw(brush, (x1 + font.size / 4, y1 + font.height()[0]), text, ink)
 
 
-def is_bright(color):
+def is_bright(color: Color) -> bool:
     """Whether dark letters are easier to read on a colour than white ones (luma of ITU-R BT.601)."""
-    return np.dot(color, (0.299, 0.587, 0.114)) > 125
+    return bool(np.dot(color, (0.299, 0.587, 0.114)) > 125)
 
 
-def _legend_rows(legend, font, line, width):
-    """Entries in rows that fit into `width` pixels: lists of (x of the entry, `DrawnBox`)."""
-    rows, x = [], width + 1
+def _legend_rows(
+    legend: Iterable[DrawnBox], font: Lettering, line: int, width: int
+) -> list[list[tuple[int, DrawnBox]]]:
+    """Entries in rows that fit into `width` pixels, each with its x."""
+    rows: list[list[tuple[int, DrawnBox]]] = []
+    x = width + 1
     for item in legend:
         item = replace(item, caption=_shorten(item.caption, font, width - 1.3 * line))
         length = round(1.3 * line + font.length(item.caption))

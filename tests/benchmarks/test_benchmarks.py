@@ -25,7 +25,7 @@ from benchmarks import (
     timing,
 )
 from benchmarks.cross_validation import Described
-from fastRCNN.evaluation import Truth
+from fastRCNN.structures import GroundTruth, Rois
 from fastRCNN.svm import SvmSettings, train_svms
 from helpers.base.images import read_image
 from pipeline.stages import build_network, describe_rois, prepare_image, propose_rois
@@ -110,8 +110,8 @@ def test_process_of_its_own():
 
 def test_recalls_by_hand():
     # objects 10 x 10; the first is framed exactly by ROI 2, the second by half of ROI 1 (IoU 0.5)
-    truth = Truth(np.array([[0, 0, 10, 10], [50, 50, 60, 60]]), np.array([1, 1]), np.array([False, False]))
-    rois = [np.array([[50, 50, 60, 70], [0, 0, 10, 10]])]
+    truth = GroundTruth(np.array([[0, 0, 10, 10], [50, 50, 60, 60]]), np.array([1, 1]), np.array([False, False]))
+    rois = [Rois.of([[50, 50, 60, 70], [0, 0, 10, 10]])]
     # one ROI: half of the objects at IoU 0.5 only, so AR is 0.5 / 10; two ROIs: the other one at every IoU
     assert np.allclose(roi_engines.recalls(rois, [truth], 1), [0.5, 0.0, 0.05])
     assert np.allclose(roi_engines.recalls(rois, [truth], 2), [1.0, 0.5, 0.55])
@@ -121,9 +121,10 @@ def test_engines_are_compared_on_what_step_1_writes(params):
     images = roi_engines.load_images(params, 2)
     first, grid = images[0].pixels, propose_rois(images[0].pixels, params.replace(roi_engine="grid"))
     varied = roi_engines.variants(params, ["opencv-fast"], [160])["opencv-fast", 160]
-    assert np.array_equal(roi_engines.joined(propose_rois(first, varied), grid), propose_rois(first, params))
+    both = roi_engines.joined(propose_rois(first, varied), grid)
+    assert np.array_equal(both.boxes, propose_rois(first, params).boxes)
     table = roi_engines.compare_engines(images, params, ["opencv-fast", "dlib", "grid"], [80, 160], [5, 50])
-    assert table[0] == ["engine, pixels", "seconds (fastest-slowest)", "found", "5 ROIs", "50 ROIs", "AR a second"]
+    assert table[0] == ["engine, pixels", "seconds (fastest-slowest)", "found", "5 ROIs", "50 ROIs", "AR per second"]
     names = [row[0] for row in table[1:] if not row[0].startswith("dlib")]  # where it is installed
     assert names == ["opencv-fast, 80", "opencv-fast, 160", "grid"]
     for row in table[1:]:
@@ -143,8 +144,8 @@ def test_rankings_order_the_same_proposals(params):
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18"])
 def test_both_ways_give_the_same_kind_of_features(params, name, photo):
-    network = build_network(params.replace(network=name, network_contextFactor=1.0))  # a crop has no surroundings
-    shared = describe_rois(network, prepare_image(photo, params), ROIS, params)
+    network = build_network(params.replace(network=name, network_contextFactor=1.0))  # a crop has no context
+    shared = describe_rois(network, prepare_image(photo, params), Rois.of(ROIS), params)
     cropped = shared_convolutions.describe_crops(network, photo, ROIS, batch_size=2)
     assert shared.shape == cropped.shape and shared.dtype == cropped.dtype and np.isfinite(cropped).all()
 
@@ -155,13 +156,13 @@ def test_a_crop_of_the_whole_image_is_nearly_the_shared_pass(params, photo):
     image = photo[np.linspace(0, 119, 224).astype(int)][:, np.linspace(0, 159, 224).astype(int)]
     whole = np.array([[0, 0, 224, 224]])
     same_size = params.replace(cntk_padWidth=224, cntk_padHeight=224)
-    shared = describe_rois(network, prepare_image(image, same_size), whole, same_size)[0].astype(float)
+    shared = describe_rois(network, prepare_image(image, same_size), Rois.of(whole), same_size)[0].astype(float)
     cropped = shared_convolutions.describe_crops(network, image, whole, batch_size=1)[0].astype(float)
     assert shared @ cropped / np.linalg.norm(shared) / np.linalg.norm(cropped) > 0.95
 
 
 def test_crops_are_extrapolated_to_all_rois(params, network, photo):
-    ten_rois = shared_convolutions.Photo(photo, np.repeat(ROIS[:2], 5, axis=0))
+    ten_rois = shared_convolutions.Photo(photo, Rois.of(np.repeat(ROIS[:2], 5, axis=0)))
     table, _ = shared_convolutions.compare(network, [ten_rois], params, [4, 99], nr_crops=2, batch_size=2)
     assert [row[0] for row in table[1:]] == ["4, 4", "99, 10"]
     few, many = (float(row[3]) for row in table[1:])
@@ -192,8 +193,10 @@ def test_both_ways_to_pool_agree(params, name, photo):
 
 def test_parts_of_step_3_are_step_3(params, network, tmp_path, photo):
     path, batches = params.image_dir / "positive/1.jpg", params.replace(network_roiBatchSize=2)
-    seconds, features = network_speed.describe_in_parts(network, path, ROIS, batches, tmp_path / "features.npz")
-    assert np.array_equal(features, describe_rois(network, prepare_image(photo, params), ROIS, batches))
+    seconds, features = network_speed.describe_in_parts(
+        network, path, Rois.of(ROIS), batches, tmp_path / "features.npz"
+    )
+    assert np.array_equal(features, describe_rois(network, prepare_image(photo, params), Rois.of(ROIS), batches))
     with np.load(tmp_path / "features.npz") as written:
         assert np.array_equal(written["arr_0"], features)
     assert list(seconds)[:4] == ["decode", "scale", "normalise", "trunk"] and list(seconds)[-1] == "file write"
@@ -203,17 +206,19 @@ def test_parts_of_step_3_are_step_3(params, network, tmp_path, photo):
 
 
 def test_images_and_mirror_images_are_trained_on(params):
-    truth = np.array([[0, 0, 20, 20], [100, 5, 160, 25]], np.float32), np.array([1, 2]), np.array([False, True])
-    rois = np.array([[0, 0, 20, 20], [0, 0, 18, 20], [50, 50, 70, 70]], np.float32)
+    boxes = np.array([[0, 0, 20, 20], [100, 5, 160, 25]], np.float32)
+    truth = GroundTruth(boxes, np.array([1, 2]), np.array([False, True]))
+    rois = Rois.of([[0, 0, 20, 20], [0, 0, 18, 20], [50, 50, 70, 70]])
     features = np.arange(6, dtype=np.float16).reshape(3, 2)
-    image = Described("positive/1.jpg", (160, 120), rois, features, features + 10, 1, truth)
+    image = Described("positive/1.jpg", (160, 120), rois, features, features + 10, truth)
     plain, mirrored = image.for_training(params.replace(cntk_nrRois=2, train_mirrored=True))
     assert plain.features.tolist() == [[0, 1], [2, 3]] and mirrored.features.tolist() == [[10, 11], [12, 13]]
     # 160 - 20 = 140, 160 - 18 = 142; of the truth 160 - 160 = 0 and 160 - 100 = 60
-    assert plain.rois.tolist() == rois[:2].tolist() and plain.truth is truth
-    assert mirrored.rois.tolist() == [[140, 0, 160, 20], [142, 0, 160, 20]]
-    assert mirrored.truth[0].tolist() == [[140, 0, 160, 20], [0, 5, 60, 25]]
-    assert mirrored.truth[1:] == truth[1:] and len(image.rois) == 3
+    assert plain.rois.boxes.tolist() == rois.boxes[:2].tolist() and plain.truth is truth
+    assert mirrored.rois.boxes.tolist() == [[140, 0, 160, 20], [142, 0, 160, 20]]
+    assert mirrored.truth.boxes.tolist() == [[140, 0, 160, 20], [0, 5, 60, 25]]
+    assert mirrored.truth.class_ids.tolist() == [1, 2] and mirrored.truth.ignored.tolist() == [False, True]
+    assert len(image.rois) == 3
     assert len(replace(image, mirrored=None).for_training(params.replace(train_mirrored=False))) == 1
 
 
@@ -269,10 +274,10 @@ def test_both_trainings_agree(monkeypatch):
 
 
 def test_stored_images_are_cut_like_those_of_step_2(params, tmp_path):
-    truth = np.array([[0, 0, 20, 20]], np.float32), np.array([1]), np.array([False])
-    rois = np.array([[0, 0, 20, 20], [0, 0, 18, 20], [50, 50, 70, 70], [60, 60, 80, 80]], np.float32)
+    truth = GroundTruth(np.array([[0, 0, 20, 20]], np.float32), np.array([1]), np.array([False]))
+    rois = Rois.of([[0, 0, 20, 20], [0, 0, 18, 20], [50, 50, 70, 70], [60, 60, 80, 80]])
     features = np.arange(8, dtype=np.float16).reshape(4, 2)
-    image = Described("positive/1.jpg", (160, 120), rois, features, None, 1, truth)
+    image = Described("positive/1.jpg", (160, 120), rois, features, None, truth)
     svm_training.store([image, replace(image, features=features + 1)], tmp_path, params.replace(cntk_nrRois=3))
     stored = svm_training.StoredImages(tmp_path)
     assert len(stored) == 2 and stored[0].features.tolist() == [[0, 1], [2, 3], [4, 5]]

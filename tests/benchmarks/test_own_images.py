@@ -10,6 +10,7 @@ import pytest
 from conftest import tiny_params
 
 from benchmarks import cross_validation, own_images
+from fastRCNN.structures import GroundTruth, Origin, Rois
 from helpers.base.errors import UserError
 from pipeline.stages import build_network
 
@@ -64,8 +65,8 @@ def test_a_draw_without_a_class_is_noticed_and_the_class_counts_as_zero(describe
     assert not own_images.lacks_a_class(training, params)
     only_circles = []
     for image in training:
-        boxes, class_ids, excluded = image.truth
-        only_circles.append(replace(image, truth=(boxes, class_ids, excluded | (class_ids == 2))))
+        truth = image.truth
+        only_circles.append(replace(image, truth=replace(truth, ignored=truth.ignored | (truth.class_ids == 2))))
     assert own_images.lacks_a_class(only_circles, params)
     classifier = cross_validation.train(only_circles, params)
     assert 0 < cross_validation.measure_on(tested, classifier, params)[0] <= 0.5  # the mean of circles and 0
@@ -84,9 +85,9 @@ def test_timed_scoring_finds_what_the_benchmark_measures(described, params):
     detector = own_images.Detector(build_network(params), classifier, params)
     (times,) = own_images.time_scoring({60: detector}, params, repeats=1)
     assert len(times.seconds) == len(tested) == 2
-    for image, (found, kept, seconds) in zip(tested, times.results, strict=True):
+    for image, scored in zip(tested, times.results, strict=True):
         measured = cross_validation.score(classifier, image, params)
-        assert np.allclose(found.take(kept).scores, measured.scores, atol=1e-3) and "network" in seconds
+        assert np.allclose(scored.candidates.kept.scores, measured.scores, atol=1e-3) and "network" in scored.seconds
 
 
 def test_equal_limits_are_measured_once(described, params):
@@ -97,10 +98,10 @@ def test_equal_limits_are_measured_once(described, params):
 
 def test_recall_and_boxes_outside_the_limits_by_hand(described, params):
     boxes = np.array([[0, 0, 16, 16], [0, 0, 80, 80]], np.float32)  # sides 0.1 and 0.5 of 160 pixels
-    rois = np.array([[0, 0, 16, 16], [0, 0, 80, 79], [0, 0, 80, 80]], np.float32)
-    truth = boxes, np.array([1, 2]), np.array([False, False])
-    image = replace(described[0], rois=rois, nr_truth=1, truth=truth)
-    # the first ROI is the true box that training adds, and does not count
+    rois = Rois.of([[0, 0, 16, 16]], Origin.GROUND_TRUTH).then(Rois.of([[0, 0, 80, 79], [0, 0, 80, 80]]))
+    truth = GroundTruth(boxes, np.array([1, 2]), np.array([False, False]))
+    image = replace(described[0], rois=rois, features=described[0].features[:3], truth=truth)
+    # the first ROI is the ground truth that training adds, and does not count
     assert own_images.found_and_outside([image], params.replace(roi_minDimRel=0.2)) == (0.5, 0.5)
 
 

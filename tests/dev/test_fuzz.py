@@ -123,7 +123,10 @@ merging.merge_records = lose
     "scores are no probabilities": (["model"], "a probability that is none", """
 from pipeline import stages
 original = stages.class_scores
-stages.class_scores = lambda *arguments: (original(*arguments)[0] + 2, original(*arguments)[1])
+def raised(*arguments):
+    scored = original(*arguments)
+    return stages.RoiScores(scored.scores + 2, scored.offsets)
+stages.class_scores = raised
 """),
 }  # fmt: skip
 

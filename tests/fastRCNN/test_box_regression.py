@@ -9,15 +9,17 @@ from sklearn.linear_model import Ridge
 
 from fastRCNN import box_regression
 from fastRCNN import boxes as box_ops
-from fastRCNN.box_regression import BoxRegressor, class_groups, train_box_regressor
+from fastRCNN.box_regression import BoxRegressor, FramedRois, class_groups, train_box_regressor
+from fastRCNN.structures import GroundTruth
 
 
-def fit(features, proposals, targets, class_ids, nr_classes, ridge, rows_an_image=7):
-    """`train_box_regressor` on arrays that come in pieces, as from images."""
+def fit(features, proposals, targets, class_ids, nr_classes, ridge, rows_per_image=7):
+    """`train_box_regressor` on arrays that come in pieces, as from images; class ids from 0."""
     features, class_ids = np.asarray(features), np.asarray(class_ids)
-    columns = features, np.reshape(proposals, (-1, 4)), np.reshape(targets, (-1, 4)), class_ids
-    starts = range(0, len(features), rows_an_image)
-    pieces = [tuple(column[start : start + rows_an_image] for column in columns) for start in starts]
+    proposals, targets = np.reshape(proposals, (-1, 4)), np.reshape(targets, (-1, 4))
+    objects = GroundTruth(targets, class_ids + 1, np.zeros(len(class_ids), bool))
+    images = [slice(start, start + rows_per_image) for start in range(0, len(features), rows_per_image)]
+    pieces = [FramedRois(features[rows], proposals[rows], objects.take(rows)) for rows in images]
     counts = np.bincount(class_ids, minlength=nr_classes)
     return train_box_regressor(lambda group: iter(pieces), counts, features.shape[1], ridge)
 
@@ -78,12 +80,12 @@ def test_memory_does_not_grow_with_the_rows(monkeypatch, rows):
 
 def test_classes_that_do_not_fit_into_memory_together_take_turns(monkeypatch):
     counts, nr_features = np.array([30, 0, 4, 50, 9, 1]), 10
-    assert class_groups(counts, nr_features) == [[0, 2, 3, 4, 5]]
+    assert class_groups(counts, nr_features) == [[1, 3, 4, 5, 6]]
     monkeypatch.setattr(box_regression, "HELD_NUMBERS", 150)
-    # class 0 needs 10 x 10 numbers, for its sums, as class 3; class 2 needs 40, class 4 needs 90, class 5 needs 10
-    assert class_groups(counts, nr_features) == [[0, 2], [3], [4, 5]]
+    # class 1 needs 10 x 10 numbers, for its sums, as class 4; class 3 needs 40, class 5 needs 90, class 6 needs 10
+    assert class_groups(counts, nr_features) == [[1, 3], [4], [5, 6]]
     monkeypatch.setattr(box_regression, "HELD_NUMBERS", 1)
-    assert class_groups(counts, nr_features) == [[0], [2], [3], [4], [5]]
+    assert class_groups(counts, nr_features) == [[1], [3], [4], [5], [6]]
     assert class_groups(np.zeros(3, int), nr_features) == []
     rows = problem(60, 25, 3)
     in_turns = fit(*rows, 3, 2.0)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fastRCNN.boxes import as_boxes
-from fastRCNN.detection import Detections, candidates, suppress, vote
+from fastRCNN.detection import candidates, suppress, vote
+from fastRCNN.structures import Detections
 
 SIZE = (100, 50)  # width, height
 

@@ -13,12 +13,12 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from fastRCNN.boxes import as_boxes
-from fastRCNN.detection import Detections
-from fastRCNN.evaluation import COCO_THRESHOLDS, Truth, coco_ap, mean_ap, precision_recall, recall_at
+from fastRCNN.evaluation import COCO_THRESHOLDS, coco_ap, mean_ap, precision_recall, recall_at
 from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, coco_verdicts, match_coco, match_voc
+from fastRCNN.structures import Detections, GroundTruth
 
 NR_CLASSES = 3
-NOTHING = Detections(as_boxes([]), np.zeros(0, np.float32), np.zeros(0, np.int64))
+NOTHING = Detections()
 
 
 def detections(boxes, scores, class_ids=None):
@@ -29,7 +29,7 @@ def detections(boxes, scores, class_ids=None):
 def truth(boxes, class_ids=None, ignored=None):
     class_ids = [1] * len(boxes) if class_ids is None else class_ids
     ignored = [False] * len(boxes) if ignored is None else ignored
-    return Truth(as_boxes(boxes), np.array(class_ids, np.int64), np.array(ignored, bool))
+    return GroundTruth(as_boxes(boxes), np.array(class_ids, np.int64), np.array(ignored, bool))
 
 
 def place(index):
@@ -78,59 +78,58 @@ def test_published_example():
 
 def test_voc_second_hit_is_false_and_only_the_best_object_counts():
     objects = as_boxes([[0, 0, 10, 10], [0, 4, 10, 14]])
-    counts = np.zeros(2, bool)
     # all boxes overlap object 0 most (IoU 1, then 90 of 110). VOC looks no further, so rows 1 and 2 are false although
     # object 1 is free, which they overlap by 70 of 130 = 0.54; COCO gives it to row 1
     boxes = as_boxes([[0, 0, 10, 10], [0, 1, 10, 11], [0, 1, 10, 11]])
-    assert match_voc(boxes, objects, counts, 0.5).tolist() == [TRUE_POSITIVE, FALSE_POSITIVE, FALSE_POSITIVE]
-    assert match_coco(boxes, objects, counts, 0.5).tolist() == [TRUE_POSITIVE, TRUE_POSITIVE, FALSE_POSITIVE]
+    assert match_voc(boxes, truth(objects), 0.5).tolist() == [TRUE_POSITIVE, FALSE_POSITIVE, FALSE_POSITIVE]
+    assert match_coco(boxes, truth(objects), 0.5).tolist() == [TRUE_POSITIVE, TRUE_POSITIVE, FALSE_POSITIVE]
 
 
 def test_of_two_objects_overlapped_equally_voc_takes_the_first_and_coco_the_last():
     objects = as_boxes([[0, 0, 10, 10], [0, 4, 10, 14]])
     # row 0 shares 80 of 120 with either; row 1 is object 1 and shares 60 of 140, less than half, with object 0
     boxes = as_boxes([[0, 2, 10, 12], [0, 4, 10, 14]])
-    assert match_voc(boxes, objects, np.zeros(2, bool), 0.5).tolist() == [TRUE_POSITIVE, TRUE_POSITIVE]
-    assert match_coco(boxes, objects, np.zeros(2, bool), 0.5).tolist() == [TRUE_POSITIVE, FALSE_POSITIVE]
+    assert match_voc(boxes, truth(objects), 0.5).tolist() == [TRUE_POSITIVE, TRUE_POSITIVE]
+    assert match_coco(boxes, truth(objects), 0.5).tolist() == [TRUE_POSITIVE, FALSE_POSITIVE]
     assert pycocotools_ap([detections(boxes, [2, 1])], [truth(objects)])[0, 0] == pytest.approx(51 / 101)
 
 
 @pytest.mark.parametrize("match", [match_voc, match_coco])
 def test_overlap_equal_to_the_threshold_is_a_hit(match):
-    boxes, objects = as_boxes([[0, 0, 10, 5]]), as_boxes([[0, 0, 10, 10]])  # 50 of 100
-    assert match(boxes, objects, np.zeros(1, bool), 0.5).tolist() == [TRUE_POSITIVE]
-    assert match(boxes, objects, np.zeros(1, bool), 0.501).tolist() == [FALSE_POSITIVE]
+    boxes, objects = as_boxes([[0, 0, 10, 5]]), truth([[0, 0, 10, 10]])  # 50 of 100
+    assert match(boxes, objects, 0.5).tolist() == [TRUE_POSITIVE]
+    assert match(boxes, objects, 0.501).tolist() == [FALSE_POSITIVE]
 
 
 def test_ignored_object_absorbs_detections():
-    objects, ignored = as_boxes([place(0), place(1)]), np.array([True, False])
+    objects = truth([place(0), place(1)], ignored=[True, False])
     boxes = as_boxes([place(0), place(0), place(1), place(5)])
     # VOC: any number of detections; COCO: one, a second one is false
-    assert match_voc(boxes, objects, ignored, 0.5).tolist() == [IGNORED, IGNORED, TRUE_POSITIVE, FALSE_POSITIVE]
-    assert match_coco(boxes, objects, ignored, 0.5).tolist() == [IGNORED, FALSE_POSITIVE, TRUE_POSITIVE, FALSE_POSITIVE]
+    assert match_voc(boxes, objects, 0.5).tolist() == [IGNORED, IGNORED, TRUE_POSITIVE, FALSE_POSITIVE]
+    assert match_coco(boxes, objects, 0.5).tolist() == [IGNORED, FALSE_POSITIVE, TRUE_POSITIVE, FALSE_POSITIVE]
 
 
 def test_ignored_objects_of_one_class_and_of_all():
-    # places: 0 a true object of class 1, 1 ignored for class 1, 2 ignored for class 2, 3 ignored for every class
+    # places: 0 an object of class 1, 1 ignored for class 1, 2 ignored for class 2, 3 ignored for every class
     objects = truth([place(i) for i in range(4)], [1, 1, 2, 0], [False, True, True, True])
     found = detections([place(i) for i in range(4)], [4, 3, 2, 1])
     curve = precision_recall([found], [objects], 1)
     assert curve.nr_objects == 1 and curve.precision.tolist() == [1, 0.5]
-    assert curve.scores.tolist() == [4, 2]  # the detections on places 1 and 3 are left out
+    assert curve.scores.tolist() == [4, 2]  # the detections on places 1 and 3 are ignored
     curve = precision_recall([detections(found.boxes, found.scores, [2] * 4)], [objects], 2)
     assert curve.nr_objects == 0 and curve.scores.tolist() == [4, 3]
 
 
 def test_without_objects_or_detections():
-    nothing_true = precision_recall([detections([place(0)], [1])], [Truth()], 1)
+    nothing_true = precision_recall([detections([place(0)], [1])], [GroundTruth()], 1)
     assert nothing_true.ap() is None and nothing_true.ap(True) is None and nothing_true.coco_ap() is None
     assert nothing_true.precision.tolist() == [0] and nothing_true.recall.tolist() == [0]
     nothing_found = precision_recall([NOTHING], [truth([place(0)])], 1)
     assert [nothing_found.ap(), nothing_found.ap(True), nothing_found.coco_ap()] == [0, 0, 0]
     assert precision_recall([], [], 1).ap() is None
     with pytest.raises(ValueError):  # an image was lost on the way
-        precision_recall([NOTHING], [Truth(), Truth()], 1)
-    assert coco_ap([NOTHING], [Truth()], 1) is None
+        precision_recall([NOTHING], [GroundTruth(), GroundTruth()], 1)
+    assert coco_ap([NOTHING], [GroundTruth()], 1) is None
     assert coco_ap([NOTHING], [truth([place(0)])], 1) == 0
 
 
@@ -158,7 +157,7 @@ def test_recall_at():
     assert recall_at(proposals, objects, 0.51) == pytest.approx(1 / 3)
     assert recall_at(proposals, objects, 0.5, max_proposals=1) == pytest.approx(1 / 3)
     assert recall_at([[], []], objects, 0.5) == 0
-    assert recall_at([[]], [Truth()], 0.5) is None
+    assert recall_at([[]], [GroundTruth()], 0.5) is None
 
 
 def random_image_set(random, nr_images=4, most=8):

@@ -40,7 +40,7 @@ def train_on_a_broken_image(ranks):
     model = small_model()
     trainer = Trainer(model, "head", quick_settings(images_per_batch=2, mirrored=False), ranks)
     images = DrawnImages(2, model.network, trainer.frozen)
-    images.example(1, False)
+    images.view(1, False)
     images.maps[1, False] = images.maps[1, False] * math.nan
     try:
         trainer.train_epoch(0, images)

@@ -7,6 +7,7 @@ its left 50 columns overlaps it by 0.5.
 
 import numpy as np
 import pytest
+from ground_truth import part, truth
 from settings import settings as settings_of
 
 from fastRCNN.boxes import as_boxes, mirror
@@ -52,7 +53,7 @@ def kinds(targets, rows):
         ((100, 10, 3, 50), (16, 10, 3, 0)),  # too few: more objects would shift the balance
         ((3, 2, 1, 50), (3, 2, 1, 0)),
         ((100, 0, 0, 0), (16, 0, 0, 0)),
-        ((0, 0, 0, 50), (0, 0, 0, 0)),  # an excluded box around everything
+        ((0, 0, 0, 50), (0, 0, 0, 0)),  # an ignored box around everything
         ((0, 0, 0, 0), (0, 0, 0, 0)),
     ],
 )
@@ -100,17 +101,9 @@ BOX = [0, 0, 100, 100]
 ORANGE, WATER = 1, 2
 
 
-def part(percent, left=0):
-    """A ROI whose IoU with [left, 0, left + 100, 100] is `percent` / 100: its left columns."""
-    return [left, 0, left + percent, 100]
-
-
 def targets_of(rois, *objects, positive_overlap=0.5):
     """objects: (box, class id), with class id None for an EXCLUDE box."""
-    boxes = as_boxes([box for box, _ in objects])
-    class_ids = np.array([class_id or 0 for _, class_id in objects], dtype=np.int64)
-    excluded = np.array([class_id is None for _, class_id in objects], dtype=bool)
-    return fast_rcnn_targets(as_boxes(rois), boxes, class_ids, excluded, positive_overlap)
+    return fast_rcnn_targets(as_boxes(rois), truth(*objects), positive_overlap)
 
 
 def test_labels_and_overlaps():
@@ -138,25 +131,25 @@ def test_offsets_lead_to_the_object_of_the_label():
     assert found.offsets[0] == pytest.approx([10 / 60, 0, np.log(80 / 60), 0])
 
 
-def test_excluded_boxes_are_never_background():
-    excluded = ([200, 0, 300, 100], None)
+def test_ignored_boxes_are_never_background():
+    ignored = ([200, 0, 300, 100], None)
     rois = [
-        [299, 99, 400, 200],  # shares one pixel with the excluded box
+        [299, 99, 400, 200],  # shares one pixel with the ignored box
         [300, 0, 400, 100],  # only the border line
-        [200, 0, 300, 100],  # the excluded box itself
+        [200, 0, 300, 100],  # the ignored box itself
         [0, 0, 500, 500],  # around everything
         BOX,
     ]
-    assert targets_of(rois, (BOX, ORANGE), excluded).labels.tolist() == [-1, 0, -1, -1, ORANGE]
-    assert targets_of(rois, excluded).labels.tolist() == [-1, 0, -1, -1, 0]
-    assert (targets_of(rois, excluded).overlaps == 0).all()  # it is no object
+    assert targets_of(rois, (BOX, ORANGE), ignored).labels.tolist() == [-1, 0, -1, -1, ORANGE]
+    assert targets_of(rois, ignored).labels.tolist() == [-1, 0, -1, -1, 0]
+    assert (targets_of(rois, ignored).overlaps == 0).all()  # it is no object
 
 
-def test_an_object_beside_an_excluded_box_remains_one():
+def test_an_object_beside_an_ignored_box_remains_one():
     assert targets_of([part(80)], (BOX, ORANGE), ([50, 0, 300, 100], None)).labels.tolist() == [ORANGE]
 
 
-def test_offsets_count_in_the_list_with_excluded_boxes():
+def test_offsets_count_in_the_list_with_ignored_boxes():
     found = targets_of([part(50, 1000)], (BOX, None), (part(100, 1000), WATER))
     assert found.labels.tolist() == [WATER] and found.offsets[0] == pytest.approx([0.5, 0, np.log(2), 0])
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from fastRCNN.boxes import as_boxes
-from fastRCNN.detection import Detections
-from fastRCNN.evaluation import Truth
 from fastRCNN.matching import IGNORED, TRUE_POSITIVE, match_voc
+from fastRCNN.structures import Detections, GroundTruth
 from fastRCNN.threshold_table import class_curves, count_by_threshold, lowest_threshold, round_thresholds
 
 
@@ -26,11 +25,11 @@ def detections(places, scores, class_ids):
 
 def truth(places, class_ids, ignored=()):
     flags = np.array([index in ignored for index in places], bool)
-    return Truth(as_boxes([place(index) for index in places]), np.array(class_ids, np.int64), flags)
+    return GroundTruth(as_boxes([place(index) for index in places]), np.array(class_ids, np.int64), flags)
 
 
 def small_case():
-    """Class 1: 2 objects, class 2: 1 object, class 3: none. One more detection lies on an excluded box."""
+    """Class 1: 2 objects, class 2: 1 object, class 3: none. One more detection lies on an ignored box."""
     found = [
         detections([0, 1, 5, 9], [0.9, 0.7, 0.5, 0.8], [1, 2, 1, 1]),
         detections([3, 7], [0.5, 0.1], [1, 3]),
@@ -103,11 +102,11 @@ def test_against_plain_counting(seed):
             right = listed = objects = 0
             for detected, objects_there in zip(found, true, strict=True):
                 shown = detected.take((detected.scores >= np.float32(threshold)) & (detected.class_ids == class_id))
-                boxes, ignored = objects_there.of_class(class_id)
-                verdicts = match_voc(shown.boxes, boxes, ignored, 0.5)
+                of_class = objects_there.of_class(class_id)
+                verdicts = match_voc(shown.boxes, of_class, 0.5)
                 right += (verdicts == TRUE_POSITIVE).sum()
                 listed += (verdicts != IGNORED).sum()
-                objects += (~ignored).sum()
+                objects += (~of_class.ignored).sum()
             assert counts.right[class_id - 1, column] == right
             assert counts.detections[class_id - 1, column] == listed
             assert counts.nr_objects[class_id - 1] == objects

@@ -15,7 +15,7 @@ from drawn_images import CLASS_IDS, DrawnImages, quick_settings, small_model
 
 from fastRCNN import training
 from fastRCNN.detection import candidates, suppress
-from fastRCNN.evaluation import Truth, precision_recall
+from fastRCNN.evaluation import precision_recall
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
 from fastRCNN.ranks import Ranks
@@ -55,11 +55,10 @@ def test_one_image_is_learnt_by_heart():
     trainer, images = prepared(model, "head", settings, count=1)
     losses = [trainer.train_epoch(epoch, images)["loss"] for epoch in range(settings.schedule.nr_epochs)]
     assert losses[0] > 1 and np.mean(losses[-5:]) < 0.1
-    rois, boxes, class_ids = images.rois[0], images.boxes[0], images.class_ids[0]
+    rois, truth = images.rois[0], images.truths[0]
     probabilities, offsets = model.predict(images.pixels[0], rois, 500)
     found = candidates(rois, probabilities[:, 1:], offsets, (WIDTH, HEIGHT), 0.05)
     kept = found.take(suppress(found, 0.3, 100))
-    truth = Truth(boxes, class_ids, np.zeros(len(boxes), dtype=bool))
     for class_id in CLASS_IDS.values():
         for threshold in (0.5, 0.75):  # no ROI is exact: the offsets have learnt as well
             assert precision_recall([kept], [truth], class_id, threshold).ap() == 1
@@ -79,18 +78,21 @@ def test_only_the_layers_that_learn_change():
 def test_measures():
     model = small_model()
     trainer, images = prepared(model, "head", quick_settings(images_per_batch=1, mirrored=False), count=2)
-    images.boxes[0], images.class_ids[0] = images.boxes[0][:0], images.class_ids[0][:0]  # an image without objects
+    images.truths[0] = images.truths[0].take(slice(0))  # an image without objects
     steps = []
     measures = trainer.train_epoch(0, images, steps.append)
     assert len(steps) == 2 and all(tuple(step) == MEASURES for step in steps)
     first = steps[0]  # the outputs are still near 0: three classes are equally likely
-    assert first["naming"] == pytest.approx(math.log(3), abs=0.1)
-    assert all(step["loss"] == pytest.approx(step["naming"] + step["moving"], rel=1e-5) for step in steps)
+    assert first["classification loss"] == pytest.approx(math.log(3), abs=0.1)
+    assert all(
+        step["loss"] == pytest.approx(step["classification loss"] + step["box-regression loss"], rel=1e-5)
+        for step in steps
+    )
     for name in MEASURES[:4]:
         assert measures[name] == pytest.approx((steps[0][name] + steps[1][name]) / 2)
     # foreground recall has no meaning without objects, and the epoch's is that of the other image
-    negative, positive = sorted(steps, key=lambda step: step["moving"])
-    assert negative["moving"] == 0 and math.isnan(negative["foreground recall"])
+    negative, positive = sorted(steps, key=lambda step: step["box-regression loss"])
+    assert negative["box-regression loss"] == 0 and math.isnan(negative["foreground recall"])
     assert measures["foreground recall"] == positive["foreground recall"]
 
 
@@ -99,7 +101,7 @@ def test_without_weight_the_offsets_do_not_learn():
     settings = quick_settings(location_weight=0.0, schedule={"weight_decay": 0.0})
     trainer, images = prepared(model, "head", settings)
     before = weights(model)
-    assert trainer.train_epoch(0, images)["moving"] == 0
+    assert trainer.train_epoch(0, images)["box-regression loss"] == 0
     assert not {"box_offsets.weight", "box_offsets.bias"} & changed(before, weights(model))
 
 
@@ -161,7 +163,7 @@ def test_an_epoch_visits_its_batches():
 
 
 def test_a_batch_that_processes_cannot_share():
-    with pytest.raises(ValueError, match="3 images a batch cannot be shared by 2 processes"):
+    with pytest.raises(ValueError, match="3 images per batch cannot be shared by 2 processes"):
         Trainer(small_model(), "head", quick_settings(images_per_batch=3), Ranks(0, 2))
 
 

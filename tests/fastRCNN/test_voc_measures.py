@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from test_evaluation import NOTHING, NR_CLASSES, detections, random_image_set, truth
 
-from fastRCNN.evaluation import Truth, mean_ap, precision_recall
+from fastRCNN.evaluation import mean_ap, precision_recall
+from fastRCNN.structures import GroundTruth
 from helpers.artifacts.voc_results import read_results, voc_results
 
 CLASSES = ("one", "two", "three")
@@ -195,5 +196,5 @@ def test_an_image_set_without_objects_or_detections(tmp_path):
     with voc_results(tmp_path, CLASSES) as add:
         add("000000.jpg", NOTHING)
     read = from_files(tmp_path, 1)
-    assert precision_recall(read, [Truth()], 1).ap(True) is None
+    assert precision_recall(read, [GroundTruth()], 1).ap(True) is None
     assert precision_recall(read, [truth([[0, 0, 9, 9]])], 1).ap(True) == 0

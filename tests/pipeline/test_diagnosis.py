@@ -9,10 +9,9 @@ from conftest import run_steps, tiny_params
 from fruit import make_fruit
 from settings import settings as settings_of
 
-from fastRCNN.detection import Detections
-from fastRCNN.evaluation import Truth
 from fastRCNN.framing import NEVER, frame, join
 from fastRCNN.proposals import RoiLimits
+from fastRCNN.structures import Detections, GroundTruth
 from pipeline.diagnosis import describe_framing, frame_images, likely_causes
 
 B1 = importlib.import_module("B1_evaluateRois")
@@ -20,7 +19,8 @@ ROIS = [[0, 0, 10, 10], [0, 0, 20, 10], [50, 50, 90, 90]]
 
 
 def framing(used=2, boxes=((0, 0, 20, 10), (50, 50, 90, 88), (0, 90, 2, 92)), class_ids=(1, 2, 2)):
-    return frame(ROIS, boxes, np.array(class_ids), used, (100, 100), settings_of(RoiLimits, min_side=0.05))
+    truth = GroundTruth(np.array(boxes, np.float32), np.array(class_ids), np.zeros(len(boxes), bool))
+    return frame(ROIS, truth, used, (100, 100), settings_of(RoiLimits, min_side=0.05))
 
 
 def test_a_box_is_framed_by_the_first_roi_that_overlaps_it_by_half():
@@ -33,8 +33,9 @@ def test_a_box_is_framed_by_the_first_roi_that_overlaps_it_by_half():
 
 
 def test_no_rois_no_boxes_and_several_images():
-    assert frame([], [[0, 0, 9, 9]], np.array([1]), 5, (10, 10), settings_of(RoiLimits)).framed.tolist() == [False]
-    nothing = frame(ROIS, [], np.zeros(0, int), 5, (10, 10), settings_of(RoiLimits))
+    one = GroundTruth(np.array([[0, 0, 9, 9]], np.float32), np.array([1]), np.array([False]))
+    assert frame([], one, 5, (10, 10), settings_of(RoiLimits)).framed.tolist() == [False]
+    nothing = frame(ROIS, GroundTruth(), 5, (10, 10), settings_of(RoiLimits))
     assert nothing.share() == 1 and join([]).share() == 1
     assert join([framing(), nothing, framing(used=3)]).framed.tolist() == [True, False, False, True, True, False]
 
@@ -91,8 +92,8 @@ def causes(params, found=(), mean=0.0):
     )
     second = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, int))
     truths = [
-        Truth(np.array([[20, 20, 60, 60], [100, 40, 150, 100]], np.float32), np.array([1, 2]), np.zeros(2, bool)),
-        Truth(np.array([[30, 30, 80, 80]], np.float32), np.array([1]), np.zeros(1, bool)),
+        GroundTruth(np.array([[20, 20, 60, 60], [100, 40, 150, 100]], np.float32), np.array([1, 2]), np.zeros(2, bool)),
+        GroundTruth(np.array([[30, 30, 80, 80]], np.float32), np.array([1]), np.zeros(1, bool)),
     ]
     return likely_causes({"mAP": mean}, [first, second], truths, params)
 

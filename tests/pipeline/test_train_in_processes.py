@@ -37,7 +37,7 @@ def test_two_processes_train_the_same_network(trained, prepared):
     assert done.returncode == 0, done.stderr[-2000:]
     old, new = load_file(model_path(nn_params(trained))), load_file(model_path(params))
     assert max(float((old[name] - new[name]).abs().max()) for name in old) < 1e-3
-    for index, entry in enumerate(read_inputs(params.cntk_files_dir, "test")):
+    for index, entry in enumerate(read_inputs(params, "test")):
         one, two = (
             read_predictions(feature_path(p.cntk_files_dir, "test", "nn", index), len(entry.rois), 2)[0]
             for p in (nn_params(trained), params)
@@ -50,7 +50,7 @@ def test_two_processes_share_the_features(tiny_finished, prepared):
     done = torchrun(params, 2)
     assert done.returncode == 0, done.stderr[-2000:]
     for image_set in ("train", "test"):
-        for index, entry in enumerate(read_inputs(params.cntk_files_dir, image_set)):
+        for index, entry in enumerate(read_inputs(params, image_set)):
             one, two = (
                 read_features(feature_path(p.cntk_files_dir, image_set, "svm", index), len(entry.rois))
                 for p in (tiny_params(tiny_finished), params)
@@ -58,7 +58,7 @@ def test_two_processes_share_the_features(tiny_finished, prepared):
             assert np.abs(one.astype(float) - two.astype(float)).max() <= 2e-3 * np.abs(one).max()
 
 
-def test_more_processes_than_images_a_batch(prepared):
+def test_more_processes_than_images_per_batch(prepared):
     done = torchrun(nn_params(prepared), 3)
     assert done.returncode != 0
-    assert "nn_imagesPerBatch = 2: 2 images a batch cannot be shared by 3 processes" in done.stderr
+    assert "nn_imagesPerBatch = 2: 2 images per batch cannot be shared by 3 processes" in done.stderr

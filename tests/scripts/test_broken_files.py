@@ -4,14 +4,16 @@ of range, other shapes and kinds of numbers, names that lead out of the data set
 Records would notice most of them already; a reader checks by itself, since records can be edited as well.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from fastRCNN.structures import Origin, Rois
 from helpers.artifacts.classifier_files import classifier_paths, read_classifier, write_classifier
-from helpers.artifacts.cntk_files import RoiInput, input_paths, read_inputs, read_rois, write_inputs
+from helpers.artifacts.cntk_files import InputFiles, RoiInput, input_paths, read_rois, write_inputs
 from helpers.artifacts.detection_files import HEAD, read_detections
 from helpers.artifacts.feature_files import read_features, read_predictions
 from helpers.base.errors import UserError
@@ -46,20 +48,22 @@ def test_rois(tmp_path, row):
         (1, "0.4000000", "0.9"), (1, "0.4000000", "-0.4"), (1, "0.2000000", "1e999"), (1, "0.2000000", "0x1"),
         (2, "1 0 0", "0 0 0"), (2, "1 0 0", "1 1 0"), (2, "1 0 0", "2 0 0"), (2, "1 0 0", "1 0"),
         (3, "2\t1", "-2\t1"), (3, "2\t1", "2\t3"), (3, "2\t1", "9\t1"), (3, "2\t1", f"{10**30}\t1"),
-        (3, "2\t1", "2\t-1"),
+        (3, "2\t1", "2\t-1"), (3, "100\t100", "100"), (3, "100\t100", "-1\t100"), (3, "100\t100", "1e2\t100"),
         (0, "positive/1.jpg", "../../1.jpg"), (0, "positive/1.jpg", "/positive/1.jpg"), (0, "positive/1", "\0"),
         (0, "positive/1.jpg", "positive\t1.jpg"), (0, "positive/1.jpg", "\udcff.jpg"),
     ],
 )  # fmt: skip
 def test_inputs(tmp_path, file, old, new):
-    rois = np.array([[0.2, 0.2, 0.4, 0.5], [0.1, 0.2, 0.3, 0.4]])
-    write_inputs(tmp_path, "train", [RoiInput("positive/1.jpg", rois, np.array([0, 2]), 1)], nr_rois=3, nr_classes=3)
-    assert len(list(read_inputs(tmp_path, "train"))) == 1
+    rois = Rois.of([[20, 20, 60, 70]], Origin.GROUND_TRUTH).then(Rois.of([[10, 20, 40, 60]]))
+    entry, padded = RoiInput("positive/1.jpg", (100, 100), rois, np.array([0, 2])), (100, 100)
+    write_inputs(tmp_path, "train", [entry], padded, nr_rois=3, nr_classes=3)
+    assert len(list(InputFiles(tmp_path, "train", padded, tmp_path))) == 1
     path = input_paths(tmp_path, "train")[file]
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_bytes(text.replace(old, new, 1).encode("utf-8", "surrogateescape"))
-    refused(["train.txt, row 1: ", "run 2_computeCntkInputs.py again"], lambda: list(read_inputs(tmp_path, "train")))
+    read = partial(InputFiles, tmp_path, "train", padded, tmp_path)
+    refused(["train.txt, row 1: ", "run 2_computeCntkInputs.py again"], lambda: list(read()))
 
 
 @pytest.mark.parametrize(

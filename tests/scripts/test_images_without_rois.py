@@ -40,7 +40,7 @@ def test_every_step_runs_through(strips, make, capsys):
     result = run_steps(params, 2, 3, *([] if params.classifier == "nn" else [4]), 5)
     assert result["nrImages"] == 3 and result["nrObjects"]["circle"] == 3
     for image_set, wanted in (("train", {"positive": 1, "negative": 0}), ("test", {"testImages": 0})):
-        entries = read_inputs(params.cntk_files_dir, image_set)
+        entries = read_inputs(params, image_set)
         for index, key in enumerate(entries.keys):
             if key in STRIPS:
                 path = feature_path(params.cntk_files_dir, image_set, params.classifier, index)

@@ -11,36 +11,46 @@ import pytest
 from conftest import nn_params
 
 from benchmarks import size
-from helpers.artifacts.cntk_files import InputFiles, RoiInput, read_inputs, write_inputs
+from fastRCNN.structures import Origin, Rois
+from helpers.artifacts.cntk_files import InputFiles, RoiInput, write_inputs
 from helpers.base.errors import UserError
 from helpers.base.files import write_text
 from pipeline.training_images import split_validation
 
-NR_IMAGES, NR_ROIS = 40, 200
+NR_IMAGES, NR_ROIS, SIZE = 40, 200, (100, 100)
 
 
 def entry(index):
-    """An image with some of 200 ROIs, at most 3 of them true boxes."""
+    """An image with some of 200 ROIs, at most 3 of them ground truth."""
     random = np.random.default_rng(index)
     count = int(random.integers(0, NR_ROIS + 1)) if index else 0
-    rois = np.round(random.random((count, 4)) / 2, 7)  # x, y, w, h inside the square
-    return RoiInput(f"positive/{index} ü.jpg", rois, random.integers(0, 3, count), min(count, index % 4))
+    corners = random.integers(0, 50, (count, 2))
+    boxes = np.hstack([corners, corners + random.integers(1, 50, (count, 2))])
+    added = min(count, index % 4)
+    rois = Rois.of(boxes[:added], Origin.GROUND_TRUTH).then(Rois.of(boxes[added:]))
+    return RoiInput(f"positive/{index} ü.jpg", SIZE, rois, random.integers(0, 3, count))
+
+
+def read(folder):
+    return InputFiles(folder, "train", SIZE, folder)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("inputs")
-    write_inputs(path, "train", map(entry, range(NR_IMAGES)), NR_ROIS, nr_classes=3)
+    write_inputs(path, "train", map(entry, range(NR_IMAGES)), SIZE, NR_ROIS, nr_classes=3)
     return path
 
 
 def assert_same(found, expected):
-    assert (found.key, found.nr_truth) == (expected.key, expected.nr_truth)
-    assert np.array_equal(found.rois, expected.rois) and np.array_equal(found.class_ids, expected.class_ids)
+    assert (found.key, found.size) == (expected.key, expected.size)
+    assert np.array_equal(found.rois.origins, expected.rois.origins)
+    assert np.allclose(found.rois.boxes, expected.rois.boxes, atol=1e-4)
+    assert np.array_equal(found.class_ids, expected.class_ids)
 
 
 def test_entries_in_any_order(folder):
-    entries = read_inputs(folder, "train")
+    entries = read(folder)
     assert len(entries) == NR_IMAGES
     for index in (7, 0, NR_IMAGES - 1, 7, 8):
         assert_same(entries[index], entry(index))
@@ -50,14 +60,14 @@ def test_entries_in_any_order(folder):
         assert_same(found, entry(index))
     assert entries.keys == [entry(index).key for index in range(NR_IMAGES)]
     assert entries.nr_rois.tolist() == [len(entry(index).rois) for index in range(NR_IMAGES)]
-    assert entries.nr_truth.tolist() == [entry(index).nr_truth for index in range(NR_IMAGES)]
+    assert entries.nr_ground_truth.tolist() == [entry(index).rois.nr_ground_truth for index in range(NR_IMAGES)]
     for index in (NR_IMAGES, -NR_IMAGES - 1):
         with pytest.raises(IndexError):
             entries[index]
 
 
 def test_some_of_the_entries(folder):
-    entries = read_inputs(folder, "train")
+    entries = read(folder)
     assert_same(entries[5], entry(5))
     some = entries.take(np.array([9, 2, 30]))
     assert len(some) == 3 and some.keys == [entry(index).key for index in (9, 2, 30)]
@@ -69,13 +79,13 @@ def test_some_of_the_entries(folder):
 
 
 def test_no_image(tmp_path):
-    write_inputs(tmp_path, "train", [], NR_ROIS, nr_classes=3)
-    assert len(read_inputs(tmp_path, "train")) == 0 and list(read_inputs(tmp_path, "train")) == []
+    write_inputs(tmp_path, "train", [], SIZE, NR_ROIS, nr_classes=3)
+    assert len(read(tmp_path)) == 0 and list(read(tmp_path)) == []
 
 
 def test_memory_holds_one_entry(folder):
     tracemalloc.start()
-    entries = read_inputs(folder, "train")
+    entries = read(folder)
     size = sum(len(found.rois) * 40 for found in entries)  # bytes of all ROIs and class ids
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -106,18 +116,18 @@ def test_rows_that_do_not_fit_together_are_named(folder, tmp_path, name, change,
         text = text.replace("\n7 |roiLabels 0", "\n7 |roiLabels 1", 1)
     write_text(tmp_path / name, change(text))
     with pytest.raises(UserError, match=f"{message}.*run 2_computeCntkInputs.py again"):
-        list(InputFiles(tmp_path, "train"))
+        list(read(tmp_path))
 
 
-def test_images_held_out_of_training(folder, tmp_path):
-    entries = read_inputs(folder, "train")
+def test_validation_images(folder, tmp_path):
+    entries = read(folder)
     params = nn_params(tmp_path, nn_validationFraction=0.2)
-    kept, held_out = split_validation(entries, params)
-    annotated = [index for index in range(NR_IMAGES) if entry(index).nr_truth]
+    kept, chosen = split_validation(entries, params)
+    annotated = [index for index in range(NR_IMAGES) if entry(index).rois.nr_ground_truth]
     order = np.random.default_rng(params.seed).permutation(annotated)[: round(0.2 * len(annotated))]
-    assert held_out.keys == [entry(index).key for index in sorted(order)] and len(held_out) == 6
+    assert chosen.keys == [entry(index).key for index in sorted(order)] and len(chosen) == 6
     assert kept.keys == [entry(index).key for index in range(NR_IMAGES) if index not in order]
-    assert [len(part) for part in split_validation(entries, params.replace(nn_validationFraction=0.0))] == [40, 0]
+    assert [len(split) for split in split_validation(entries, params.replace(nn_validationFraction=0.0))] == [40, 0]
 
 
 # --- benchmarks/size.py ---

@@ -142,8 +142,8 @@ def test_published_rois_replace_those_of_step_1(in_voc, tiny_data, tmp_path):
     run_steps(params, 1)
     folder = params.roi_dir / "VOC2007/JPEGImages"
     # (y1, x1, y2, x2), 1-based and inclusive
-    assert read_rois(folder / "testImages_2.roi.txt").tolist() == [[1, 2, 50, 40], [0, 0, 160, 120]]
-    assert read_rois(folder / "testImages_1.roi.txt").tolist() == [[5, 4, 8, 7]]
+    assert read_rois(folder / "testImages_2.roi.txt").boxes.tolist() == [[1, 2, 50, 40], [0, 0, 160, 120]]
+    assert read_rois(folder / "testImages_1.roi.txt").boxes.tolist() == [[5, 4, 8, 7]]
     own = [(in_voc.roi_dir / "VOC2007/JPEGImages" / f"positive_{number}.roi.txt").read_text() for number in (1, 3, 10)]
     assert [(folder / f"positive_{number}.roi.txt").read_text() for number in (1, 3, 10)] == own
     run_steps(params, 2)
@@ -187,7 +187,7 @@ def test_presets_count_more_than_the_data_set_and_less_than_the_command_line():
 )
 def test_size_of_the_networks_input(size, limit, expected):
     params = load_parameters([f"network_maxShorterSide={limit}"])
-    image, factors = prepare_image(np.zeros((size[1], size[0], 3), np.uint8), params)
-    assert image.shape[1::-1] == expected
-    assert factors == input_factors(size, params)
-    assert np.allclose(np.array(size) * factors, expected)
+    prepared = prepare_image(np.zeros((size[1], size[0], 3), np.uint8), params)
+    assert prepared.pixels.shape[1::-1] == expected
+    assert prepared.factors == input_factors(size, params)
+    assert np.allclose(np.array(size) * prepared.factors, expected)

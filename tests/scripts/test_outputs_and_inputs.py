@@ -14,6 +14,7 @@ from helpers.base.errors import UserError
 from helpers.base.files import refuse_to_replace
 from helpers.base.images import is_drawn
 from helpers.config.types import Number, option
+from helpers.dataset.photos import find_images
 
 step6, step7 = importlib.import_module("6_scoreImage"), importlib.import_module("7_exportModel")
 exporting = importlib.import_module("exportAnnotations")
@@ -114,7 +115,7 @@ def test_the_part_of_a_pattern_that_exists_is_no_pattern(photos, monkeypatch):
     monkeypatch.chdir(photos)
 
     def names(*patterns):
-        return [path.name for path in step6.find_images(list(patterns))]
+        return [path.name for path in find_images(list(patterns))]
 
     for start in ("photos [2024]", str(photos / "photos [2024]"), "./photos [2024]"):
         assert names(f"{start}/{{a}} !x/*.jpg") == ["2.jpg", "[3].jpg"]

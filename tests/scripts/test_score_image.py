@@ -11,8 +11,9 @@ import pytest
 from conftest import tiny_params
 from PIL import Image
 
-from fastRCNN.detection import Detections
+from fastRCNN.structures import Candidates, Detections
 from helpers.base.errors import UserError
+from helpers.dataset.photos import find_images, picture_paths
 from pipeline import verdicts
 
 step6 = importlib.import_module("6_scoreImage")
@@ -66,7 +67,7 @@ def test_the_picture_is_the_image_with_boxes_drawn_on_it(tiny_finished, tmp_path
 
 def test_files_folders_and_patterns_are_found_once_and_in_order(tiny_finished):
     folder = tiny_finished / "data" / "tiny"
-    found = step6.find_images([str(folder / "positive" / "10.jpeg"), str(folder / "positive"), str(folder / "*/1.jpg")])
+    found = find_images([str(folder / "positive" / "10.jpeg"), str(folder / "positive"), str(folder / "*/1.jpg")])
     names = [path.relative_to(folder).as_posix() for path in found]
     assert names == [
         "positive/10.jpeg", "positive/1.jpg", "positive/2.JPG", "positive/3.png", "negative/1.jpg", "testImages/1.jpg",
@@ -94,7 +95,7 @@ def test_a_broken_image_is_named_and_the_others_are_scored(tiny_finished, tmp_pa
 
 def test_pictures_of_equal_names_do_not_replace_each_other(tmp_path):
     paths = [tmp_path / "a" / "1.jpg", tmp_path / "b" / "1.png", tmp_path / "b" / "2.jpg"]
-    assert [path.name for path in step6.picture_paths(paths, tmp_path)] == ["1.jpg", "1_2.jpg", "2.jpg"]
+    assert [path.name for path in picture_paths(paths, tmp_path)] == ["1.jpg", "1_2.jpg", "2.jpg"]
 
 
 def test_other_parameters_than_those_trained_with_are_refused(tiny_finished):
@@ -113,7 +114,7 @@ def test_the_training_images_are_not_needed(tiny_finished, tmp_path, capsys):
     assert len(printed) == 1
 
 
-def test_demo_draws_test_images_beside_their_true_boxes(tiny_finished, tmp_path, capsys):
+def test_demo_shows_test_images_beside_their_ground_truth(tiny_finished, tmp_path, capsys):
     params = tiny_params(tiny_finished)
     folder = params.image_dir / "testImages"
     _, printed = run(capsys, params, out=tmp_path, demo=1)
@@ -148,7 +149,7 @@ def test_demo_marks_what_is_right_false_and_missed(tiny_finished, tmp_path, monk
     rows = [line.split("\t") for line in (params.detections_dir / "test_svm.tsv").read_text().splitlines()[1:]]
     kept = sum(row[7] == "1" for row in rows)
     counts = [[int(word) for word in re.findall(r"\d+", right)] for _, right in titles]
-    assert [left for left, _ in titles[:2]] == ["true objects: 2", "true objects: 2"]
+    assert [left for left, _ in titles[:2]] == ["ground truth: 2 objects", "ground truth: 2 objects"]
     assert sum(right + false for right, false, _ in counts[:2]) == kept
     assert all(right + missed == 2 for right, _, missed in counts[:2])
     assert counts[2:] == [[0, 0, 2], [0, 0, 2]]
@@ -170,10 +171,10 @@ def test_where_nothing_is_found_the_best_score_is_told_and_drawn_faintly(tiny_fi
 
 def test_near_misses_are_the_best_just_below_the_threshold():
     found = Detections(np.zeros((6, 4)), np.array([0.9, 0.4, 0.3, 0.2, 0.1, -3]), np.ones(6, int))
-    kept = np.array([True, True, False, True, True, True])
+    candidates = Candidates(found, np.array([True, True, False, True, True, True]))
 
     def scores(threshold, margin):
-        return verdicts.Scored(found, kept, threshold).near_misses(margin).scores.tolist()
+        return verdicts.Scored(candidates, threshold).near_misses(margin).scores.tolist()
 
     assert scores(0.5, 0.25) == [0.4]
     assert scores(0.5, 9) == [0.4, 0.2, 0.1]  # three at most

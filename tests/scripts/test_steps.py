@@ -1,5 +1,5 @@
 """Protects the sequence of steps 1 to 5 as a user runs it, through the scripts' `main`: which files appear with which
-content, that two runs give the same bytes, that nothing scores better than it is (true boxes among the ROIs, boxes
+content, that two runs give the same bytes, that nothing scores better than it is (ground truth among the ROIs, boxes
 marked EXCLUDE), and that nothing crashes where there is nothing to find.
 """
 
@@ -11,6 +11,7 @@ import pytest
 from conftest import TINY_IMAGES, run_steps, tiny_params
 
 from fastRCNN.boxes import intersections, iou
+from fastRCNN.structures import Rois
 from helpers.artifacts.cntk_files import read_inputs, read_rois, roi_path
 from helpers.artifacts.detection_files import read_detections
 from helpers.artifacts.feature_files import feature_path, read_features
@@ -18,8 +19,8 @@ from helpers.base.files import read_arrays
 from helpers.base.images import read_image
 from helpers.dataset.annotations import read_annotation, write_annotation
 from helpers.dataset.image_files import ImageFile
-from helpers.dataset.sources import load_truth
-from pipeline.stages import build_network, describe_mirrored, describe_rois, padded_square, prepare_image
+from helpers.dataset.sources import load_ground_truth
+from pipeline.stages import build_network, describe_mirrored, describe_rois, prepare_image
 
 SIZE = (160, 120)
 TRAIN = ["positive/1.jpg", "positive/2.JPG", "positive/3.png", "positive/10.jpeg", "negative/1.jpg"]
@@ -27,12 +28,12 @@ TEST = ["testImages/1.jpg", "testImages/2.png"]
 
 
 def inputs(params, image_set):
-    """Key -> (entry, its ROIs in pixels, step 1's ROIs, true boxes with ids and excluded flags)."""
+    """Key -> (entry, its boxes, the boxes of step 1, ground truth)."""
     found = {}
-    for entry in read_inputs(params.cntk_files_dir, image_set):
+    for entry in read_inputs(params, image_set):
         image = ImageFile(params.image_dir, entry.key)
-        pixels = entry.pixel_rois(padded_square(SIZE, params))
-        found[entry.key] = entry, pixels, read_rois(roi_path(params.roi_dir, image)), load_truth(image, SIZE, params)
+        proposed = read_rois(roi_path(params.roi_dir, image)).boxes
+        found[entry.key] = entry, entry.rois.boxes, proposed, load_ground_truth(image, SIZE, params)
     return found
 
 
@@ -49,28 +50,29 @@ def test_step_1_writes_distinct_rois_within_the_limits(tiny_finished):
     written = {path.relative_to(params.roi_dir).as_posix() for path in params.roi_dir.rglob("*.roi.txt")}
     assert written == {f"{key.rsplit('.', 1)[0]}.roi.txt" for key in TINY_IMAGES}
     for key in TINY_IMAGES:
-        rois = read_rois(roi_path(params.roi_dir, ImageFile(params.image_dir, key)))
+        rois = read_rois(roi_path(params.roi_dir, ImageFile(params.image_dir, key))).boxes
         assert len(rois) > 60 and len(np.unique(rois, axis=0)) == len(rois)
         assert (rois >= 0).all() and (rois[:, 2:] <= SIZE).all()
         sides = (rois[:, 2:] - rois[:, :2]) / 160
         assert sides.min() >= 0.1 and sides.max() <= 0.5 and (sides.max(axis=1) <= 4 * sides.min(axis=1)).all()
 
 
-def test_step_2_adds_true_boxes_in_front_for_training_only(tiny_finished):
+def test_step_2_adds_ground_truth_in_front_for_training_only(tiny_finished):
     params = tiny_params(tiny_finished)
     least = params.train_posOverlapThres
     train, test = inputs(params, "train"), inputs(params, "test")
     assert list(train) == TRAIN and list(test) == TEST
-    for key, (entry, pixels, proposed, (boxes, class_ids, _)) in {**train, **test}.items():
+    for key, (entry, pixels, proposed, truth) in {**train, **test}.items():
+        boxes, class_ids = truth.boxes, truth.class_ids
         added = len(boxes) if key in train else 0
-        assert entry.nr_truth == added and len(pixels) == 60
+        assert entry.rois.nr_ground_truth == added and len(pixels) == 60
         assert np.abs(pixels[:added] - boxes[:added]).max(initial=0) < 1e-3
         assert np.array_equal(entry.class_ids[:added], class_ids[:added])
         assert np.array_equal(pixels[added:], proposed[: 60 - added]), "then step 1's, in its order"
         overlap = iou(pixels, boxes)
         best = class_ids[overlap.argmax(axis=1)] if len(boxes) else 0
         assert np.array_equal(entry.class_ids, np.where(overlap.max(axis=1, initial=0) >= least, best, 0))
-    assert [len(truth[0]) for *_, truth in train.values()] == [2, 2, 2, 2, 0]
+    assert [len(truth) for *_, truth in train.values()] == [2, 2, 2, 2, 0]
 
 
 def test_step_3_writes_a_row_of_features_a_roi(tiny_finished):
@@ -98,9 +100,9 @@ def test_steps_4_and_5_write_classifier_detections_and_tables(tiny_finished):
         assert (params.results_dir / f"evaluation_test_svm_{name}.png").read_bytes().startswith(b"\x89PNG")
     detections = dict(read_detections(params.detections_dir / "test_svm.tsv", params.all_classes))
     assert set(detections) <= set(TEST)
-    for boxes, scores, _, kept in detections.values():
-        assert (np.diff(scores) <= 0).all() and kept.sum() <= 100
-        assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= SIZE).all()
+    for candidates in detections.values():
+        assert (np.diff(candidates.all.scores) <= 0).all() and len(candidates.kept) <= 100
+        assert (candidates.all.boxes[:, :2] >= 0).all() and (candidates.all.boxes[:, 2:] <= SIZE).all()
 
 
 def test_main_returns_what_it_computed(tiny, capsys):
@@ -128,11 +130,13 @@ def flipped(boxes):
 def test_step_3_describes_the_mirror_image_of_training_images_as_well(tiny_finished):
     params = tiny_params(tiny_finished)
     network = build_network(params)
-    for index, (key, (_, rois, *_)) in enumerate(inputs(params, "train").items()):
+    for index, (key, (entry, *_)) in enumerate(inputs(params, "train").items()):
         arrays = read_arrays(feature_path(params.cntk_files_dir, "train", "svm", index))
         assert list(arrays) == ["arr_0", "mirrored"] and arrays["mirrored"].dtype == np.float16
         prepared = prepare_image(read_image(params.image_dir / key)[:, ::-1], params)
-        assert np.array_equal(arrays["mirrored"], describe_rois(network, prepared, flipped(rois), params))
+        assert np.array_equal(
+            arrays["mirrored"], describe_rois(network, prepared, Rois.of(flipped(entry.rois.boxes)), params)
+        )
         assert not np.allclose(arrays["mirrored"], arrays["arr_0"], atol=0.1), "the network can tell left from right"
     for index in range(2):
         assert list(read_arrays(feature_path(params.cntk_files_dir, "test", "svm", index))) == ["arr_0"]
@@ -142,8 +146,9 @@ def test_the_mirror_image_of_a_scaled_image(tiny_data):
     params = tiny_params(tiny_data, cntk_padWidth=130, cntk_padHeight=130)
     network, image = build_network(params), read_image(params.image_dir / "positive/1.jpg")
     rois = np.array([[0, 0, 160, 120], [20, 10, 61, 70], [100, 5, 159, 44]], np.float32)
-    found = describe_mirrored(network, prepare_image(image, params), rois, 160, params).astype(float)
-    expected = describe_rois(network, prepare_image(image[:, ::-1], params), flipped(rois), params).astype(float)
+    found = describe_mirrored(network, prepare_image(image, params), Rois.of(rois), 160, params).astype(float)
+    turned = prepare_image(image[:, ::-1], params)
+    expected = describe_rois(network, turned, Rois.of(flipped(rois)), params).astype(float)
     # scaling rounds a pixel here and there the other way
     assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
 
@@ -159,8 +164,10 @@ def test_step_4_trains_on_every_image_and_its_mirror_image(tiny_finished):
         assert np.array_equal(mirrored.features, arrays["mirrored"])
         assert np.array_equal(plain.targets, mirrored.targets), "what overlaps is not changed by a mirror"
         (rois, truth), (rois_2, truth_2) = (training_set.rois_and_truth(row) for row in (index, index + 5))
-        assert np.array_equal(rois_2, flipped(rois)) and np.array_equal(truth_2[0], flipped(truth[0]))
-        assert all(np.array_equal(one, other) for one, other in zip(truth[1:], truth_2[1:], strict=True))
+        assert np.array_equal(rois_2.boxes, flipped(rois.boxes))
+        assert np.array_equal(truth_2.boxes, flipped(truth.boxes)) and len(truth) == len(truth_2)
+        assert np.array_equal(truth_2.class_ids, truth.class_ids)
+        assert np.array_equal(truth_2.ignored, truth.ignored)
 
 
 def test_without_mirrored_images(finished):
@@ -200,7 +207,7 @@ def test_parallel_and_sequential_searches_give_the_same_rois(tiny_finished, tiny
 # --- nothing scores better than it is --------------------------------------------------------------------------------
 
 
-def test_true_boxes_of_training_images_are_not_scored(finished):
+def test_ground_truth_of_training_images_is_not_scored(finished):
     # without regression and voting a detection's box is a ROI's box
     params = tiny_params(finished, imageSet="train", boxRegression="False", nms_boxVoting="False")
     params = params.replace(vis_decisionThresholds={"svm": -1e9, "nn": 0})  # lists everything
@@ -208,30 +215,30 @@ def test_true_boxes_of_training_images_are_not_scored(finished):
     assert result["nrObjects"] == {"circle": 4, "square": 4} and result["nrImages"] == 5
     detections = dict(read_detections(params.detections_dir / "train_svm.tsv", params.all_classes))
     assert list(detections) == TRAIN
-    for key, (entry, _, proposed, (boxes, *_)) in inputs(params, "train").items():
-        scored = {tuple(box) for box in detections[key][0].tolist()}
-        assert scored == {tuple(box) for box in proposed[: 60 - entry.nr_truth].tolist()}
-        assert not scored & ({tuple(box) for box in boxes.tolist()} - {tuple(box) for box in proposed.tolist()})
+    for key, (entry, _, proposed, truth) in inputs(params, "train").items():
+        scored = {tuple(box) for box in detections[key].all.boxes.tolist()}
+        assert scored == {tuple(box) for box in proposed[: 60 - entry.rois.nr_ground_truth].tolist()}
+        assert not scored & ({tuple(box) for box in truth.boxes.tolist()} - {tuple(box) for box in proposed.tolist()})
     assert (params.results_dir / "evaluation_train_svm.json").exists()
 
 
-def test_excluded_boxes_are_neither_examples_nor_counterexamples(tiny):
+def test_ignored_boxes_are_neither_positive_nor_negative(tiny):
     params = tiny_params(tiny)
     image = params.image_dir / "positive" / "1.jpg"
     annotation, _ = read_annotation(image, SIZE, params.classes)
-    excluded = annotation.boxes[0]
+    ignored = annotation.boxes[0]
     write_annotation(image, annotation.boxes, ["EXCLUDE", annotation.labels[1]])
     run_steps(params, 1, 2, 3)
     entry, pixels, _, _ = inputs(params, "train")["positive/1.jpg"]
-    assert entry.nr_truth == 1 and np.abs(pixels[0] - annotation.boxes[1]).max() < 1e-3
-    assert set(entry.class_ids.tolist()) == {0, 2}, "ROIs on the excluded circle are no circles"
+    assert entry.rois.nr_ground_truth == 1 and np.abs(pixels[0] - annotation.boxes[1]).max() < 1e-3
+    assert set(entry.class_ids.tolist()) == {0, 2}, "ROIs on the ignored circle are no circles"
     targets = importlib.import_module("4_trainSvm").TrainingSet(params).targets(0)  # (60, 2)
-    touches = intersections(pixels, excluded)[:, 0] > 0
+    touches = intersections(pixels, ignored)[:, 0] > 0
     assert touches.any() and (~touches).any()
     assert not (targets[touches] == -1).any() and (targets[~touches, 0] == -1).all()
 
 
-def test_excluded_test_boxes_count_neither_as_found_nor_as_missed(tiny):
+def test_ignored_test_boxes_count_neither_as_found_nor_as_missed(tiny):
     params = tiny_params(tiny)
     image = params.image_dir / "testImages" / "1.jpg"
     annotation, _ = read_annotation(image, SIZE, params.classes)
@@ -254,14 +261,14 @@ def test_images_without_any_roi_run_through(tiny, capsys):
     output = capsys.readouterr().out
     assert "circle was never found" in output and "square was never found" in output
     assert [len(pixels) for _, pixels, _, _ in inputs(params, "train").values()] == [2, 2, 2, 2, 0]
-    assert run_steps(params.replace(imageSet="train"), 5)["mAP"] == 0, "true boxes alone find nothing"
+    assert run_steps(params.replace(imageSet="train"), 5)["mAP"] == 0, "ground truth alone finds nothing"
 
 
-def test_a_single_roi_an_image_runs_through(tiny):
+def test_a_single_roi_per_image_runs_through(tiny):
     params = tiny_params(tiny, cntk_nrRois=1)
     run_steps(params, 1, 2, 3, 4, 5)
     entries = inputs(params, "train")
-    assert [entry.nr_truth for entry, *_ in entries.values()] == [1, 1, 1, 1, 0]
+    assert [entry.rois.nr_ground_truth for entry, *_ in entries.values()] == [1, 1, 1, 1, 0]
     assert [len(pixels) for _, pixels, _, _ in entries.values()] == [1] * 5
 
 

@@ -9,8 +9,9 @@ import pytest
 from conftest import nn_params, run_steps, tiny_params
 from PIL import Image
 
+from fastRCNN.structures import Rois
 from helpers.dataset.annotations import write_annotation
-from pipeline.stages import build_network, describe_mirrored, describe_rois, prepare_image
+from pipeline.stages import NetworkInput, build_network, describe_mirrored, describe_rois, prepare_image
 
 SIZES = ((1, 1), (1, 300), (300, 1), (2, 900))  # (width, height); the last side ratio is the cut of step 2's square
 
@@ -45,8 +46,8 @@ def test_a_mirrored_strip_has_the_mirrored_features(tmp_path, size):
     params = tiny_params(tmp_path)
     network = build_network(params)
     image = np.random.default_rng(1).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
-    rois = np.array([[0, 0, *size]], np.float32)
+    rois = Rois.of([[0, 0, *size]])
     mirrored = describe_mirrored(network, prepare_image(image, params), rois, size[0], params)
-    scaled, factors = prepare_image(image, params)
-    turned = np.array([row[::-1] for row in scaled])
-    assert np.array_equal(mirrored, describe_rois(network, (turned, factors), rois, params))
+    prepared = prepare_image(image, params)
+    turned = np.array([row[::-1] for row in prepared.pixels])
+    assert np.array_equal(mirrored, describe_rois(network, NetworkInput(turned, prepared.factors), rois, params))

@@ -33,13 +33,20 @@ def test_what_the_step_leaves(trained):
     left = {path.name for path in params.model_dir.iterdir()}
     assert left == {"exp1.safetensors", "record_exp1.json"}  # no checkpoint, no maps
     for image_set in ("train", "test"):
-        for index, entry in enumerate(read_inputs(params.cntk_files_dir, image_set)):
+        for index, entry in enumerate(read_inputs(params, image_set)):
             path = feature_path(params.cntk_files_dir, image_set, "nn", index)
             probabilities, offsets = read_predictions(path, len(entry.rois), 2)
             assert probabilities.sum(axis=1) == pytest.approx(np.ones(len(entry.rois)), abs=1e-5)
             assert offsets.shape == (len(entry.rois), 2, 4) and np.isfinite(offsets).all()
     rows = (params.results_dir / "training_exp1.tsv").read_text().splitlines()
-    assert rows[0].split("\t") == ["epoch", "loss", "naming", "moving", "accuracy", "foreground recall"]
+    assert rows[0].split("\t") == [
+        "epoch",
+        "loss",
+        "classification loss",
+        "box-regression loss",
+        "accuracy",
+        "foreground recall",
+    ]
     losses = [float(row.split("\t")[1]) for row in rows[1:]]
     assert len(losses) == 4 and all(0 < loss < 10 for loss in losses)  # that they fall: test_training.py
     assert (params.results_dir / "training_exp1.png").stat().st_size > 5000
@@ -157,7 +164,7 @@ def test_held_out_images_are_measured_and_training_stops_early(prepared, capsys)
     header, *rows = (params.results_dir / "training_exp1.tsv").read_text().splitlines()
     assert header.endswith("mAP") and all(row.split("\t")[-1] for row in rows)
     assert 2 <= len(rows) < 30  # a rate this small learns nothing: the second or third measurement is no better
-    assert "on 2 images held out" in capsys.readouterr().out
+    assert "on 2 validation images" in capsys.readouterr().out
     assert (params.model_dir / "exp1.last.safetensors").exists()
 
 

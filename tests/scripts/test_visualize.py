@@ -20,7 +20,7 @@ FOUND = {
     "testImages/1.png": [
         (1, 2.0, [20, 20, 60, 60], True),  # right
         (1, 1.5, [24, 20, 64, 60], False),  # removed by non-maximum suppression
-        (1, 0.8, [160, 100, 190, 140], True),  # on the excluded box
+        (1, 0.8, [160, 100, 190, 140], True),  # on the ignored box
         (1, 0.5, [70, 100, 90, 120], True),  # false
         (2, -1.0, [10, 100, 30, 120], True),  # false, below the drawn score
     ]
@@ -40,9 +40,9 @@ def detected(params):
 
 
 def draw_first(params):
-    image, found, kept, truth = next(visualize.read_all(params))
+    image, candidates, truth = next(visualize.read_all(params))
     assert image.key.endswith("/1.png")
-    return Panels(visualize.draw_one(image, found, kept, truth, params))
+    return Panels(visualize.draw_one(image, candidates, truth, params))
 
 
 def test_picture_shows_detections_before_and_after_suppression(detected):
@@ -53,14 +53,14 @@ def test_picture_shows_detections_before_and_after_suppression(detected):
     assert panels.left(10, 110) == panels.right(10, 110) == GROUND  # its score is too low
 
 
-def test_picture_tells_false_and_missed_and_excluded_apart(detected):
+def test_picture_tells_false_and_missed_and_ignored_apart(detected):
     panels = draw_first(detected)
     assert panels.right(80, 110) == APPLE  # the middle of the false detection is crossed out
     assert panels.right(40, 40) == GROUND and panels.left(80, 110) == GROUND  # that of the right one is not
     missed = {panels.right(x, 40) for x in range(102, 149)}  # along the upper edge of the pear
     assert missed == {(40, 40, 40), (255, 255, 255)}  # dark dashes with white gaps
     assert {panels.left(x, 40) for x in range(102, 149)} == {GROUND}
-    assert panels.right(175, 120) == GROUND  # the detection on the excluded box is not crossed out
+    assert panels.right(175, 120) == GROUND  # the detection on the ignored box is not crossed out
 
 
 def test_near_misses_are_drawn_faintly(params):
@@ -76,19 +76,19 @@ def test_near_misses_are_drawn_faintly(params):
 
 
 def test_verdicts_by_hand(detected):
-    _, found, kept, truth = next(visualize.read_all(detected))
-    verdicts, missed = visualize.judge(found.take(kept), truth, len(detected.classes), 0.5)
-    assert found.take(kept).scores.tolist() == pytest.approx([2.0, 0.8, 0.5, -1.0])
-    assert verdicts.tolist() == [TRUE_POSITIVE, IGNORED, FALSE_POSITIVE, FALSE_POSITIVE]
-    assert missed.tolist() == [False, True, False]  # the pear; the excluded box cannot be missed
+    _, candidates, truth = next(visualize.read_all(detected))
+    judged = visualize.judge(candidates.kept, truth, detected)
+    assert judged.shown.scores.tolist() == pytest.approx([2.0, 0.8, 0.5, -1.0])
+    assert judged.verdicts.tolist() == [TRUE_POSITIVE, IGNORED, FALSE_POSITIVE, FALSE_POSITIVE]
+    assert judged.missed.tolist() == [False, True, False]  # the pear; the ignored box cannot be missed
 
 
 def test_main_writes_pictures_and_table_and_suggests_a_threshold(detected, capsys):
     counts, lowest, paths = visualize.main(detected)
     folder = detected.results_dir / "visualizations" / "test_svm"
     assert paths == [folder / "1.jpg", folder / "2.jpg"]
-    image, found, kept, truth = next(visualize.read_all(detected))
-    drawn = visualize.draw_one(image, found, kept, truth, detected)
+    image, candidates, truth = next(visualize.read_all(detected))
+    drawn = visualize.draw_one(image, candidates, truth, detected)
     assert np.abs(read_image(paths[0]).astype(int) - drawn).mean() < 3  # JPEG
     # 2.0 is right, 0.5 false, 0.8 does not count; of three objects one is found
     table = [line.split("\t") for line in (detected.results_dir / "thresholds_test_svm.tsv").read_text().splitlines()]
@@ -183,10 +183,11 @@ def test_detections_are_read_one_image_at_a_time(detected, monkeypatch):
     monkeypatch.setattr(visualize, "read_detections", watched)
     images = visualize.read_all(detected)
     first = next(images)
-    assert first[0].key == "testImages/1.png" and first[1].scores.tolist() == [2.0]
-    assert alive == ["testImages/1.png", "testImages/2.png"]  # and the next one
-    _, found, kept, _ = next(images)
-    assert found.class_ids.tolist() == [2] and kept.tolist() == [False] and next(images, None) is None
+    assert first[0].key == "testImages/1.png" and first[1].all.scores.tolist() == [2.0]
+    assert alive == ["testImages/1.png"]
+    _, candidates, _ = next(images)
+    assert candidates.all.class_ids.tolist() == [2] and candidates.is_kept.tolist() == [False]
+    assert next(images, None) is None
 
 
 def test_rows_of_other_images_and_in_another_order_are_refused(detected):

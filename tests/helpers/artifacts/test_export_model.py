@@ -19,12 +19,13 @@ from fastRCNN import export
 from fastRCNN.boxes import decode
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork, to_input
+from fastRCNN.structures import Rois
 from fastRCNN.svd import compress
 from helpers.artifacts.model_files import model_path, read_description, write_model
 from helpers.artifacts.onnx_files import read_onnx
 from helpers.base.errors import UserError
 from pipeline.onnx_detector import OnnxDetector
-from pipeline.stages import NnDetector, detect, predict
+from pipeline.stages import NetworkInput, NnDetector, detect, predict
 
 step6, step7 = importlib.import_module("6_scoreImage"), importlib.import_module("7_exportModel")
 
@@ -40,7 +41,7 @@ def random_model(params):
         compress(network.head, params.svd_rank, exact=False)
     model = FastRcnn(network, NR_CLASSES)
     prepared, rois = random_image(200, 250, 40)
-    features = torch.cat(list(network.describe(prepared[0], rois * 2, 40)))  # (40, D)
+    features = torch.cat(list(network.describe(prepared.pixels, prepared.place(rois.boxes), 40)))  # (40, D)
     for layer in (model.class_scores, model.box_offsets):
         outputs = layer(features)
         layer.weight /= outputs.std(dim=0)[:, None]
@@ -58,7 +59,7 @@ def random_image(width, height, nr_rois, seed=0):
     rois = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).round()
     rois[:1] = 0, 0, width / 2, height / 2
     rois[1:2] = 3, 4, 4, 5
-    return (image, (2.0, 2.0)), rois
+    return NetworkInput(image, (2.0, 2.0)), Rois.of(rois)
 
 
 def write_random_model(folder, params, name="model"):
@@ -99,27 +100,27 @@ def test_both_compute_the_same(both, width, height, nr_rois):
     assert np.abs(found[0] - probabilities).max() < 1e-4 and np.abs(found[1] - offsets).max() < 1e-4
     if width == 200 and nr_rois > 2:
         assert probabilities.std(axis=0).min() > 0.05  # the ROIs are told apart
-    scores, moved = exported.score(prepared, rois)
-    assert np.array_equal(scores, found[0][:, 1:]) and np.array_equal(moved, found[1])
+    scored = exported.score(prepared, rois)
+    assert np.array_equal(scored.scores, found[0][:, 1:]) and np.array_equal(scored.offsets, found[1])
 
 
 def test_no_rois(both):
     _, _, exported = both
-    probabilities, offsets = exported.predict(random_image(128, 96, 1)[0], np.zeros((0, 4), np.int32))
+    probabilities, offsets = exported.predict(random_image(128, 96, 1)[0], Rois.of([]))
     assert probabilities.shape == (0, NR_CLASSES + 1) and offsets.shape == (0, NR_CLASSES, 4)
 
 
 def test_boxes_are_those_that_torch_decodes(both):
     params, model, exported = both
     prepared, rois = random_image(128, 96, 12)
-    pixels = model.model.network.prepare(prepared[0]).contiguous().numpy()
-    inputs = {"image": pixels, "rois": (rois * 2).astype(np.float32)}
+    pixels = model.model.network.prepare(prepared.pixels).contiguous().numpy()
+    inputs = {"image": pixels, "rois": prepared.place(rois.boxes).astype(np.float32)}
     (boxes,) = exported.session.run(["boxes"], inputs)
     _, offsets = predict(model.model, prepared, rois, params)
     for column in range(NR_CLASSES):
-        assert np.abs(boxes[:, column] - decode(rois * 2, offsets[:, column])).max() < 0.01  # of a pixel
+        assert np.abs(boxes[:, column] - decode(rois.boxes * 2, offsets[:, column])).max() < 0.01  # of a pixel
     # and, in pixels of the original, where `detect` puts them
-    found, _ = detect(rois, *exported.score(prepared, rois), (64, 48), params.replace(nms_boxVoting=False))
+    found = detect(rois, exported.score(prepared, rois), (64, 48), params.replace(nms_boxVoting=False)).all
     limited = np.clip(boxes.reshape(-1, 4) / 2, 0, [64, 48, 64, 48])
     distances = np.abs(found.boxes[:, None] - limited).max(axis=2).min(axis=1)
     assert len(found) and distances.max() < 0.01
@@ -140,10 +141,10 @@ def test_boxes_of_a_model_that_never_learned_to_move_them_are_the_rois(tiny_data
     params = tiny_params(tiny_data, classifier="nn", boxRegression=False)
     exported = OnnxDetector(step7.main(params, write_random_model(tmp_path, params)), params)
     prepared, rois = random_image(128, 96, 5)
-    inputs = {"image": to_input(prepared[0]).numpy(), "rois": rois.astype(np.float32)}
+    inputs = {"image": to_input(prepared.pixels).numpy(), "rois": rois.boxes}
     (boxes,) = exported.session.run(["boxes"], inputs)
     assert np.array_equal(boxes, np.repeat(inputs["rois"][:, None], NR_CLASSES, axis=1))
-    assert exported.score(prepared, rois)[1] is None
+    assert exported.score(prepared, rois).offsets is None
 
 
 # --- the scripts ---

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from fastRCNN.detection import Detections
+from fastRCNN.structures import Candidates, Detections, Origin, Rois
 from helpers.artifacts.classifier_files import read_classifier, write_classifier
-from helpers.artifacts.cntk_files import PaddedSquare, RoiInput, read_inputs, read_rois, write_inputs, write_rois
+from helpers.artifacts.cntk_files import InputFiles, PaddedSquare, RoiInput, read_rois, write_inputs, write_rois
 from helpers.artifacts.detection_files import detection_rows, read_detections, write_detections
 from helpers.artifacts.feature_files import feature_path, read_features
 from helpers.base.errors import UserError
@@ -107,34 +108,38 @@ def test_padded_square_by_hand():
 
 
 def test_roi_files(tmp_path):
-    rois = np.array([[0, 0, 10, 20], [5, 6, 7, 8]], np.int32)
+    rois = Rois.of([[0, 0, 10, 20], [5, 6, 7, 8]])
     write_rois(tmp_path / "a.roi.txt", rois)
     assert (tmp_path / "a.roi.txt").read_text() == "0\t0\t10\t20\n5\t6\t7\t8\n"
-    assert np.array_equal(read_rois(tmp_path / "a.roi.txt"), rois)
-    write_rois(tmp_path / "a.roi.txt", np.zeros((0, 4), np.int32))
-    assert read_rois(tmp_path / "a.roi.txt").shape == (0, 4)
+    assert np.array_equal(read_rois(tmp_path / "a.roi.txt").boxes, rois.boxes)
+    write_rois(tmp_path / "a.roi.txt", Rois.of([]))
+    assert read_rois(tmp_path / "a.roi.txt").boxes.shape == (0, 4)
     (tmp_path / "a.roi.txt").write_text("1\t2\t3\t4\n1\t2\t3\n")
     with pytest.raises(UserError, match=r'a.roi.txt, row 2: "1\t2\t3" is not four whole.*run 1_computeRois.py again'):
         read_rois(tmp_path / "a.roi.txt")
 
 
+PADDED = (1000, 1000)
+
+
 def inputs():
-    """Three images: a true box and two ROIs, no ROI, four ROIs; in a square that 200 x 100 pixels are padded to."""
-    square = PaddedSquare(200, 100, 1000, 1000)
+    """Three images of 200 x 100 pixels: a ground-truth box and two ROIs, no ROI, four ROIs; and their boxes."""
     boxes = [[[10.25, 20, 30, 40], [1, 2, 3, 4], [0, 0, 200, 100]], [], [[1, 1, 99, 99]] * 4]
     ids = [[2, 0, 1], [], [0, 0, 0, 0]]
-    entries = [
-        RoiInput(f"positive/{i} ü.jpg", square.to_relative(boxes[i]), np.array(ids[i], np.int64), int(i == 0))
-        for i in range(3)
-    ]
-    return entries, boxes, square
+    rois = [Rois.of(boxes[0][:1], Origin.GROUND_TRUTH).then(Rois.of(boxes[0][1:])), Rois.of([]), Rois.of(boxes[2])]
+    entries = [RoiInput(f"positive/{i} ü.jpg", (200, 100), rois[i], np.array(ids[i], np.int64)) for i in range(3)]
+    return entries, boxes
+
+
+def read_all(folder, image_set="train"):
+    return list(InputFiles(folder, image_set, PADDED, folder))
 
 
 def test_input_files_hold_the_original_tutorials_rows(tmp_path):
-    assert write_inputs(tmp_path, "train", inputs()[0], nr_rois=4, nr_classes=3) == 3
+    assert write_inputs(tmp_path, "train", inputs()[0], PADDED, nr_rois=4, nr_classes=3) == 3
     read = {suffix: (tmp_path / f"train{suffix}").read_text("utf-8").splitlines() for suffix in (".txt", ".nrRois.txt")}
     assert read[".txt"] == ["0\tpositive/0 ü.jpg\t0", "1\tpositive/1 ü.jpg\t0", "2\tpositive/2 ü.jpg\t0"]
-    assert read[".nrRois.txt"] == ["0\t3\t1", "1\t0\t0", "2\t4\t0"]
+    assert read[".nrRois.txt"] == ["0\t3\t1\t200\t100", "1\t0\t0\t200\t100", "2\t4\t0\t200\t100"]
     rois = (tmp_path / "train.rois.txt").read_text().splitlines()
     # 10.25 * 5 / 1000, (20 * 5 + 250) / 1000, 19.75 * 5 / 1000, 20 * 5 / 1000
     assert rois[0].startswith("0 |rois 0.0512500 0.3500000 0.0987500 0.1000000 ") and rois[0].endswith(" 0 0 0 0")
@@ -147,25 +152,40 @@ def test_input_files_hold_the_original_tutorials_rows(tmp_path):
 
 
 def test_input_files_read_back_as_the_same_pixels(tmp_path):
-    entries, boxes, square = inputs()
-    write_inputs(tmp_path, "train", entries, nr_rois=4, nr_classes=3)
-    for entry, wanted, box in zip(read_inputs(tmp_path, "train"), entries, boxes, strict=True):
-        assert (entry.key, entry.nr_truth) == (wanted.key, wanted.nr_truth)
+    entries, boxes = inputs()
+    write_inputs(tmp_path, "train", entries, PADDED, nr_rois=4, nr_classes=3)
+    for entry, wanted, box in zip(read_all(tmp_path), entries, boxes, strict=True):
+        assert (entry.key, entry.size) == (wanted.key, wanted.size)
         assert np.array_equal(entry.class_ids, wanted.class_ids)
-        pixels = entry.pixel_rois(square)
+        assert np.array_equal(entry.rois.origins, wanted.rois.origins)
+        pixels, added = entry.rois.boxes, entry.rois.nr_ground_truth
         assert pixels.shape == (len(box), 4) and pixels.dtype == np.float32
         assert np.abs(pixels - np.reshape(box, (-1, 4))).max(initial=0) < 1e-4
-        assert np.array_equal(pixels[entry.nr_truth :], np.reshape(box, (-1, 4))[entry.nr_truth :]), "whole pixels"
+        assert np.array_equal(pixels[added:], np.reshape(box, (-1, 4))[added:]), "whole pixels"
+
+
+def test_input_files_without_sizes_read_as_the_same(tmp_path):
+    # as written by earlier versions; the images then say how large they are
+    entries, _ = inputs()
+    write_inputs(tmp_path, "train", entries, PADDED, nr_rois=4, nr_classes=3)
+    with_sizes = read_all(tmp_path)
+    counts = tmp_path / "train.nrRois.txt"
+    counts.write_text(counts.read_text().replace("\t200\t100", ""))
+    (tmp_path / "positive").mkdir()
+    for entry in entries:
+        Image.new("RGB", (200, 100)).save(tmp_path / entry.key)
+    for entry, wanted in zip(read_all(tmp_path), with_sizes, strict=True):
+        assert entry.size == (200, 100) and entry.rois.boxes.tobytes() == wanted.rois.boxes.tobytes()
 
 
 @pytest.mark.parametrize("size", [(10_000, 7_001), (333, 9_999), (31, 17)])
 def test_whole_pixels_survive_seven_digits(tmp_path, size):
-    square, random = PaddedSquare(*size, 1000, 1000), np.random.default_rng(0)
+    random = np.random.default_rng(0)
     corners = random.integers(0, np.array(size) - 1, (500, 2))
     boxes = np.hstack([corners, random.integers(corners + 1, np.array(size) + 1)])
-    entry = RoiInput("a", square.to_relative(boxes), np.zeros(500, np.int64), 0)
-    write_inputs(tmp_path, "t", [entry], nr_rois=500, nr_classes=2)
-    assert np.array_equal(read_inputs(tmp_path, "t")[0].pixel_rois(square), boxes)
+    entry = RoiInput("a", size, Rois.of(boxes), np.zeros(500, np.int64))
+    write_inputs(tmp_path, "t", [entry], PADDED, nr_rois=500, nr_classes=2)
+    assert np.array_equal(read_all(tmp_path, "t")[0].rois.boxes, boxes)
 
 
 @pytest.mark.parametrize(
@@ -177,18 +197,20 @@ def test_whole_pixels_survive_seven_digits(tmp_path, size):
         ("train.rois.txt", lambda text: text[: len(text) // 2]),
         ("train.roilabels.txt", lambda text: text.rsplit("\n", 2)[0] + "\n"),
         ("train.nrRois.txt", lambda text: text.replace("0\t3\t1", "0\t3", 1)),
+        ("train.nrRois.txt", lambda text: text.replace("\t200\t100", "\t200", 1)),
+        ("train.nrRois.txt", lambda text: text.replace("\t200\t100", "\t0\t100", 1)),
         ("train.txt", lambda text: text + "3\tpositive/4.jpg\t0\n"),
         ("train.nrRois.txt", None),
     ],
 )
 def test_input_files_that_do_not_fit_together_are_named(tmp_path, name, change):
-    write_inputs(tmp_path, "train", inputs()[0], nr_rois=4, nr_classes=3)
+    write_inputs(tmp_path, "train", inputs()[0], PADDED, nr_rois=4, nr_classes=3)
     if change:
         write_text(tmp_path / name, change((tmp_path / name).read_text("utf-8")))
     else:
         (tmp_path / name).unlink()
     with pytest.raises(UserError, match=r"train.*run 2_computeCntkInputs.py again"):
-        list(read_inputs(tmp_path, "train"))
+        read_all(tmp_path)
 
 
 def test_failing_entry_leaves_no_input_files(tmp_path):
@@ -197,7 +219,7 @@ def test_failing_entry_leaves_no_input_files(tmp_path):
         raise UserError("bad annotation")
 
     with pytest.raises(UserError):
-        write_inputs(tmp_path, "train", entries(), nr_rois=4, nr_classes=3)
+        write_inputs(tmp_path, "train", entries(), PADDED, nr_rois=4, nr_classes=3)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -263,18 +285,17 @@ def test_detections_read_back_exactly(tmp_path):
     corners[:, 2:] += corners[:, :2]
     found = Detections(corners, EXTREME, np.array([1, 2, 2, 1, 1, 2, 1, 1, 2]))
     kept = np.array([1, 0, 1, 1, 0, 0, 0, 1, 1], bool)
-    rows = [*detection_rows("testImages/ä.jpg", found, kept, classes)]
-    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-    rows += detection_rows("testImages/none.jpg", nothing, np.zeros(0, bool), classes)
+    rows = [*detection_rows("testImages/ä.jpg", Candidates(found, kept), classes)]
+    rows += detection_rows("testImages/none.jpg", Candidates(), classes)
     write_detections(tmp_path / "d.tsv", iter(rows))
     lines = (tmp_path / "d.tsv").read_text("utf-8").splitlines()
     assert lines[0].split("\t") == ["image", "label", "score", "x1", "y1", "x2", "y2", "kept"] and len(lines) == 10
     assert lines[1].startswith("testImages/ä.jpg\tred apple\t0\t") and lines[1].endswith("\t1")
     read = dict(read_detections(tmp_path / "d.tsv", classes))
     assert list(read) == ["testImages/ä.jpg"]
-    boxes, scores, class_ids, read_kept = read["testImages/ä.jpg"]
-    assert boxes.dtype == scores.dtype == np.float32
-    assert np.array_equal(boxes, found.boxes) and np.array_equal(scores, found.scores)
-    assert np.array_equal(class_ids, found.class_ids) and np.array_equal(read_kept, kept)
+    again, is_kept = read["testImages/ä.jpg"].all, read["testImages/ä.jpg"].is_kept
+    assert again.boxes.dtype == again.scores.dtype == np.float32
+    assert np.array_equal(again.boxes, found.boxes) and np.array_equal(again.scores, found.scores)
+    assert np.array_equal(again.class_ids, found.class_ids) and np.array_equal(is_kept, kept)
     with pytest.raises(UserError, match=r"d.tsv, row 3: not a detection .*run 5_evaluate.py again"):
         dict(read_detections(tmp_path / "d.tsv", classes[:2]))

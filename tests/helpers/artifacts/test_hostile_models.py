@@ -20,7 +20,8 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from test_export_model import write_random_model
 
-from helpers.artifacts.model_files import stored_settings
+from fastRCNN.structures import Rois
+from helpers.artifacts.model_files import read_description, stored_settings
 from helpers.artifacts.onnx_files import read_onnx
 from helpers.base.errors import UserError, printable
 from helpers.config.modest import require_modest
@@ -28,11 +29,12 @@ from helpers.config.schema import declared
 from helpers.fetching.weights import read_state_dict
 from pipeline.onnx_detector import OnnxDetector
 from pipeline.parameters import load_parameters
-from pipeline.stages import load_model, propose_rois
+from pipeline.scoring import model_settings
+from pipeline.stages import NetworkInput, load_model, propose_rois
 
 MODEST = {item.name: item.modest for item in declared().values() if item.modest}
 NOT_STORED = [item.name for item in declared().values() if not item.group.stored]
-step6, step7 = importlib.import_module("6_scoreImage"), importlib.import_module("7_exportModel")
+step7 = importlib.import_module("7_exportModel")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ def test_step_6_writes_nothing_where_a_model_wants_it(exported, tmp_path):
     helper.set_model_props(model, {"description": json.dumps(description)})
     path = tmp_path / "bad.onnx"
     onnx.save(model, path)
-    assert "sets resultsRootDir" in refusal(step6.model_settings, path)
+    assert "sets resultsRootDir" in refusal(model_settings, path)
 
 
 # --- tensors of a model ---
@@ -135,7 +137,7 @@ def test_ranks_that_the_file_does_not_hold(exported):
     assert "rank 100000: must be less than" in refusal(load_model, model, wide)
 
 
-@pytest.mark.parametrize("read", [read_state_dict, step6.read_description])
+@pytest.mark.parametrize("read", [read_state_dict, read_description])
 def test_headers_of_absurd_length(read, tmp_path):
     path = tmp_path / "m.safetensors"
     for length in (10**7, 2**40, 2**64 - 1):
@@ -216,8 +218,8 @@ def test_a_graph_gets_no_more_memory_than_networks_need(exported, tmp_path):
         model.graph.node.append(helper.make_node("Slice", [names[-1], "zero", "one"], ["offsets"]))
 
     detector = OnnxDetector(changed(exported, tmp_path, grow), exported[0].replace(cntk_nrRois=1))
-    prepared = np.zeros((64, 64, 3), np.uint8), (1.0, 1.0)
-    assert "its graph cannot be run" in refusal(detector.score, prepared, np.array([[0, 0, 40, 40]]))
+    prepared = NetworkInput(np.zeros((64, 64, 3), np.uint8), (1.0, 1.0))
+    assert "its graph cannot be run" in refusal(detector.score, prepared, Rois.of([[0, 0, 40, 40]]))
 
 
 def test_a_grid_that_would_fill_the_memory(exported):

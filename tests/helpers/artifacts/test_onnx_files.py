@@ -141,4 +141,4 @@ def test_without_the_optional_packages_the_command_to_install_them_is_told(missi
     if missing == "onnx":
         with pytest.raises(UserError, match="pip install -r requirements-export.txt"):
             step7.main(params, model, tmp_path / "x.onnx")
-    assert NnDetector(model, params).score(*random_image(64, 64, 2))[0].shape == (2, NR_CLASSES)
+    assert NnDetector(model, params).score(*random_image(64, 64, 2)).scores.shape == (2, NR_CLASSES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastRCNN.boxes import as_boxes
-from fastRCNN.detection import Detections
+from fastRCNN.structures import Detections
 from helpers.artifacts.voc_results import read_results, result_path, voc_results
 from helpers.base.errors import UserError
 

@@ -1,5 +1,5 @@
-"""Protects how true boxes are read: whatever editors and other tools do to the text files must be understood, and a box
-may lose a pixel of rounding at the border and no more. test_check_dataset.py has every mistake that is refused.
+"""Protects how ground truth is read: whatever editors and other tools do to the text files must be understood, and a
+box may lose a pixel of rounding at the border and no more. test_check_dataset.py has every mistake that is refused.
 """
 
 import numpy as np
@@ -60,13 +60,13 @@ def test_boxes_are_clipped_by_a_pixel_and_no_more(tmp_path):
         assert len(annotation.boxes) == 0 and [problem.level for problem in problems] == ["error"], box
 
 
-def test_annotations_read_back_and_excluded_ones_have_no_class(tmp_path):
+def test_annotations_read_back_and_ignored_ones_have_no_class(tmp_path):
     boxes = [[1, 2.5, 3, 4.125], [10, 20, 30, 40], [5, 6, 7, 8]]
     write_annotation(tmp_path / "1.jpg", boxes, ["b", "EXCLUDE", "UNDECIDED"])
     assert (tmp_path / "1.bboxes.tsv").read_text().splitlines()[:2] == ["1\t2.5\t3\t4.125", "10\t20\t30\t40"]
     annotation = load_annotation(tmp_path / "1.jpg", (100, 90), ("a", "b"))
     assert annotation.boxes.tolist() == boxes
     assert annotation.class_ids(("__background__", "a", "b")).tolist() == [2, 0, 0]
-    assert annotation.excluded.tolist() == [False, True, True]
+    assert annotation.ignored().tolist() == [False, True, True]
     write_annotation(tmp_path / "1.jpg", [], [])
     assert load_annotation(tmp_path / "1.jpg", (100, 90), ("a",)).boxes.shape == (0, 4)

@@ -85,7 +85,7 @@ def test_steps_0_and_2_name_crowded_images(tiny, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("WARNING: positive/") and "set cntk_nrRois=3 or more" in line for line in printed) == 4
     with open(params.cntk_files_dir / "train.nrRois.txt") as rows:
-        assert [row.split()[1:] for row in rows] == [["2", "1"]] * 4 + [["2", "0"]]  # a proposal in each
+        assert [row.split()[1:3] for row in rows] == [["2", "1"]] * 4 + [["2", "0"]]  # a proposal in each
     run_steps(params.replace(cntk_nrRois=3), 2)
     assert "objects, but" not in capsys.readouterr().out
 

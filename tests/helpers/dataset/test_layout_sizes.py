@@ -6,7 +6,7 @@ import pytest
 from test_layouts import SIZE, coco, coco_content, coco_root, voc, write_coco  # noqa: F401
 
 from helpers.base.errors import UserError
-from helpers.dataset.sources import list_images, load_truth
+from helpers.dataset.sources import list_images, load_ground_truth
 
 check = importlib.import_module("0_checkDataset").main
 SAID = "annotated on 200 x 160 pixels, but the image has 100 x 80"
@@ -26,7 +26,7 @@ def test_voc_boxes_of_another_size(voc):  # noqa: F811
         assert errors(voc) == ([SAID] if wrong else []), (width, height)
     image = next(image for image in list_images(voc, ("testImages",)))
     with pytest.raises(UserError, match=f"000002.xml: {SAID}"):
-        load_truth(image, SIZE, voc)
+        load_ground_truth(image, SIZE, voc)
 
 
 def test_coco_boxes_of_another_size(coco_root):  # noqa: F811

@@ -10,7 +10,13 @@ import pytest
 from PIL import Image
 
 from helpers.base.errors import UserError
-from helpers.dataset.sources import annotation_paths, left_out, list_images, load_training_truth, load_truth
+from helpers.dataset.sources import (
+    annotation_paths,
+    left_out,
+    list_images,
+    load_ground_truth,
+    load_training_ground_truth,
+)
 from pipeline.parameters import load_parameters
 
 check = importlib.import_module("0_checkDataset").main
@@ -113,22 +119,23 @@ def test_voc_lists_give_the_parts(voc):
 
 def test_voc_boxes_and_difficult_objects(voc):
     train, test = list_images(voc, ("positive",))[0], list_images(voc, ("testImages",))[0]
-    boxes, class_ids, excluded = load_training_truth(train, SIZE, voc)
+    truth = load_training_ground_truth(train, SIZE, voc)
+    boxes, class_ids = truth.boxes, truth.class_ids
     # VOC's corners are 1-based and inclusive: (1, 1, 100, 80) is all of the image, (11, 21, 30, 40) is 20 x 20
     assert boxes.tolist() == [[0, 0, 100, 80], [10, 20, 30, 40]]
     assert class_ids.tolist() == [1, 2]
-    assert excluded.tolist() == [False, True]
+    assert truth.ignored.tolist() == [False, True]
     used = voc.replace(train_useDifficult=True)
-    assert load_training_truth(train, SIZE, used)[2].tolist() == [False, False]
+    assert load_training_ground_truth(train, SIZE, used).ignored.tolist() == [False, False]
     for params in (voc, used):  # in evaluation it is ignored in any case, but for its own class alone
-        _, class_ids, excluded = load_truth(test, SIZE, params)
-        assert (class_ids.tolist(), excluded.tolist()) == ([2, 1], [True, False])
+        truth = load_ground_truth(test, SIZE, params)
+        assert (truth.class_ids.tolist(), truth.ignored.tolist()) == ([2, 1], [True, False])
 
 
 def test_voc_classes_that_are_not_wanted_are_left_out(voc):
     image = list_images(voc, ("positive",))[1]
-    assert load_truth(image, SIZE, voc)[0].shape == (0, 4)
-    assert load_truth(image, SIZE, voc.replace(classes=("bird",)))[0].tolist() == [[0, 0, 9, 9]]
+    assert load_ground_truth(image, SIZE, voc).boxes.shape == (0, 4)
+    assert load_ground_truth(image, SIZE, voc.replace(classes=("bird",))).boxes.tolist() == [[0, 0, 9, 9]]
 
 
 def test_voc_photos_of_one_name_are_not_told_apart(voc):
@@ -170,7 +177,7 @@ def test_voc_annotations_with_errors(voc, body, words):
     path = voc.image_dir / "VOC2007/Annotations/000001.xml"
     path.write_text(f"<annotation>{body}</annotation>")
     with pytest.raises(UserError) as caught:
-        load_truth(image, SIZE, voc)
+        load_ground_truth(image, SIZE, voc)
     assert all(word in str(caught.value) for word in ("000001.xml", *words))
     report = importlib.import_module("0_checkDataset").main(voc)
     assert any("000001.xml" in str(problem.path) for problem in report.problems if problem.level == "error")
@@ -201,10 +208,11 @@ def test_coco_limits_follow_from_the_boxes_to_train_on(coco_root):
 
 def test_coco_boxes_and_crowds(coco_root):
     params = coco(coco_root, "coco_categories=car,person")
-    boxes, class_ids, excluded = load_truth(list_images(params)[0], SIZE, params)
+    truth = load_ground_truth(list_images(params)[0], SIZE, params)
+    boxes, class_ids = truth.boxes, truth.class_ids
     assert boxes.tolist() == [[10, 20, 40, 60], [50, 50, 70, 70]]
     assert class_ids.tolist() == [2, 0]
-    assert excluded.tolist() == [False, True]
+    assert truth.ignored.tolist() == [False, True]
 
 
 def test_coco_images_with_boxes_below_a_pixel_are_left_out_and_said(coco_root):
@@ -229,7 +237,8 @@ def test_coco_ids_compare_by_value(coco_root):
     write_coco(coco_root, "train2017", content)
     params = coco(coco_root, "coco_categories=3,person")
     assert params.classes == ("car", "person")
-    boxes, class_ids, _ = load_truth(list_images(params)[0], SIZE, params)
+    truth = load_ground_truth(list_images(params)[0], SIZE, params)
+    boxes, class_ids = truth.boxes, truth.class_ids
     assert boxes.tolist() == [[10, 20, 40, 60], [1, 2, 4, 6]] and class_ids.tolist() == [2, 1]
     assert coco(coco_root, "coco_categories=").classes == ("person", "car", "cat")
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fastRCNN.structures import Detections
 from helpers.dataset.image_files import ImageFile
 from helpers.drawing import boxes as drawing
 from helpers.drawing.boxes import (
@@ -153,17 +154,12 @@ def test_boxes_follow_a_scaled_image():
 
 
 def test_detections_have_the_colour_and_the_name_of_their_class():
-    boxes, scores, class_ids = np.array([[10, 100, 50, 150], [200, 100, 300, 200]]), np.array([1.234, -0.5]), [2, 1]
-    drawn = detection_boxes(boxes, scores, class_ids, CLASSES)
+    boxes = np.array([[10, 100, 50, 150], [200, 100, 300, 200]])
+    found = Detections(boxes, np.array([1.234, -0.5]), np.array([2, 1]))
+    drawn = detection_boxes(found, CLASSES)
     assert [item.caption for item in drawn] == ["pear 1.23", "apple -0.50"]
     assert [item.color for item in drawn] == [CLASS_COLORS[1], CLASS_COLORS[0]]
-    assert detection_boxes(boxes[:0], scores[:0], [], CLASSES) == []
-
-    class Found:
-        pass
-
-    found = Found()
-    found.boxes, found.scores, found.class_ids = boxes, scores, class_ids
+    assert detection_boxes(Detections(), CLASSES) == []
     assert np.array_equal(draw_detections(canvas(), found, CLASSES), draw_boxes(canvas(), drawn))
 
 

@@ -12,6 +12,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image, ImageDraw
 
+from fastRCNN.structures import Detections
 from helpers.annotating.labels import Button
 from helpers.annotating.view import _draw_button
 from helpers.drawing import fonts
@@ -102,7 +103,9 @@ def test_a_class_without_letters_is_drawn_as_its_number_and_that_is_said_once(us
     classes = ("__background__", "牛奶", "cup", "鸡蛋", "นม", "दूध", "🍎")
     wanted = ("__background__", "#1", "cup", "#3", "#4", "#5", "#6")
     assert drawable_names(classes) == drawable_names(classes) == wanted
-    drawn = detection_boxes(np.array([[10, 10, 90, 90], [10, 10, 90, 90]]), np.array([0.5, 0.6]), [1, 3], list(classes))
+    drawn = detection_boxes(
+        Detections(np.array([[10, 10, 90, 90]] * 2), np.array([0.5, 0.6]), np.array([1, 3])), list(classes)
+    )
     assert [item.caption for item in drawn] == ["#1 0.50", "#3 0.60"]
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
