@@ -7,12 +7,12 @@ import psutil
 from helpers.base.errors import UserError
 
 
-def physical_cores():
-    """The cores of this machine, whatever part of them this process may use at the moment."""
+def physical_cores() -> int:
+    """The cores of this machine, whichever of them this process may use at the moment."""
     return psutil.cpu_count(logical=False) or os.cpu_count() or 1
 
 
-def require_threads(count):
+def require_threads(count: int) -> None:
     """Raise `UserError` where OpenMP was told to take fewer threads than `count` whatever a program asks for."""
     limit = os.environ.get("OMP_THREAD_LIMIT", "").strip()
     if limit.isdigit() and int(limit) < count:
