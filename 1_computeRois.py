@@ -21,7 +21,7 @@ import cv2
 from tqdm import tqdm
 
 from fastRCNN.structures import Rois
-from helpers.artifacts.cntk_files import roi_path, write_rois
+from helpers.artifacts.roi_files import roi_path, write_rois
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import ROIS
 from helpers.base.images import read_image

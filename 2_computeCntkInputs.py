@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from fastRCNN.framing import Framing, join
 from fastRCNN.targets import roi_class_ids
-from helpers.artifacts.cntk_files import RoiInput, input_paths, read_rois, roi_path, write_inputs
+from helpers.artifacts.cntk_files import RoiInput, input_paths, write_inputs
+from helpers.artifacts.roi_files import read_rois, roi_path
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import INPUTS
 from helpers.base.images import image_size
@@ -41,8 +42,7 @@ def look_at(image: ImageFile, is_training: bool, params: Parameters) -> tuple[Ro
     truth = load_training_ground_truth(image, size, params)
     rois = select_rois(proposals, params, truth if is_training else None)
     class_ids = roi_class_ids(rois.boxes, truth, params.train_posOverlapThres)
-    framing = frame_image(proposals, truth, size, is_training, params)
-    return RoiInput(image.key, size, rois, class_ids), framing
+    return RoiInput(image.key, size, rois, class_ids), frame_image(proposals, rois, truth, size, params)
 
 
 def make_inputs(
@@ -62,13 +62,13 @@ def main(params: Parameters) -> dict[str, int]:
     require_images(images["test"], params, "testImages")
     outputs = {path.name: path for image_set in images for path in input_paths(params.cntk_files_dir, image_set)}
     framings: dict[str, list[Framing]] = {image_set: [] for image_set in images}
-    sizes = (params.cntk_padWidth, params.cntk_padHeight), params.cntk_nrRois, len(params.all_classes)
+    padded, nr_classes = (params.cntk_padWidth, params.cntk_padHeight), len(params.all_classes)
     with StepRun(params, INPUTS) as run:
         todo = run.start(outputs)
         for image_set, files in images.items():
             entries = make_inputs(files, image_set, framings[image_set], params)
             if todo:
-                write_inputs(params.cntk_files_dir, image_set, entries, *sizes)
+                write_inputs(params.cntk_files_dir, image_set, entries, padded, params.cntk_nrRois, nr_classes)
             else:
                 deque(entries, maxlen=0)  # what there is to say of the images is said every time
         run.finish()

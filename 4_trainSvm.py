@@ -13,7 +13,6 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 from collections.abc import Iterator, Sequence
-from typing import overload
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from fastRCNN.settings import settings_from
 from fastRCNN.structures import GroundTruth, Rois
 from fastRCNN.svm import LinearSvms, SvmSettings, TrainingImage, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
-from helpers.artifacts.classifier_files import classifier_paths, write_classifier
+from helpers.artifacts.classifier_files import Regression, Svms, classifier_paths, write_classifier
 from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.feature_files import feature_path, read_features
 from helpers.artifacts.step_run import StepRun
@@ -34,7 +33,7 @@ from pipeline.parameters import run_step
 from pipeline.stages import Classifier, training_rois
 
 
-class TrainingSet(Sequence[TrainingImage]):
+class TrainingSet:
     """The training images' ROIs, read from disk one image at a time.
 
     With `train_mirrored` it has twice the length: every image, then every mirror image.
@@ -47,18 +46,11 @@ class TrainingSet(Sequence[TrainingImage]):
     def __len__(self) -> int:
         return len(self.entries) * (2 if self.params.train_mirrored else 1)
 
-    @overload
-    def __getitem__(self, index: int) -> TrainingImage: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[TrainingImage]: ...
-
-    def __getitem__(self, index: int | slice) -> TrainingImage | list[TrainingImage]:
-        if isinstance(index, slice):
-            return [self[item] for item in range(len(self))[index]]
-        if not 0 <= index < len(self):
-            raise IndexError(index)  # which ends an iteration
+    def __getitem__(self, index: int) -> TrainingImage:
         return TrainingImage(self.features(index), self.targets(index))
+
+    def __iter__(self) -> Iterator[TrainingImage]:
+        return (self[index] for index in range(len(self)))
 
     def targets(self, index: int) -> np.ndarray:
         """(R, K), see `svm_targets`."""
@@ -83,25 +75,25 @@ class RegressionSet:
 
     def __init__(self, images: TrainingSet, scale: float, params: Parameters) -> None:
         self.images, self.scale, self.params = images, scale, params
-        by_image = [
-            np.bincount(self.objects(index)[1].class_ids, minlength=len(params.all_classes))[1:]
-            for index in range(len(images))
-        ]
+        by_image = []
+        for index in range(len(images)):
+            _, _, objects = self.framed(index)
+            by_image.append(np.bincount(objects.class_ids, minlength=len(params.all_classes))[1:])
         self._by_image = np.stack(by_image).astype(np.int32)  # (images, K)
         self.counts = self._by_image.sum(axis=0)
 
-    def objects(self, index: int) -> tuple[np.ndarray, GroundTruth]:
-        """Rows (n,) of the ROIs of an image that frame an object, and these n objects."""
+    def framed(self, index: int) -> tuple[np.ndarray, np.ndarray, GroundTruth]:
+        """The ROIs of an image that frame an object: their rows (n,), their boxes (n, 4), and these n objects."""
         rois, truth = self.images.rois_and_truth(index)
-        return regression_targets(rois.boxes, truth, self.params.boxRegression_minOverlap)
+        rows, objects = regression_targets(rois.boxes, truth, self.params.boxRegression_minOverlap)
+        return rows, rois.boxes[rows], objects
 
     def samples(self, class_ids: Sequence[int]) -> Iterator[FramedRois]:
         """Those of the images that show one of the classes, see `train_box_regressor`."""
         shows = self._by_image[:, np.asarray(class_ids) - 1].any(axis=1)
         for index in np.flatnonzero(shows).tolist():
-            rows, objects = self.objects(index)
-            rois, _ = self.images.rois_and_truth(index)
-            yield FramedRois(scaled(self.images.features(index)[rows], self.scale), rois.boxes[rows], objects)
+            rows, boxes, objects = self.framed(index)
+            yield FramedRois(scaled(self.images.features(index)[rows], self.scale), boxes, objects)
 
 
 def train_regressor(images: TrainingSet, svms: LinearSvms, params: Parameters) -> BoxRegressor:
@@ -126,7 +118,9 @@ def main(params: Parameters) -> Classifier:
             raise UserError(f"{params.image_dir}: no training image has a box of a known class; nothing to learn from")
         svms = train_svms(images, settings_from(SvmSettings, params), progress=lambda line: print(f"  {line}"))
         regressor = train_regressor(images, svms, params) if params.boxRegression else None
-        write_classifier(params.svm_dir, params.experimentName, svms, regressor, params.classes)
+        numbers = Svms(svms.weights, svms.biases, svms.scale)
+        regression = Regression(regressor.weights, regressor.biases) if regressor else None
+        write_classifier(params.svm_dir, params.experimentName, numbers, regression, params.classes)
         run.finish()
     print(f"{counted(len(params.classes), 'SVM')} on {svms.weights.shape[1]} features: {params.svm_dir}")
     return Classifier(svms, regressor)

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from fastRCNN.confusion import confusion_matrix
 from fastRCNN.evaluation import COCO_MAX_DETECTIONS, ClassOverlaps, Curve, mean_ap
-from fastRCNN.structures import Candidates, Detections, GroundTruth, RoiScores
+from fastRCNN.structures import Candidates, Detections, GroundTruth, MeasuredImage, RoiScores
 from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.detection_files import detection_path, detection_rows, write_detections
 from helpers.artifacts.feature_files import feature_path, read_features, read_predictions
@@ -114,21 +114,21 @@ def result_files(params: Parameters) -> Iterator[Callable[[str, Detections], Non
         yield lambda key, found: None
 
 
-def find_and_write(params: Parameters) -> dict[str, tuple[Detections, GroundTruth]]:
-    """Write the detections of all images; returns what was kept of each image, and its ground truth, by its key."""
+def find_and_write(params: Parameters) -> list[MeasuredImage]:
+    """Write the detections of all images; returns what suppression kept of each."""
     drawn_from = params.vis_decisionThresholds[params.classifier]
-    found: dict[str, tuple[Detections, GroundTruth]] = {}
+    measured: list[MeasuredImage] = []
 
     def rows(write_result: Callable[[str, Detections], None]) -> Iterator[str]:
         for image, candidates, truth in tqdm(detect_all(params), desc="5 detections", unit="image"):
-            found[image.key] = candidates.kept, truth
-            write_result(image.key, candidates.kept)
+            measured.append(MeasuredImage(image.key, candidates.kept, truth))
+            write_result(image.key, measured[-1].detections)
             listed = candidates.is_kept | (candidates.all.scores >= drawn_from)
             yield from detection_rows(image.key, candidates.take(listed), params.all_classes)
 
     with result_files(params) as write_result:
         write_detections(detection_path(params), rows(write_result))
-    return found
+    return measured
 
 
 def main(params: Parameters) -> dict[str, Any]:
@@ -139,8 +139,8 @@ def main(params: Parameters) -> dict[str, Any]:
     with StepRun(params, DETECTIONS) as run:
         run.start({"detections": detection_path(params)}, keep=False)
         remove_temporary_files(params.results_dir, lambda path: path.name.startswith(results))
-        found = find_and_write(params)
-        detections, truths = [kept for kept, _ in found.values()], [truth for _, truth in found.values()]
+        measured = find_and_write(params)
+        detections, truths = [image.detections for image in measured], [image.truth for image in measured]
         result, curves = measure(detections, truths, params)
         confusion = confusion_matrix(detections, truths, len(params.classes), drawn_from, params.eval_overlapThreshold)
         table = evaluation_table(result)
@@ -152,7 +152,7 @@ def main(params: Parameters) -> dict[str, Any]:
         )
         run.finish()
     print_report(table, curves, detections, params)
-    print_caps(dict(zip(found, truths, strict=True)), params)
+    print_caps(measured, params)
     if result["mAP"] is not None and result["mAP"] < LOW_MAP:
         print("\n".join(likely_causes(result, detections, truths, params)))
     print(f"table, curves and confusion matrix: {stem}*")
@@ -171,13 +171,13 @@ def print_report(
             print(f"NOTE: {name} was never found: its AP is 0")
 
 
-def print_caps(truths: Mapping[str, GroundTruth], params: Parameters) -> None:
-    """Name the images with more objects than can be found; truths: by the images' keys."""
-    objects = {key: len(truth.counted) for key, truth in truths.items()}
+def print_caps(measured: Sequence[MeasuredImage], params: Parameters) -> None:
+    """Name the images with more objects than can be found."""
+    objects = {image.key: len(image.truth.counted) for image in measured}
     for found in (over_rois(objects, False, params), over_detections(objects, params.max_detections)):
         for line in as_lines(found):
             print(line)
-    most = max((np.bincount(truth.counted.class_ids).max(initial=0) for truth in truths.values()), default=0)
+    most = max((np.bincount(image.truth.counted.class_ids).max(initial=0) for image in measured), default=0)
     if most > COCO_MAX_DETECTIONS:
         print(
             f"NOTE: an image shows {most} objects of one class; AP@0.5:0.95 looks at the {COCO_MAX_DETECTIONS} best "

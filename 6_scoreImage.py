@@ -94,15 +94,15 @@ def describe_nothing(path: Path, scored: Scored, params: Parameters) -> str:
 def show(result: Result, picture: Path, threshold: float, truth: GroundTruth | None, params: Parameters) -> None:
     """Print an image's line of JSON, and write its picture: with what is right and false where `truth` is known."""
     path, image, scored = result
-    shown = Scored(scored.candidates, threshold)
-    line = {"image": str(path), **scored.as_json(shown.shown, params.all_classes)}
-    print(json.dumps(line), flush=True)
+    with_threshold = Scored(scored.candidates, threshold)
+    shown = with_threshold.shown
+    print(json.dumps({"image": str(path), **scored.as_json(shown, params.all_classes)}), flush=True)
     if truth is not None:
-        write_image(picture, draw_beside_ground_truth(image, truth, shown, path.name, params))
+        write_image(picture, draw_beside_ground_truth(image, truth, with_threshold, path.name, params))
     else:
-        write_image(picture, draw_found(image, shown, params))
-    if not len(shown.shown):
-        print(describe_nothing(path, shown, params), file=sys.stderr)
+        write_image(picture, draw_found(image, with_threshold, params))
+    if not len(shown):
+        print(describe_nothing(path, with_threshold, params), file=sys.stderr)
 
 
 def main(

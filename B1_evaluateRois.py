@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 from fastRCNN.evaluation import COCO_THRESHOLDS, recall_at
 from fastRCNN.proposals import RoiLimits, filter_mask
 from fastRCNN.structures import GroundTruth, Rois
-from helpers.artifacts.cntk_files import Size, read_rois, roi_path
+from helpers.artifacts.roi_files import read_rois, roi_path
 from helpers.artifacts.steps import ROIS, require
 from helpers.base.errors import UserError
-from helpers.base.images import image_size
+from helpers.base.images import Size, image_size
 from helpers.base.tables import format_table, number, write_table
 from helpers.config.schema import Parameters
 from helpers.dataset.image_files import ImageFile

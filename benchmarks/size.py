@@ -34,8 +34,9 @@ from fastRCNN.boxes import as_boxes
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.structures import Candidates, Detections, Rois
 from fastRCNN.svm import LinearSvms, scaled
-from helpers.artifacts.cntk_files import read_inputs, roi_path, write_rois
+from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.feature_files import feature_path, read_features
+from helpers.artifacts.roi_files import roi_path, write_rois
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import FEATURES, ROIS, SVMS
 from helpers.base.files import write_arrays

@@ -157,3 +157,12 @@ class Candidates:
     def take(self, rows: Rows) -> Self:
         """The candidates of these rows."""
         return type(self)(self.all.take(rows), self.is_kept[rows])
+
+
+@dataclass(frozen=True)
+class MeasuredImage:
+    """An image of an evaluation: its key, what the detector found in it, and its ground truth."""
+
+    key: str
+    detections: Detections
+    truth: GroundTruth

@@ -6,9 +6,10 @@ ROIs, looks through all images for those that violate the margin most, adds them
 solution is then the one that training on everything gives, from a small part of the ROIs.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -58,6 +59,14 @@ class TrainingImage:
 
     features: np.ndarray
     targets: np.ndarray
+
+
+class TrainingImages(Protocol):
+    """What `train_svms` learns from, at least one image. A list will do; a lazy one keeps memory bounded."""
+
+    def __getitem__(self, index: int, /) -> TrainingImage: ...
+
+    def __iter__(self) -> Iterator[TrainingImage]: ...
 
 
 def scaled(features: np.ndarray, scale: float) -> np.ndarray:
@@ -135,7 +144,7 @@ class _Problem:
 
 
 def train_svms(
-    images: Sequence[TrainingImage], settings: SvmSettings, progress: Callable[[str], None] | None = None
+    images: TrainingImages, settings: SvmSettings, progress: Callable[[str], None] | None = None
 ) -> LinearSvms:
     """Train one SVM per class by rounds of hard-negative mining.
 
@@ -144,7 +153,7 @@ def train_svms(
     of more, some at random, from the seed.
 
     Args:
-        images: at least one; each is read once a round, so a lazy sequence keeps memory bounded.
+        images: each is read once a round.
         progress: called with one line of text a round.
     """
     scale = feature_scale(images, settings.target_norm)
@@ -176,9 +185,7 @@ def _class_counts(images: Iterable[TrainingImage]) -> np.ndarray:
     return np.sum(counts, axis=0)
 
 
-def _mine(
-    images: Sequence[TrainingImage], problem: _Problem, held: HeldRois, weights: np.ndarray
-) -> tuple[MinedRois, int]:
+def _mine(images: TrainingImages, problem: _Problem, held: HeldRois, weights: np.ndarray) -> tuple[MinedRois, int]:
     """The worst ROIs inside the margin that are not held, and how many there were.
 
     Positives are all taken; they are few, or made few by `_Problem.share`, and each carries a large weight. Of an image

@@ -13,9 +13,9 @@ from fastRCNN.boxes import scale
 from fastRCNN.evaluation import ClassOverlaps, mean_ap
 from fastRCNN.framing import FRAMED_IOU, Framing, frame, join
 from fastRCNN.structures import Detections, GroundTruth, Rois
-from helpers.artifacts.cntk_files import Size, read_rois, roi_path
+from helpers.artifacts.roi_files import read_rois, roi_path
 from helpers.base.files import read_json
-from helpers.base.images import image_size
+from helpers.base.images import Size, image_size
 from helpers.base.tables import counted
 from helpers.config.schema import Parameters
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_training_ground_truth
@@ -29,10 +29,12 @@ LOOSE_IOU = 0.3
 MORE_ROIS = (200, 500, 1000, 2000, 4000)
 
 
-def frame_image(proposals: Rois, truth: GroundTruth, size: Size, is_training: bool, params: Parameters) -> Framing:
-    """The `Framing` of an image's ground truth by those of the ROIs of step 1 that are used. size: of the image."""
-    nr_used = int(select_rois(proposals, params, truth if is_training else None).found.sum())
-    return frame(proposals.boxes, truth, nr_used, size, roi_settings(params).limits)
+def frame_image(proposals: Rois, selected: Rois, truth: GroundTruth, size: Size, params: Parameters) -> Framing:
+    """The `Framing` of an image's ground truth by its ROIs of step 1, of which `select_rois` takes the first ones.
+
+    selected: what it gave; size: of the image.
+    """
+    return frame(proposals.boxes, truth, int(selected.found.sum()), size, roi_settings(params).limits)
 
 
 def frame_images(image_set: str, params: Parameters) -> Framing:
@@ -42,7 +44,8 @@ def frame_images(image_set: str, params: Parameters) -> Framing:
         size, _ = image_size(image.path)
         truth = load_training_ground_truth(image, size, params)
         proposals = read_rois(roi_path(params.roi_dir, image), size)
-        framings.append(frame_image(proposals, truth, size, image_set == "train", params))
+        selected = select_rois(proposals, params, truth if image_set == "train" else None)
+        framings.append(frame_image(proposals, selected, truth, size, params))
     return join(framings)
 
 

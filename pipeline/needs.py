@@ -20,10 +20,9 @@ import torch
 
 from fastRCNN.backbones import BACKBONES
 from fastRCNN.trunks import cut_to_train
-from helpers.artifacts.cntk_files import Size
 from helpers.artifacts.model_files import model_path
 from helpers.base.errors import UserError
-from helpers.base.images import image_size
+from helpers.base.images import Size, image_size
 from helpers.config.schema import Parameters
 from helpers.dataset.sources import IMAGE_SETS, list_images
 from helpers.fetching.weights import get_weights

@@ -24,10 +24,10 @@ from fastRCNN.structures import Candidates, GroundTruth, Origin, Rois, RoiScores
 from fastRCNN.svd import compress
 from fastRCNN.svm import LinearSvms, scaled
 from helpers.artifacts.classifier_files import read_classifier
-from helpers.artifacts.cntk_files import RoiInput, Size
+from helpers.artifacts.cntk_files import RoiInput
 from helpers.artifacts.model_files import read_description, read_tensors
 from helpers.base.errors import UserError
-from helpers.base.images import fitted_size, scale_to_fit
+from helpers.base.images import Size, fitted_size, scale_to_fit
 from helpers.base.threads import require_threads
 from helpers.config.schema import Parameters
 from helpers.dataset.caps import max_ground_truth

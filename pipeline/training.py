@@ -29,6 +29,7 @@ from pipeline.stages import build_network
 from pipeline.training_images import TrainingImages, Validation, split_validation
 
 CHECKPOINT_SECONDS = 20  # time between checkpoints, at least
+CHECKPOINT_VERSION = 2  # of what a checkpoint holds; one of another version is not gone on from
 PROGRESS = ("epoch", "history", "best_map", "best_state", "bad_measurements")  # what a checkpoint holds of `Progress`
 
 
@@ -45,7 +46,7 @@ class Progress:
     """
 
     def __init__(self, path: Path, key: str) -> None:
-        self.path, self.key = path, key
+        self.path, self.key = path, f"{CHECKPOINT_VERSION} {key}"
         self.epoch, self.best_map, self.bad_measurements = 0, -1.0, 0
         self.history: list[Measures] = []
         self.best_state: dict[str, torch.Tensor] | None = None

@@ -16,11 +16,10 @@ from fastRCNN.evaluation import mean_ap, precision_recall
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
 from fastRCNN.ranks import Ranks
-from fastRCNN.structures import Rois
+from fastRCNN.structures import MeasuredImage, Rois
 from fastRCNN.targets import RoiTargets, fast_rcnn_targets
 from fastRCNN.training import TrainingView
 from helpers.artifacts.cntk_files import InputFiles
-from helpers.artifacts.training_log import Measured
 from helpers.base.errors import UserError
 from helpers.base.files import arrays_are_whole, read_arrays, write_arrays
 from helpers.base.images import read_image
@@ -110,7 +109,7 @@ class Validation:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def measure(self, model: FastRcnn) -> tuple[float | None, list[Measured]]:
+    def measure(self, model: FastRcnn) -> tuple[float | None, list[MeasuredImage]]:
         """mAP at `eval_overlapThreshold`, and what was found in each image. Ground-truth boxes are no ROIs here."""
         measured = []
         for entry in self.entries:
@@ -119,7 +118,7 @@ class Validation:
             scored = class_scores(*predict(model, prepared, rois, self.params), self.params)
             kept = detect(rois, scored, entry.size, self.params).kept
             truth = load_ground_truth(ImageFile(self.params.image_dir, entry.key), entry.size, self.params)
-            measured.append(Measured(entry.key, kept, truth))
+            measured.append(MeasuredImage(entry.key, kept, truth))
         detections, truths = [image.detections for image in measured], [image.truth for image in measured]
         ids = range(1, len(self.params.classes) + 1)
         threshold = self.params.eval_overlapThreshold

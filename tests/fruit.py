@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from fastRCNN.structures import Candidates, Detections, Rois
-from helpers.artifacts.cntk_files import roi_path, write_rois
 from helpers.artifacts.detection_files import detection_path, detection_rows, write_detections
+from helpers.artifacts.roi_files import roi_path, write_rois
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import DETECTIONS, FEATURES, ROIS, SVMS
 from helpers.dataset.annotations import write_annotation

@@ -9,7 +9,7 @@ boxregression_<experiment>.npz      weights (K, D, 4), biases (K, 4); absent whe
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,38 +19,15 @@ from helpers.base.files import read_arrays, write_arrays, write_text
 from helpers.base.tables import counted
 
 
-class Regression(Protocol):
-    """Box regression: weights (K, D, 4), biases (K, 4)."""
-
-    @property
-    def weights(self) -> np.ndarray: ...
-
-    @property
-    def biases(self) -> np.ndarray: ...
-
-
-class Svms(Protocol):
-    """SVMs: weights (K, D), biases (K,), and what features are multiplied by first."""
-
-    @property
-    def weights(self) -> np.ndarray: ...
-
-    @property
-    def biases(self) -> np.ndarray: ...
-
-    @property
-    def scale(self) -> float: ...
-
-
-class StoredRegression(NamedTuple):
-    """The numbers of a `Regression`, float32."""
+class Regression(NamedTuple):
+    """Box regression: weights (K, D, 4), biases (K, 4), float32."""
 
     weights: np.ndarray
     biases: np.ndarray
 
 
-class StoredSvms(NamedTuple):
-    """The numbers of some `Svms`, float32."""
+class Svms(NamedTuple):
+    """SVMs: weights (K, D), biases (K,), float32, and what features are multiplied by first."""
 
     weights: np.ndarray
     biases: np.ndarray
@@ -99,9 +76,7 @@ def _exact(value: float) -> str:
     return np.format_float_scientific(np.float32(value), unique=True, trim="-")
 
 
-def read_classifier(
-    folder: Path, experiment: str, nr_classes: int, with_boxes: bool
-) -> tuple[StoredSvms, StoredRegression | None]:
+def read_classifier(folder: Path, experiment: str, nr_classes: int, with_boxes: bool) -> tuple[Svms, Regression | None]:
     """What `write_classifier` wrote.
 
     Raises:
@@ -116,11 +91,11 @@ def read_classifier(
             )
     if factor.shape != (1,) or factor[0] <= 0:
         raise UserError(f"{scale}: holds {factor.tolist()[:3]}, not one number above 0; run 4_trainSvm.py again")
-    svms = StoredSvms(rows.astype(np.float32), biases.astype(np.float32), float(factor[0]))
+    svms = Svms(rows.astype(np.float32), biases.astype(np.float32), float(factor[0]))
     return svms, _read_regression(boxes, rows.shape, weights) if with_boxes else None
 
 
-def _read_regression(path: Path, shape: tuple[int, ...], weights: Path) -> StoredRegression:
+def _read_regression(path: Path, shape: tuple[int, ...], weights: Path) -> Regression:
     """The box regression. shape: (K, D); weights: the SVMs' file."""
     try:
         arrays = read_arrays(path)
@@ -132,7 +107,7 @@ def _read_regression(path: Path, shape: tuple[int, ...], weights: Path) -> Store
     for name, array in arrays.items():
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise UserError(f"{path}: {name} holds numbers that are not finite; run 4_trainSvm.py again")
-    return StoredRegression(arrays["weights"], arrays["biases"])
+    return Regression(arrays["weights"], arrays["biases"])
 
 
 def _numbers(path: Path, dimensions: Literal[1, 2], never: bool = False) -> np.ndarray:

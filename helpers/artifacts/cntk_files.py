@@ -1,6 +1,5 @@
-"""The files between steps 1, 2 and 3, in the original tutorial's text formats.
+"""The network's input files, which step 2 writes and step 3 reads, in the original tutorial's text formats.
 
-rois/<key>.roi.txt              x1 TAB y1 TAB x2 TAB y2, whole pixels, one ROI a row
 cntkFiles/train.txt             imgIndex TAB path TAB 0
 cntkFiles/train.rois.txt        imgIndex |rois x y w h x y w h ...   relative to the padded square, zeros at the end
 cntkFiles/train.roilabels.txt   imgIndex |roiLabels 1 0 0 0 1 0 ...  one-hot, K + 1 numbers per ROI
@@ -20,97 +19,15 @@ from typing import Self, overload
 import numpy as np
 
 from fastRCNN.structures import Origin, Rois
+from helpers.artifacts.padded_square import PaddedSquare
 from helpers.base.errors import UserError
-from helpers.base.files import atomic_path, read_lines, write_text
-from helpers.base.images import image_size
+from helpers.base.files import atomic_path
+from helpers.base.images import MAX_SIDE, Size, image_size
 from helpers.config.schema import Parameters
-from helpers.dataset.image_files import ImageFile
 
-MAX_SIDE = 10**6  # pixels of an image
 MAX_ROIS = 10**6  # of an image
 TOLERANCE = 1e-6  # of relative coordinates, which have seven digits
 SUFFIXES = (".txt", ".rois.txt", ".roilabels.txt", ".nrRois.txt")
-
-
-Size = tuple[int, int]  # (width, height) in pixels
-
-
-def roi_path(roi_dir: Path, image: ImageFile) -> Path:
-    """Where step 1 writes the ROIs of an image."""
-    return (roi_dir / image.key).with_suffix(".roi.txt")
-
-
-def write_rois(path: Path, rois: Rois) -> None:
-    """Write the boxes, which must lie on whole pixels."""
-    write_text(path, "".join("\t".join(map(str, roi)) + "\n" for roi in rois.boxes.astype(np.int64).tolist()))
-
-
-def read_rois(path: Path, size: Size | None = None) -> Rois:
-    """Read what step 1 proposed; the file does not tell proposals from boxes of the grid.
-
-    Args:
-        size: of the image; without it boxes may lie anywhere.
-
-    Raises:
-        UserError: naming file and row.
-    """
-    rois = []
-    width, height = size or (MAX_SIDE, MAX_SIDE)
-    try:
-        lines = read_lines(path)
-    except UserError as error:
-        raise UserError(f"{error}; delete it, if it is there, and run 1_computeRois.py again") from error
-    for row, line in enumerate(lines, start=1):
-        try:
-            x1, y1, x2, y2 = map(int, line.split("\t"))
-        except ValueError:
-            raise UserError(
-                f'{path}, row {row}: "{line[:100]}" is not four whole numbers; delete the file and run '
-                "1_computeRois.py again"
-            ) from None
-        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
-            raise UserError(
-                f'{path}, row {row}: "{line[:100]}" is no box x1 y1 x2 y2 inside the image of {width} x {height} '
-                "pixels; delete the file and run 1_computeRois.py again"
-            )
-        rois.append((x1, y1, x2, y2))
-    return Rois.of(np.array(rois))
-
-
-@dataclass(frozen=True)
-class PaddedSquare:
-    """How an image of width x height pixels lies in the network's padded input: scaled by `factor`, centred.
-
-    The original tutorial's relative coordinates refer to this square. Nothing is ever computed on its padding.
-    """
-
-    width: int
-    height: int
-    pad_width: int
-    pad_height: int
-
-    @property
-    def factor(self) -> float:
-        return min(self.pad_width / self.width, self.pad_height / self.height)
-
-    @property
-    def _offset(self) -> np.ndarray:
-        scaled = np.array([self.width, self.height]) * self.factor
-        return (np.array([self.pad_width, self.pad_height]) - scaled) / 2
-
-    def to_relative(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes in pixels of the image (N, 4) -> x, y, w, h in [0, 1] of the square (N, 4) float64."""
-        boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-        square = np.array([self.pad_width, self.pad_height])
-        corner = (boxes[:, :2] * self.factor + self._offset) / square
-        return np.hstack([corner, (boxes[:, 2:] - boxes[:, :2]) * self.factor / square])
-
-    def to_pixels(self, relative: np.ndarray) -> np.ndarray:
-        """The inverse of `to_relative`: (N, 4) -> (N, 4) float32."""
-        relative = np.asarray(relative, dtype=np.float64).reshape(-1, 4)
-        square = np.array([self.pad_width, self.pad_height])
-        corner = (relative[:, :2] * square - self._offset) / self.factor
-        return np.hstack([corner, corner + relative[:, 2:] * square / self.factor]).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """What one sees of a training: a progress bar, TensorBoard's files, a table and a plot of the learning curves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from fastRCNN.structures import Detections, GroundTruth
+from fastRCNN.structures import MeasuredImage
 from helpers.base.files import write_text
 from helpers.base.images import read_image
 from helpers.base.tables import counted
@@ -21,15 +20,6 @@ if TYPE_CHECKING:
 NR_PICTURES = 3
 
 Measures = Mapping[str, float]  # name -> value of an epoch
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A validation image: its key, what was kept of its detections, and its ground truth."""
-
-    key: str
-    detections: Detections
-    truth: GroundTruth
 
 
 class TrainingLog:
@@ -67,7 +57,7 @@ class TrainingLog:
         self.bar.set_postfix({name: f"{value:.3f}" for name, value in shown.items()}, refresh=False)
         self.bar.update()
 
-    def note_epoch(self, history: Sequence[Measures], measured: Sequence[Measured] | None = None) -> None:
+    def note_epoch(self, history: Sequence[Measures], measured: Sequence[MeasuredImage] | None = None) -> None:
         """Record the last epoch of the history; measured: the validation images, if they were."""
         for name, value in history[-1].items():
             self.writer.add_scalar(name.replace(" ", "_"), value, len(history))
@@ -77,7 +67,7 @@ class TrainingLog:
             for image in measured[:NR_PICTURES]:
                 self.writer.add_image(image.key, self._picture(image), len(history), dataformats="HWC")
 
-    def _picture(self, image: Measured) -> np.ndarray:
+    def _picture(self, image: MeasuredImage) -> np.ndarray:
         shown = image.detections.take(image.detections.scores >= self.params.vis_decisionThresholds["nn"])
         return draw_detections(read_image(self.params.image_dir / image.key), shown, self.params.all_classes)
 

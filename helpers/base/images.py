@@ -21,6 +21,9 @@ FORMATS = ("JPEG", "PNG")
 IMPORTED_FORMATS = (*FORMATS, "WEBP", "TIFF", "BMP", "GIF")  # of which tools/importAnnotations.py makes PNGs
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")  # in any case
 PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jfif")  # of what may be imported
+Size = tuple[int, int]  # (width, height) in pixels
+
+MAX_SIDE = 10**6  # pixels
 MAX_PIXELS = 100_000_000  # a larger file is refused before it is unpacked: 300 MB as an array
 STRIP_PIXELS = 4_000_000  # what is turned into RGB at once
 SPILL_PIXELS = 50_000_000  # Pillow's picture (4 bytes a pixel) and ours (3) of a larger image are not held at once

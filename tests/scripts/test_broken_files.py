@@ -13,9 +13,10 @@ import torch
 
 from fastRCNN.structures import Origin, Rois
 from helpers.artifacts.classifier_files import classifier_paths, read_classifier, write_classifier
-from helpers.artifacts.cntk_files import InputFiles, RoiInput, input_paths, read_rois, write_inputs
+from helpers.artifacts.cntk_files import InputFiles, RoiInput, input_paths, write_inputs
 from helpers.artifacts.detection_files import HEAD, read_detections
 from helpers.artifacts.feature_files import read_features, read_predictions
+from helpers.artifacts.roi_files import read_rois
 from helpers.base.errors import UserError
 from helpers.base.files import read_arrays, write_arrays
 from helpers.fetching.weights import read_state_dict

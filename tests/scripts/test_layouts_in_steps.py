@@ -10,7 +10,7 @@ import scipy.io
 from conftest import TINY_IMAGES, run_steps, tiny_params
 from PIL import Image
 
-from helpers.artifacts.cntk_files import read_rois
+from helpers.artifacts.roi_files import read_rois
 from helpers.artifacts.voc_results import read_results
 from helpers.base.errors import UserError
 from helpers.dataset.annotations import load_annotation

@@ -12,9 +12,10 @@ from conftest import TINY_IMAGES, run_steps, tiny_params
 
 from fastRCNN.boxes import intersections, iou
 from fastRCNN.structures import Rois
-from helpers.artifacts.cntk_files import read_inputs, read_rois, roi_path
+from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.detection_files import read_detections
 from helpers.artifacts.feature_files import feature_path, read_features
+from helpers.artifacts.roi_files import read_rois, roi_path
 from helpers.base.files import read_arrays
 from helpers.base.images import read_image
 from helpers.dataset.annotations import read_annotation, write_annotation

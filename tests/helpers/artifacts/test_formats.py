@@ -10,9 +10,11 @@ from PIL import Image
 
 from fastRCNN.structures import Candidates, Detections, Origin, Rois
 from helpers.artifacts.classifier_files import read_classifier, write_classifier
-from helpers.artifacts.cntk_files import InputFiles, PaddedSquare, RoiInput, read_rois, write_inputs, write_rois
+from helpers.artifacts.cntk_files import InputFiles, RoiInput, write_inputs
 from helpers.artifacts.detection_files import detection_rows, read_detections, write_detections
 from helpers.artifacts.feature_files import feature_path, read_features
+from helpers.artifacts.padded_square import PaddedSquare
+from helpers.artifacts.roi_files import read_rois, write_rois
 from helpers.base.errors import UserError
 from helpers.base.files import atomic_path, fingerprint, read_arrays, read_json, write_arrays, write_json, write_text
 
