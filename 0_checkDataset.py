@@ -13,12 +13,14 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 from helpers.base.errors import printable
 from helpers.base.tables import counted
+from helpers.config.schema import Parameters
 from helpers.dataset.check import check_dataset
+from helpers.dataset.report import Report
 from helpers.dataset.summary import summarize
 from pipeline.parameters import run_step
 
 
-def main(params):
+def main(params: Parameters) -> Report:
     """Print the report on the data set and return it; its `exit_code` is 1 where there are errors."""
     report = check_dataset(params)
     errors, warnings = (counted(report.count(level), level) for level in ("error", "warning"))

@@ -125,7 +125,8 @@ def main(
     check_outputs(list(pictures.values()), table, [*paths, *filter(None, [model])], is_named=bool(out))
     detector = load_detector(params, model)
     threshold = params.vis_decisionThresholds[params.classifier] if threshold is None else threshold
-    nr_scored, rows = 0, []
+    nr_scored = 0
+    rows: list[str] = []
     for result in score_all(paths, detector, params):
         show(result, pictures[result.path], threshold, truths.get(result.path), params)
         candidates = result.scored.candidates

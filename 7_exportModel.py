@@ -26,31 +26,32 @@ from helpers.base.files import refuse_to_replace
 from helpers.base.script import run_script
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
+from helpers.config.schema import Parameters
 from pipeline.onnx_detector import to_onnx
 from pipeline.parameters import load_parameters
 from pipeline.stages import load_model
 
 
-def main(params, model_file=None, out=None):
+def main(params: Parameters, model_file: str | None = None, out: str | None = None) -> Path:
     """Export a model, that of these parameters or another; returns the path of the ONNX file.
 
     What is exported is the model as it was trained: its own parameters hold.
     """
     path = Path(model_file or model_path(params))
-    out = Path(out or path.with_suffix(".onnx"))
-    if not is_onnx(out):
-        raise UserError(f"{out}: call it {out.name}.onnx; that is how 6_scoreImage.py knows what it is")
+    target = Path(out or path.with_suffix(".onnx"))
+    if not is_onnx(target):
+        raise UserError(f"{target}: call it {target.name}.onnx; that is how 6_scoreImage.py knows what it is")
     if not path.is_file():
         raise UserError(f'{path}: no model there; run 3_runNetwork.py with classifier = "nn", or name one with --model')
     if not model_file:
         require_output(params, TRAINING)
-    refuse_to_replace([out], [path])
+    refuse_to_replace([target], [path])
     description = read_description(path)
     trained = load_parameters(["network_device=cpu"], stored=stored_settings(description, path))
-    write_onnx(out, to_onnx(load_model(path, trained), trained), description)
+    write_onnx(target, to_onnx(load_model(path, trained), trained), description)
     classes = f"{counted(len(trained.classes), 'class')}: {', '.join(trained.classes)}"
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {classes}")
-    return out
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {classes}")
+    return target
 
 
 if __name__ == "__main__":

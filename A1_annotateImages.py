@@ -20,7 +20,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 import argparse
 
 from helpers.annotating.boxes import HELP, BoxSession
-from helpers.annotating.files import read_folder
+from helpers.annotating.files import MarkedImage, read_folder
 from helpers.annotating.next_command import next_command
 from helpers.annotating.view import BoxPainter
 from helpers.annotating.window import WINDOW, parse_window, require_display, run_window
@@ -29,13 +29,13 @@ from helpers.base.script import run_script
 from helpers.base.tables import counted
 
 
-def main(folder, window=WINDOW):
+def main(folder: str, window: tuple[int, int] = WINDOW) -> list[MarkedImage]:
     """Annotate the images of a folder in a window of (width, height) pixels; returns the images with their marks."""
     images = read_folder(folder)
     require_display()
     run_window("A1 annotate images", BoxSession(images), BoxPainter(read_image, HELP), window)
     done = [image for image in images if image.marks.boxes is not None]
-    boxes = sum(len(image.marks.boxes) for image in done)
+    boxes = sum(len(image.marks.drawn) for image in done)
     empty = sum(not image.marks.boxes for image in done)
     told = f"{len(done)} of {counted(len(images), 'image')} done, {counted(boxes, 'box')}, {empty} without objects"
     print(f"{folder}: {told}")

@@ -17,9 +17,10 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.annotating.files import NO_OBJECTS, read_folder, save_marks
+from helpers.annotating.files import NO_OBJECTS, MarkedImage, read_folder, save_marks
 from helpers.annotating.labels import HELP, LabelSession
 from helpers.annotating.next_command import next_command
 from helpers.annotating.view import LabelPainter
@@ -38,13 +39,13 @@ from helpers.formats.own_layout import ANNOTATED_SUBDIRS
 from pipeline.parameters import load_parameters
 
 
-def find_classes(settings, folder):
+def find_classes(settings: Sequence[str], folder_name: str) -> tuple[str, ...]:
     """The classes of the data set that a folder belongs to, unless `settings` name another or the classes themselves.
 
     Of a folder outside of any data set, or without a class so far, those in its own label files: maybe ().
     """
     named = {setting.partition("=")[0] for setting in settings}
-    folder = Path(os.path.abspath(os.path.expanduser(folder)))
+    folder = Path(os.path.abspath(os.path.expanduser(folder_name)))
     belongs = folder.name in ANNOTATED_SUBDIRS and "datasetName" not in named
     if belongs:
         settings = [f"dataRootDir={folder.parent.parent}", f"datasetName={folder.parent.name}", *settings]
@@ -55,7 +56,7 @@ def find_classes(settings, folder):
     return classes_in(list_folder_images(folder.parent, parts))
 
 
-def main(classes, folder, window=WINDOW):
+def main(classes: Sequence[str], folder: str, window: tuple[int, int] = WINDOW) -> list[MarkedImage]:
     """Name the boxes of a folder in a window of (width, height) pixels; returns the images with boxes.
 
     classes: names to begin with, maybe none.
@@ -75,7 +76,7 @@ def main(classes, folder, window=WINDOW):
     require_display()
     session = LabelSession(images, classes)
     run_window("A2 annotate labels", session, LabelPainter(read_image, HELP), window)
-    boxes = sum(len(image.marks.boxes) for image in images)
+    boxes = sum(len(image.marks.drawn) for image in images)
     named = sum(len(image.marks.labels or ()) for image in images)
     print(f"{folder}: named {named} of {counted(boxes, 'box')}")
     added = [name for name in session.classes if name not in classes]

@@ -58,11 +58,12 @@ def count_grid_rois(rois: Rois, size: Size, params: Parameters) -> int:
 
 
 def recalls(rois: Sequence[np.ndarray], truths: Sequence[GroundTruth], params: Parameters) -> Recalls:
-    """Recall by number of ROIs. rois: boxes (R, 4) of each image."""
+    """Recall by number of ROIs. rois: boxes (R, 4) of each image, one of which at least has ground truth."""
     longest = max(map(len, rois))
     counts = [count for count in sorted({*ROI_COUNTS, params.cntk_nrRois}) if count < longest]
     return {
-        count: [recall_at(rois, truths, threshold, count) for threshold in COCO_THRESHOLDS] for count in (*counts, None)
+        count: [recall_at(rois, truths, threshold, count) or 0.0 for threshold in COCO_THRESHOLDS]
+        for count in (*counts, None)
     }
 
 
@@ -70,7 +71,7 @@ def recall_table(by_count: Recalls) -> list[list[str]]:
     """The rows of the table: recall at each IoU threshold and its mean, the average recall."""
     table = [["ROIs per image", *(f"IoU {threshold:.2f}" for threshold in COCO_THRESHOLDS), "average"]]
     for count, values in by_count.items():
-        table.append(["all" if count is None else str(count), *map(number, values), number(np.mean(values))])
+        table.append(["all" if count is None else str(count), *map(number, values), number(float(np.mean(values)))])
     return table
 
 

@@ -25,7 +25,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -46,7 +48,7 @@ STEPS = {
 }
 
 
-def call(command, apart=False, **options):
+def call(command: Sequence[object], apart: bool = False, **options: Any) -> int:
     """Run a command and return its exit code. After Ctrl-C or SIGTERM it ends first, so that it can tidy up.
 
     apart: it is none of this project's scripts, so it gets no Ctrl-C of the terminal, which would make it print more;
@@ -67,13 +69,13 @@ def call(command, apart=False, **options):
         raise
 
 
-def require(command):
+def require(command: Sequence[object]) -> None:
     """Run a command of an installation; its own message says why it fails."""
     if call(command, apart=True):
         sys.exit(f"ERROR: this command failed, see its message above: {' '.join(map(str, command))}")
 
 
-def install(requirements):
+def install(requirements: Sequence[str]) -> None:
     """Make .venv where there is none, install requirement files into it and make the project importable there.
 
     What is there already, from the same files, is not installed again.
@@ -104,12 +106,12 @@ def install(requirements):
         stamp.write_text(wanted[name])
 
 
-def _fingerprint(name):
+def _fingerprint(name: str) -> str:
     """A hash of a file's content and of the folder's place, since a moved environment is none any more."""
     return hashlib.sha256((ROOT / name).read_bytes() + os.fsencode(ROOT)).hexdigest()
 
 
-def announce_cost():
+def announce_cost() -> None:
     """Say what the packages cost, and end where they do not fit on the disk."""
     linux = sys.platform == "linux"
     print(
@@ -122,7 +124,7 @@ def announce_cost():
         sys.exit(f"ERROR: {ROOT}: {free:.1f} GB free, the packages need {DISK}; make room, or move this folder")
 
 
-def run_step(number, last, arguments):
+def run_step(number: int, last: int, arguments: Sequence[str]) -> float:
     """Run one script in the environment; its output goes to the screen. Returns the seconds that it took."""
     script, purpose = STEPS[number]
     print(f"\n[step {number} of {last}] {script}: {purpose}", flush=True)
@@ -133,7 +135,7 @@ def run_step(number, last, arguments):
     return time.perf_counter() - start
 
 
-def call_script(script, arguments):
+def call_script(script: str, arguments: Sequence[str]) -> None:
     """Run a script in the environment, and end with its exit code where it fails."""
     code = call([PYTHON, ROOT / script, *arguments])
     if code in (130, 143):  # interrupted, and it has said so
@@ -144,7 +146,7 @@ def call_script(script, arguments):
         sys.exit(code if code > 0 else 1)
 
 
-def continue_in_environment():
+def continue_in_environment() -> None:
     """Go on with the Python of .venv, which has the packages: this script starts again there, once."""
     continued = os.environ.pop(CONTINUED, None)  # the steps start anew
     if Path(sys.prefix).resolve() == VENV.resolve() or continued == str(VENV):
@@ -157,18 +159,19 @@ def continue_in_environment():
     os.execv(command[0], command)
 
 
-def check_needs(settings):
+def check_needs(settings: Sequence[str]) -> None:
     """End where something is missing that steps 1 to 3 need, see pipeline/needs.py.
 
     That imports torch, which takes memory: so it is a process of its own.
     """
     needs = [PYTHON, "-P", "-m", "pipeline.needs", *settings]
-    code = call(needs, stdout=sys.stderr, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    code = call(needs, stdout=sys.stderr, env={**os.environ, "PYTHONPATH": path})
     if code:
         sys.exit(code)
 
 
-def run_steps(arguments):
+def run_steps(arguments: argparse.Namespace) -> None:
     """Run the wanted steps in order and end with the table of results and the places of the pictures."""
     from helpers.base.errors import UserError
     from helpers.dataset.sources import list_images
@@ -185,12 +188,12 @@ def run_steps(arguments):
     for number in range(arguments.first, arguments.last + 1):
         if number == 4 and params.classifier != "svm":
             continue
-        extra = [images[0].path] if number == 6 and images else []
+        extra = [str(images[0].path)] if number == 6 and images else []
         seconds[number] = run_step(number, arguments.last, [*extra, *settings])
     report(params, seconds)
 
 
-def report(params, seconds):
+def report(params: Any, seconds: dict[int, float]) -> None:
     """Print the seconds of each step, the mAP table and the files worth opening."""
     print("\n" + "-" * 80)
     times = ", ".join(f"step {number}: {value:.0f} s" for number, value in seconds.items())
@@ -209,14 +212,14 @@ def report(params, seconds):
             print(f"  {curves}    how the training went")
 
 
-def command(text):
+def command(text: str) -> str:
     """The first word of the command line; what looks like a parameter belongs after --set."""
     if "=" in text:
         raise argparse.ArgumentTypeError(f"parameters follow --set: python3 run.py --set {text}")
     return text
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "command", nargs="?", choices=["test", "check"], type=command, help="run the tests, or look at the source"
@@ -241,13 +244,13 @@ def main():
     run_steps(arguments)
 
 
-def run_tests(arguments):
+def run_tests(arguments: Sequence[str]) -> int:
     """Run the tests, without the slow ones where --fast is among the arguments, which pytest gets; its exit code."""
     fast = ["-m", "not slow"] if "--fast" in arguments else []
     return call([PYTHON, "-m", "pytest", *fast, *(text for text in arguments if text != "--fast")])
 
 
-def check_source():
+def check_source() -> int:
     """Run the linter, the formatter and the type checker; the exit code of those that found something, or 0."""
     commands = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
     return max(call([PYTHON, "-m", *command]) for command in commands)

@@ -21,7 +21,7 @@ from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.model_files import model_path, write_checkpoint, write_model
 from helpers.artifacts.training_log import TrainingLog
 from helpers.base.errors import UserError
-from helpers.base.files import arrays_are_whole
+from helpers.base.fingerprints import arrays_are_whole
 from helpers.config.schema import Parameters
 from helpers.fetching.weights import weights_fingerprint
 from pipeline.needs import first_layer, map_root, require_room_for_maps

@@ -21,7 +21,8 @@ from fastRCNN.targets import RoiTargets, fast_rcnn_targets
 from fastRCNN.training import TrainingView
 from helpers.artifacts.cntk_files import InputFiles
 from helpers.base.errors import UserError
-from helpers.base.files import arrays_are_whole, read_arrays, write_arrays
+from helpers.base.files import read_arrays, write_arrays
+from helpers.base.fingerprints import arrays_are_whole
 from helpers.base.images import read_image
 from helpers.config.schema import Parameters
 from helpers.dataset.image_files import ImageFile

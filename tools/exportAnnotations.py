@@ -32,8 +32,9 @@ from helpers.base.staging import put_in_place, staging
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
 from helpers.config.labels import IGNORED_LABELS
+from helpers.config.schema import Parameters
 from helpers.dataset.annotations import annotation_path, load_annotation
-from helpers.dataset.image_files import list_folder_images, printable, refuse_bad_names
+from helpers.dataset.image_files import ImageFile, list_folder_images, printable, refuse_bad_names
 from helpers.formats.exported import ExportedImage
 from helpers.formats.own_layout import ANNOTATED_SUBDIRS, LABEL_SUFFIXES
 from helpers.formats.registry import FORMATS
@@ -43,9 +44,19 @@ from pipeline.parameters import load_parameters
 LISTS = {"train.txt": "positive", "test.txt": "testImages", "negative.txt": "negative"}
 
 
-def main(params, format_name, dataset, target, link=False, without_excluded=False, force=False):
+def main(
+    params: Parameters,
+    format_name: str,
+    dataset: str,
+    target: Path | str,
+    link: bool = False,
+    without_ignored: bool = False,
+    force: bool = False,
+) -> list[ExportedImage]:
     """Export a data set into the new folder `target`; returns the list of `ExportedImage`."""
     image_dir, target, form = params.replace(datasetName=dataset).image_dir, Path(target), FORMATS[format_name]
+    if form.write is None:
+        raise UserError(f"{format_name}: is read only; name another format")
     if os.path.lexists(target) and not force:
         raise UserError(f"{target}: exists already; name another folder, or add --force to rename it")
     own, other = target.resolve(), image_dir.resolve()
@@ -55,7 +66,7 @@ def main(params, format_name, dataset, target, link=False, without_excluded=Fals
     if not files:
         raise UserError(f"{image_dir}: no image in it")
     refuse_bad_names(files)
-    images = [read_image_file(image, without_excluded) for image in files]
+    images = [read_image_file(image, without_ignored) for image in files]
     texts = form.write(images)
     for name, subdir in LISTS.items():
         texts.setdefault(name, "".join(f"{image.key}\n" for image in images if image.subdir == subdir))
@@ -73,7 +84,7 @@ def main(params, format_name, dataset, target, link=False, without_excluded=Fals
     return images
 
 
-def read_image_file(image, without_excluded):
+def read_image_file(image: ImageFile, without_ignored: bool) -> ExportedImage:
     """An `ImageFile` with its size and boxes; classes are whatever its label file says."""
     size, _ = image_size(image.path)
     objects = []
@@ -82,9 +93,10 @@ def read_image_file(image, without_excluded):
         labels = {line.strip() for line in read_lines(path)} if path.exists() else set()
         annotation = load_annotation(image.path, size, tuple(labels - set(IGNORED_LABELS)))
         for box, label in zip(annotation.boxes, annotation.labels, strict=True):
-            excluded = label in IGNORED_LABELS
-            if not (excluded and without_excluded):
-                objects.append((tuple(shortest(value) for value in box), label, excluded))
+            ignored = label in IGNORED_LABELS
+            if not (ignored and without_ignored):
+                x1, y1, x2, y2 = map(shortest, box)
+                objects.append(((x1, y1, x2, y2), label, ignored))
     return ExportedImage(image.key, size, tuple(objects))
 
 

@@ -13,6 +13,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -27,7 +28,7 @@ from helpers.dataset.image_files import is_image, natural_order
 from helpers.formats.own_layout import BOX_SUFFIXES, LABEL_SUFFIXES
 
 
-def find_groups(paths):
+def find_groups(paths: Sequence[Path]) -> list[list[Path]]:
     """Lists of paths of equal images, the one with the most pixels first; unreadable images are named and left out."""
     looks, pixels, readable = [], {}, []
     for path in tqdm(paths, desc="images", unit="image"):
@@ -45,7 +46,7 @@ def find_groups(paths):
     return [sorted(group, key=lambda path: -pixels[path]) for group in groups]
 
 
-def move_aside(path, root, target):
+def move_aside(path: Path, root: Path, target: Path) -> None:
     """Move an image and its annotations from below `root` to the same place below `target`; never over a file."""
     annotations = [path.with_name(path.stem + suffix) for suffix in (*BOX_SUFFIXES, *LABEL_SUFFIXES)]
     places = [(file, target / file.relative_to(root)) for file in (path, *annotations) if file.exists()]
@@ -57,7 +58,7 @@ def move_aside(path, root, target):
         os.replace(file, place)
 
 
-def main(folder, target=None):
+def main(folder: Path | str, target: str | None = None) -> list[list[Path]]:
     """Print the groups and move all but one of each aside, if wanted; returns the groups."""
     folder = Path(folder)
     if not folder.is_dir():
@@ -66,8 +67,9 @@ def main(folder, target=None):
     groups = find_groups(paths)
     for kept, *others in groups:
         print(f"{kept.relative_to(folder)}  =  {'  =  '.join(str(path.relative_to(folder)) for path in others)}")
-        for path in others if target else ():
-            move_aside(path, folder, Path(target))
+        if target:
+            for path in others:
+                move_aside(path, folder, Path(target))
     copies = sum(len(group) - 1 for group in groups)
     moved = f", moved to {target}" if target and copies else ""
     print(f"{counted(len(paths), 'image')}, {copies} of them copies{moved}")

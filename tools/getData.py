@@ -22,6 +22,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.base.errors import UserError
@@ -29,13 +30,14 @@ from helpers.base.files import atomic_path, set_aside
 from helpers.base.script import run_script
 from helpers.base.staging import staging
 from helpers.config.command_line import argument_parser
+from helpers.config.schema import Parameters
 from helpers.fetching.archives import extract
 from helpers.fetching.download import download, verify
-from helpers.fetching.public_data import PUBLIC_DATA
+from helpers.fetching.public_data import PUBLIC_DATA, PublicData
 from pipeline.parameters import load_parameters
 
 
-def main(params, what, source=None, force=False):
+def main(params: Parameters, what: str, source: Path | str | None = None, force: bool = False) -> Path:
     """Get one of `PUBLIC_DATA` or the "weights" of `params.network`; returns the path of what is in place then.
 
     source: a folder or file on this machine to take it from; force: replace what is there but wrong.
@@ -50,7 +52,7 @@ def main(params, what, source=None, force=False):
         raise UserError(f"{error.filename or what}: cannot be read or put into place ({error.strerror})") from error
 
 
-def get_data(params, what, source, force):
+def get_data(params: Parameters, what: str, source: Path | None, force: bool) -> Path:
     data = PUBLIC_DATA[what]
     target = Path(params.dataRootDir, data.folder)
     if target.exists():
@@ -73,7 +75,7 @@ def get_data(params, what, source, force):
     return target
 
 
-def unpack(archives, stage, data):
+def unpack(archives: Sequence[Path], stage: Path, data: PublicData) -> Path:
     """Unpack archives into one new folder below `stage`; returns it."""
     new = stage / "0"
     for number, archive in enumerate(archives):
@@ -85,7 +87,7 @@ def unpack(archives, stage, data):
     return new
 
 
-def get_weights(params, source, force):
+def get_weights(params: Parameters, source: Path | None, force: bool) -> Path:
     from helpers.fetching.weights import RESOURCES, torchvision_url  # noqa: PLC0415 (torch takes seconds)
 
     url = torchvision_url(params.network)

@@ -24,10 +24,13 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+import argparse
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from helpers.base.errors import UserError
 from helpers.base.parallel import in_parallel
@@ -35,8 +38,10 @@ from helpers.base.script import run_script
 from helpers.base.staging import is_filled, put_in_place, staging
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
+from helpers.config.schema import Parameters
 from helpers.dataset.check import check_dataset
 from helpers.dataset.image_files import list_folder_images, printable
+from helpers.formats.notes import Note
 from helpers.formats.own_layout import SUBDIRS
 from helpers.formats.registry import FORMATS
 from helpers.importing.balanced_split import DEFAULT_FRACTION
@@ -45,26 +50,29 @@ from helpers.importing.file_names import is_possible_name
 from helpers.importing.image_index import FoundImage, ImageIndex
 from helpers.importing.listed_split import SUBDIR_OF_LIST, read_lists
 from helpers.importing.merging import ImportedImage, merge_records
-from helpers.importing.placing import move_into, not_there_yet, write_data_set, write_report
+from helpers.importing.placing import Taken, move_into, not_there_yet, write_data_set, write_report
 from helpers.importing.source import ImportSource
 from helpers.importing.source_split import mark_splits
 from helpers.importing.splitting import Candidate, WantedSplit, split_images, without_copies_of
 from pipeline.parameters import load_parameters
 
 SHOWN_NOTES = 20
+Placed = tuple[ImportedImage, str, str]  # the image, its subdir and its file's name in the data set
 OPTIONS = dict(
     images=(), classFile=None, train=(), test=(), negative=(), testFraction=None, skipEmpty=False, classes=(),
     rename=(), link=False, add=False, force=False,
 )  # fmt: skip
 
 
-def main(params, format_name, source_path, dataset, **options):
+def main(
+    params: Parameters, format_name: str, source_path: Path | str, dataset: str, **given: Any
+) -> tuple[list[Placed], list[Note]]:
     """Import annotations; returns [(`ImportedImage`, subdir, file name)] of what is new in the data set, and the notes.
 
     options: those of the command line by name, see `OPTIONS`. Raises `UserError` where there is nothing to import or
     something in the way; then nothing has changed.
     """
-    options = SimpleNamespace(**{**OPTIONS, **options})
+    options = SimpleNamespace(**{**OPTIONS, **given})
     target = params.replace(datasetName=dataset).image_dir
     check_options(options)
     check_target(target, options)
@@ -105,7 +113,7 @@ def main(params, format_name, source_path, dataset, **options):
     return placed, source.notes
 
 
-def check_options(options):
+def check_options(options: SimpleNamespace) -> None:
     fraction = options.testFraction
     if fraction is not None and not 0 <= fraction <= 1:
         raise UserError(f"--testFraction {fraction}: must be from 0 to 1")
@@ -115,7 +123,7 @@ def check_options(options):
         raise UserError("--add, --force: give one of the two")
 
 
-def refuse_own_files(target, *folders):
+def refuse_own_files(target: Path, *folders: Path | str) -> None:
     """Raise `UserError` where the data set that is there already, and the source, lie in one another."""
     own = target.resolve()
     for folder in map(Path, folders):
@@ -126,7 +134,7 @@ def refuse_own_files(target, *folders):
             )
 
 
-def check_target(target, options):
+def check_target(target: Path, options: SimpleNamespace) -> None:
     """Raise `UserError` where the data set may not be written."""
     layout = load_parameters([f"datasetName={target.name}", "classes=any"]).datasetLayout
     if layout != "folders":
@@ -137,7 +145,7 @@ def check_target(target, options):
         raise UserError(f"{target}: is no folder; move it away")
 
 
-def index_images(source_path, folders):
+def index_images(source_path: Path, folders: Sequence[str]) -> ImageIndex:
     """An `ImageIndex` of the folders of --images, else of the source's own; where that has none, of the one above."""
     if not source_path.exists():
         raise UserError(f"{source_path}: no such file or folder")
@@ -150,7 +158,9 @@ def index_images(source_path, folders):
     return index
 
 
-def choose(source, images, target, params, options):
+def choose(
+    source: ImportSource, images: list[ImportedImage], target: Path, params: Parameters, options: SimpleNamespace
+) -> tuple[list[tuple[ImportedImage, str]], Taken]:
     """([(`ImportedImage`, subdir)] of the images to put into the data set, the names that are taken there)."""
     lists = {kind: getattr(options, kind) for kind in SUBDIR_OF_LIST}
     listed = read_lists(source, {kind: paths for kind, paths in lists.items() if paths})
@@ -164,7 +174,8 @@ def choose(source, images, target, params, options):
             source.note(image.path, "left out: has no annotation that could be read")
     refused = [image for image in source.images.images if image.path in source.refused]
     images = without_copies_of(source, refused, readable(source, images, params), params)
-    taken, there = frozenset(), []
+    taken: Taken = frozenset()
+    there: list[Candidate] = []
     if options.add and is_filled(target):
         images, taken = not_there_yet(target, images, source)
         there = images_there(target, params)
@@ -178,7 +189,7 @@ def choose(source, images, target, params, options):
     return chosen, taken
 
 
-def readable(source, images, params):
+def readable(source: ImportSource, images: list[ImportedImage], params: Parameters) -> list[ImportedImage]:
     """Of `ImportedImage`s those that can be decoded, which takes most of an import's time."""
     local, readable = params.replace(parallel_backend="threading"), []
     problems = in_parallel(examine, [item.image for item in images], local, "photos")
@@ -194,7 +205,7 @@ def readable(source, images, params):
     return readable
 
 
-def examine(image):
+def examine(image: FoundImage) -> str:
     """What is wrong with a `FoundImage`, or ""; what came out when it was decoded stays with it."""
     try:
         return "" if image.examined else "empty"
@@ -202,7 +213,7 @@ def examine(image):
         return str(error)
 
 
-def images_there(target, params):
+def images_there(target: Path, params: Parameters) -> list[Candidate]:
     """What is in the data set already, as `Candidate`s."""
     files = list_folder_images(target)
     images = [FoundImage(file.path, (file.subdir, file.path.name)) for file in files]
@@ -214,7 +225,7 @@ def images_there(target, params):
     ]
 
 
-def step_0(folder):
+def step_0(folder: Path) -> list[str]:
     """The lines of step 0's report on the data set in a folder, errors first."""
     try:
         return check_dataset(load_parameters([f"datasetName={folder.name}", f"dataRootDir={folder.parent}"])).lines()
@@ -222,12 +233,12 @@ def step_0(folder):
         return [f"ERROR: {error}".replace(f"{folder.parent}/", "")]
 
 
-def lines_of_report(notes, found):
+def lines_of_report(notes: Sequence[Note], found: list[str]) -> list[str]:
     """The notes and what step 0 found; nothing where there are but warnings: step 0 shows them again."""
-    return [*notes, *found] if notes or any(line.startswith("ERROR") for line in found) else []
+    return [*map(str, notes), *found] if notes or any(line.startswith("ERROR") for line in found) else []
 
 
-def report(target, placed, notes, found):
+def report(target: Path, placed: list[Placed], notes: Sequence[Note], found: list[str]) -> None:
     """Print what there is, and the first notes; all of them are in the report file."""
     for note in notes[:SHOWN_NOTES]:
         print(note)
@@ -255,7 +266,7 @@ def report(target, placed, notes, found):
     print(f"\nNext: {'see to the errors, then  ' if errors else ''}python3 {script} --set {settings}")
 
 
-def hints(target, found):
+def hints(target: Path, found: list[str]) -> Iterator[str]:
     """Lines on choices that only the user can make."""
     if any('unknown class "' in line for line in found):
         yield f"PARAMETERS.py names the classes of {target.name}: change that, or --rename, or name another data set"
@@ -263,7 +274,7 @@ def hints(target, found):
         yield "No photo is left to test on: give more, of other scenes, or name some with --test"
 
 
-def parse_arguments():
+def parse_arguments() -> argparse.Namespace:
     table = "".join(f"\n    {name:<12} {form.title}" for name, form in FORMATS.items())
     parser = argument_parser(__doc__.replace("FORMAT_TABLE", table), keeps=False)
     parser.add_argument("format", choices=FORMATS, metavar="FORMAT")

@@ -16,13 +16,15 @@ from helpers.base.errors import UserError
 from helpers.base.script import run_script
 from helpers.base.tables import counted, format_table
 from helpers.config.command_line import argument_parser
-from helpers.dataset.layouts.coco import annotation_file, read_coco
+from helpers.config.schema import Parameters
+from helpers.dataset.layouts.coco import CocoFile, annotation_file, read_coco
 from pipeline.parameters import load_parameters
 
 
-def count(content):
+def count(content: CocoFile) -> tuple[Counter[str], Counter[str]]:
     """Images and boxes of each category name in a `CocoFile`: two Counters."""
-    images, boxes = Counter(), Counter()
+    images: Counter[str] = Counter()
+    boxes: Counter[str] = Counter()
     for record in content.records.values():
         names = [item.label for item in record.objects if not item.ignored]
         boxes.update(names)
@@ -30,7 +32,7 @@ def count(content):
     return images, boxes
 
 
-def main(params):
+def main(params: Parameters) -> list[list[str]]:
     """Print the table; returns its rows."""
     if params.datasetLayout != "coco":
         layout = params.datasetLayout

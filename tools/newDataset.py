@@ -14,6 +14,9 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
 
     start()
 
+from collections.abc import Sequence
+from typing import Any
+
 from helpers.annotating.next_command import next_command
 from helpers.base.errors import UserError
 from helpers.base.script import run_script
@@ -26,7 +29,7 @@ from helpers.formats.own_layout import ANNOTATED_SUBDIRS, SUBDIRS
 from pipeline.parameters import load_parameters
 
 
-def main(settings, name):
+def main(settings: Sequence[str], name: str) -> dict[str, Any] | None:
     """Make the folders that are missing; returns the block of what is in them, or None while nothing is."""
     try:
         declared()["datasetName"].check(name)

@@ -6,13 +6,14 @@ at whatever moment a script is killed, the rows of NAME.bboxes.labels.tsv belong
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.annotating.geometry import tidy_box
+from helpers.annotating.geometry import Box, tidy_box
 from helpers.base.errors import UserError
 from helpers.base.files import read_lines, write_text
-from helpers.base.images import IMAGE_SUFFIXES, image_size
+from helpers.base.images import IMAGE_SUFFIXES, Size, image_size
 from helpers.base.tables import counted
 from helpers.dataset.annotations import annotation_path, write_annotation
 from helpers.dataset.image_files import list_folder_images
@@ -26,28 +27,33 @@ class Marks:
     None means that there is no file; an image without objects has both files, empty ones.
     """
 
-    boxes: tuple | None = None
-    labels: tuple | None = None
+    boxes: tuple[Box, ...] | None = None
+    labels: tuple[str, ...] | None = None
 
-    def label(self, index):
+    @property
+    def drawn(self) -> tuple[Box, ...]:
+        """The boxes, none where there is no file."""
+        return self.boxes or ()
+
+    def label(self, index: int) -> str | None:
         """The label of a box, or None while it has none."""
         return self.labels[index] if self.labels and index < len(self.labels) else None
 
-    def with_box(self, box):
+    def with_box(self, box: Box) -> "Marks":
         """One more box, the last."""
-        return replace(self, boxes=(*(self.boxes or ()), tuple(box)))
+        return replace(self, boxes=(*self.drawn, tuple(box)))
 
-    def with_box_at(self, index, box):
+    def with_box_at(self, index: int, box: Box) -> "Marks":
         """Another box in the place of one; its label stays."""
-        return replace(self, boxes=(*self.boxes[:index], tuple(box), *self.boxes[index + 1 :]))
+        return replace(self, boxes=(*self.drawn[:index], tuple(box), *self.drawn[index + 1 :]))
 
-    def without_box(self, index):
+    def without_box(self, index: int) -> "Marks":
         """One box less, and its label with it."""
-        boxes = self.boxes[:index] + self.boxes[index + 1 :]
+        boxes = self.drawn[:index] + self.drawn[index + 1 :]
         labels = self.labels and self.labels[:index] + self.labels[index + 1 :]
         return Marks(boxes, labels) if boxes else NO_OBJECTS
 
-    def with_label(self, index, label):
+    def with_label(self, index: int, label: str) -> "Marks":
         """A label for a box that has one, or for the first that has none."""
         labels = self.labels or ()
         return replace(self, labels=(*labels[:index], label, *labels[index + 1 :]))
@@ -61,12 +67,12 @@ class MarkedImage:
     """An image of (width, height) = `size` pixels as displayed; `tidied`: boxes that were not in order in the file."""
 
     path: Path
-    size: tuple
+    size: Size
     marks: Marks
     tidied: int = 0
 
 
-def read_folder(folder):
+def read_folder(folder: Path | str) -> list[MarkedImage]:
     """All images of a folder in natural order, with what is marked on them: list of `MarkedImage`.
 
     Boxes that are reversed or stick out of their image are put in order, but not written. Raises `UserError` for a
@@ -88,12 +94,12 @@ def read_folder(folder):
     return [_read_image(image.path) for image in images]
 
 
-def _read_image(path):
+def _read_image(path: Path) -> MarkedImage:
     size, _ = image_size(path)
     box_path, label_path = annotation_path(path, BOX_SUFFIXES), annotation_path(path, LABEL_SUFFIXES)
     found = [_parse_box(box_path, row, text) for row, text in _rows(box_path)] if box_path.exists() else None
     labels = tuple(text for _, text in _rows(label_path)) if label_path.exists() else None
-    if len(labels or ()) > len(found or ()):
+    if labels and len(labels) > len(found or ()):
         raise UserError(
             f"{label_path}: {counted(len(labels), 'label')} for {counted(len(found or ()), 'box')} in {box_path.name}; "
             "delete the rows too many, or the file, and name the boxes again with A2_annotateLabels.py"
@@ -105,7 +111,7 @@ def _read_image(path):
     return MarkedImage(path, size, Marks(boxes, labels), tidied)
 
 
-def _rows(path):
+def _rows(path: Path) -> list[tuple[int, str]]:
     """(row number, text) of all rows but blank ones at the end."""
     lines = [line.strip() for line in read_lines(path)]
     while lines and not lines[-1]:
@@ -113,7 +119,7 @@ def _rows(path):
     return list(enumerate(lines, start=1))
 
 
-def _parse_box(path, row, text):
+def _parse_box(path: Path, row: int, text: str) -> Box:
     try:
         box = tuple(float(field) for field in (text.split("\t") if "\t" in text else text.split()))
     except ValueError:
@@ -123,7 +129,7 @@ def _parse_box(path, row, text):
     return box
 
 
-def save_marks(image_path, before, after):
+def save_marks(image_path: Path, before: Marks, after: Marks) -> None:
     """Write what changed from one `Marks` to another; raises `UserError` where it cannot be written.
 
     Each file is written at once or not at all. Labels that belong to other boxes afterwards are taken off the file
@@ -140,8 +146,8 @@ def save_marks(image_path, before, after):
             pairs = zip(before.labels or (), after.labels or (), strict=False)
             kept = next((i for i, (old, new) in enumerate(pairs) if old != new), None)
             kept = min(len(before.labels or ()), len(after.labels or ())) if kept is None else kept
-            if kept < len(written or ()):
-                written = before.labels[:kept]
+            if written and kept < len(written):
+                written = written[:kept]
                 _write_labels(label_path, written)
             if after.boxes is None:
                 box_path.unlink(missing_ok=True)
@@ -158,10 +164,10 @@ def save_marks(image_path, before, after):
         raise UserError(f"{error.filename or image_path}: cannot be written ({error.strerror})") from error
 
 
-def _remove_other(old, new):
+def _remove_other(old: Path, new: Path) -> None:
     if old != new:
         old.unlink(missing_ok=True)
 
 
-def _write_labels(path, labels):
+def _write_labels(path: Path, labels: Sequence[str]) -> None:
     write_text(path, "".join(f"{label}\n" for label in labels))

@@ -18,7 +18,7 @@ _CHARSETS = {1: "iso8859-2", 2: "iso8859-3", 3: "iso8859-4", 5: "iso8859-6", 6: 
 _UNICODE = 0x01000000  # keysyms from here on are a Unicode character each
 
 
-def key_name(code):
+def key_name(code: int) -> str:
     """What `cv2.waitKeyEx` returned: a character, one of the names above, or "" for no key and those without use."""
     if -128 <= code < -1:  # Latin-1 in a signed byte, capital letters for all
         return chr(code + 256).lower()
@@ -39,10 +39,10 @@ class Typing:
     OpenCV's windows under Linux say "a" for "A", and tell of the Shift key as of any other.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._shift = False
 
-    def key(self, code):
+    def key(self, code: int) -> str:
         """The name of a key, as `key_name`; Shift by itself is none."""
         name = key_name(code)
         if name == SHIFT:

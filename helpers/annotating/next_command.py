@@ -9,7 +9,7 @@ from helpers.dataset.image_files import is_image
 from helpers.formats.own_layout import ANNOTATED_SUBDIRS
 
 
-def next_command(folder):
+def next_command(folder: Path | str) -> str:
     """The next command as text, "python3 ...", for the data set that `folder` belongs to, or for the folder alone.
 
     Images are drawn on, their boxes named, first those of this folder, then those of the other one.
@@ -28,21 +28,21 @@ def next_command(folder):
     return _command("run.py", "--set", f"datasetName={here.parent.name}", *_data_root(here.parent.parent))
 
 
-def _open_work(folder):
+def _open_work(folder: Path) -> str:
     """The command for the images of a folder that have no boxes yet, else for boxes without a name, else ""."""
     marks = [image.marks for image in read_folder(folder)]
     if any(mark.boxes is None for mark in marks):
         return _command("A1_annotateImages.py", folder)
-    if any(len(mark.labels or ()) < len(mark.boxes) for mark in marks):
+    if any(len(mark.labels or ()) < len(mark.drawn) for mark in marks):
         return _command("A2_annotateLabels.py", folder)
     return ""
 
 
-def _data_root(folder):
+def _data_root(folder: Path) -> tuple[str, ...]:
     """The setting for a data set that does not lie where the others do."""
     usual = Path(__file__).resolve().parents[2] / "data"
     return () if folder.resolve() == usual.resolve() else (f"dataRootDir={folder}",)
 
 
-def _command(*words):
+def _command(*words: object) -> str:
     return " ".join(["python3", *(shlex.quote(str(word)) for word in words)])

@@ -1,19 +1,26 @@
 """Pictures of what the annotation scripts show: a view and the image in, uint8 RGB of the window's size out."""
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from helpers.annotating.geometry import fit_image, surroundings
+from helpers.annotating.boxes import BoxView
+from helpers.annotating.geometry import Area, Box, Fit, Point, fit_image, surroundings
+from helpers.annotating.labels import Button, LabelView
 from helpers.annotating.session import MARGIN, STATUS_HEIGHT
-from helpers.drawing.boxes import CLASS_COLORS, GREY, INK, WHITE, DrawnBox, class_color, draw_boxes, is_bright
+from helpers.base.images import Size
+from helpers.drawing.boxes import CLASS_COLORS, GREY, INK, WHITE, Color, DrawnBox, class_color, draw_boxes, is_bright
 from helpers.drawing.fonts import can_draw, lettering
 
 GROUND, BAR, PANEL = (52, 54, 58), (32, 33, 36), (44, 46, 50)
 BOX_COLOR, HOVER_COLOR, DRAFT_COLOR = CLASS_COLORS[0], CLASS_COLORS[4], CLASS_COLORS[1]
 FONT_SIZE = 16
+Read = Callable[[Path], np.ndarray]
+HelpRows = Sequence[tuple[str, str]]
 
 
 class BoxPainter:
@@ -22,12 +29,12 @@ class BoxPainter:
     read: from a path to its uint8 RGB image (H, W, 3).
     """
 
-    def __init__(self, read, help_rows):
+    def __init__(self, read: Read, help_rows: HelpRows) -> None:
         self._read, self._help = lru_cache(maxsize=2)(read), help_rows
         self._ground = lru_cache(maxsize=2)(self._draw_ground)
         self._layer = lru_cache(maxsize=4)(self._draw_layer)
 
-    def __call__(self, view):
+    def __call__(self, view: BoxView) -> np.ndarray:
         layer = self._layer(view.canvas, view.path, view.fit, view.boxes, view.captions, view.hovered, view.edges)
         picture = layer.copy()
         if view.cursor and not view.help:
@@ -38,12 +45,21 @@ class BoxPainter:
             _draw_hint(picture, view.hint)
         return _finish(picture, view, self._help, "Drawing boxes")
 
-    def _draw_ground(self, canvas, path, fit):
+    def _draw_ground(self, canvas: Size, path: Path, fit: Fit) -> np.ndarray:
         picture = np.full((canvas[1], canvas[0], 3), GROUND, np.uint8)
         _paste(picture[: canvas[1] - STATUS_HEIGHT], self._read(path), fit)
         return picture
 
-    def _draw_layer(self, canvas, path, fit, boxes, captions, hovered, edges):
+    def _draw_layer(
+        self,
+        canvas: Size,
+        path: Path,
+        fit: Fit,
+        boxes: tuple[Box, ...],
+        captions: tuple[str, ...],
+        hovered: int | None,
+        edges: tuple[int, ...],
+    ) -> np.ndarray:
         drawn = []
         for index, (box, caption) in enumerate(zip(boxes, captions, strict=True)):
             color, width = (HOVER_COLOR, 1.3) if index == hovered else (BOX_COLOR, 1)
@@ -51,7 +67,7 @@ class BoxPainter:
             if x2 > 0 and y2 > 0 and x1 < canvas[0] and y1 < canvas[1] - STATUS_HEIGHT:
                 drawn.append(DrawnBox((x1, y1, x2, y2), color, caption, width))
         picture = draw_boxes(self._ground(canvas, path, fit), drawn)
-        if edges:
+        if edges and hovered is not None:
             _draw_grips(picture, fit.to_screen(boxes[hovered]), edges)
         return picture
 
@@ -59,11 +75,11 @@ class BoxPainter:
 class LabelPainter:
     """Draws a `LabelView`; `read` as for `BoxPainter`."""
 
-    def __init__(self, read, help_rows):
+    def __init__(self, read: Read, help_rows: HelpRows) -> None:
         self._read, self._help = lru_cache(maxsize=2)(read), help_rows
         self._layer = lru_cache(maxsize=4)(self._draw_layer)
 
-    def __call__(self, view):
+    def __call__(self, view: LabelView) -> np.ndarray:
         box = view.box, view.others, view.caption, view.class_id
         picture = self._layer(view.canvas, view.path, view.area, view.overview, *box).copy()
         for button in view.buttons:
@@ -72,7 +88,17 @@ class LabelPainter:
             _draw_entry(picture, view.entry, view.area)
         return _finish(picture, view, self._help, "Naming boxes")
 
-    def _draw_layer(self, canvas, path, area, overview, box, others, caption, class_id):
+    def _draw_layer(
+        self,
+        canvas: Size,
+        path: Path,
+        area: Area,
+        overview: Area | None,
+        box: Box,
+        others: tuple[Box, ...],
+        caption: str,
+        class_id: int,
+    ) -> np.ndarray:
         picture = np.full((canvas[1], canvas[0], 3), GROUND, np.uint8)
         picture[: canvas[1] - STATUS_HEIGHT, area[0] + area[2] + MARGIN // 2 :] = PANEL
         image = self._read(path)
@@ -80,7 +106,7 @@ class LabelPainter:
         fit = fit_image((x2 - x1, y2 - y1), area)
         _paste(picture, image[y1:y2, x1:x2], fit)
         color = class_color(class_id) if class_id else WHITE
-        drawn = DrawnBox(fit.to_screen(np.subtract(box, (x1, y1, x1, y1))), color, _shown(caption, class_id))
+        drawn = DrawnBox(fit.to_screen(tuple(np.subtract(box, (x1, y1, x1, y1)))), color, _shown(caption, class_id))
         picture = draw_boxes(picture, [drawn])
         if overview:
             fit = fit_image(image.shape[1::-1], overview)
@@ -91,7 +117,7 @@ class LabelPainter:
         return picture
 
 
-def _paste(picture, image, fit):
+def _paste(picture: np.ndarray, image: np.ndarray, fit: Fit) -> None:
     """Draw an image as it lies in the picture; of one that is larger, the part that is to be seen."""
     corner = np.maximum(np.floor(fit.point(0, 0)), 0).astype(int)
     end = np.minimum(np.ceil(fit.point(picture.shape[1], picture.shape[0])), fit.size).astype(int)
@@ -104,7 +130,7 @@ def _paste(picture, image, fit):
     picture[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
 
 
-def _draw_hint(picture, text):
+def _draw_hint(picture: np.ndarray, text: str) -> None:
     """A line of text on a dark label at the top of the picture."""
     font = lettering(FONT_SIZE)
     text = font.shorten(text, picture.shape[1] - 6 * MARGIN)
@@ -115,14 +141,14 @@ def _draw_hint(picture, text):
     picture[2 * MARGIN : 2 * MARGIN + height, left : left + width] = np.asarray(tile)
 
 
-def _outline(picture, box, color, width=2):
+def _outline(picture: np.ndarray, box: Box, color: Color, width: int = 2) -> None:
     """A frame with a dark rim."""
     x1, y1, x2, y2 = (round(value) for value in box)
     cv2.rectangle(picture, (x1, y1), (x2, y2), (0, 0, 0), width + 2)
     cv2.rectangle(picture, (x1, y1), (x2, y2), color, width)
 
 
-def _draw_grips(picture, box, edges):
+def _draw_grips(picture: np.ndarray, box: Box, edges: tuple[int, ...]) -> None:
     """Squares on the corner, or on both ends of the edge, that a drag would move."""
     xs = [box[edge] for edge in edges if edge % 2 == 0] or [box[0], box[2]]
     ys = [box[edge] for edge in edges if edge % 2 == 1] or [box[1], box[3]]
@@ -133,9 +159,9 @@ def _draw_grips(picture, box, edges):
             cv2.rectangle(picture, *corners, INK, 1)
 
 
-def _draw_crosshair(picture, cursor, bottom):
+def _draw_crosshair(picture: np.ndarray, cursor: Point, bottom: int) -> None:
     """Lines through the mouse, white with a dim rim, over the whole picture but the status line."""
-    x, y = cursor
+    x, y = map(int, cursor)
     if not (0 <= x < picture.shape[1] and 0 <= y < bottom):
         return
     for lines in (picture[max(0, y - 1) : y + 2], picture[:bottom, max(0, x - 1) : x + 2]):
@@ -143,12 +169,12 @@ def _draw_crosshair(picture, cursor, bottom):
     picture[y], picture[:bottom, x] = WHITE, WHITE
 
 
-def _shown(name, class_id):
+def _shown(name: str, class_id: int) -> str:
     """A class name, or its number where no font has its letters."""
     return name if can_draw(name) or not class_id else f"#{class_id}"
 
 
-def _draw_button(picture, button):
+def _draw_button(picture: np.ndarray, button: Button) -> None:
     x1, y1, x2, y2 = button.place
     color = class_color(button.class_id)
     fill = color if button.chosen else (82, 85, 91) if button.hovered else (64, 67, 72)
@@ -163,7 +189,7 @@ def _draw_button(picture, button):
     picture[y1:y2, x1:x2] = np.asarray(tile)
 
 
-def _draw_entry(picture, text, area):
+def _draw_entry(picture: np.ndarray, text: str, area: Area) -> None:
     """A field with the text that is being typed, at the top of area (x, y, w, h)."""
     font, big = lettering(FONT_SIZE), lettering(FONT_SIZE + 8)
     width, height = min(560, area[2] - 2 * MARGIN), 116
@@ -181,7 +207,7 @@ def _draw_entry(picture, text, area):
     picture[top : top + height, left : left + width] = np.asarray(tile)
 
 
-def _finish(picture, view, help_rows, title):
+def _finish(picture: np.ndarray, view: BoxView | LabelView, help_rows: HelpRows, title: str) -> np.ndarray:
     """The picture with the status line, and the help over it where it is asked for."""
     width, height = view.canvas
     bar = Image.new("RGB", (width, STATUS_HEIGHT), BAR)
@@ -198,7 +224,7 @@ def _finish(picture, view, help_rows, title):
     return _draw_help(picture, help_rows, title) if view.help else picture
 
 
-def _draw_help(picture, rows, title):
+def _draw_help(picture: np.ndarray, rows: HelpRows, title: str) -> np.ndarray:
     """Keys and what they do, on a dark panel in the middle."""
     font, line, pad = lettering(FONT_SIZE), round(1.9 * FONT_SIZE), 28
     column = max(lettering(FONT_SIZE, True).length(key) for key, _ in rows) + pad

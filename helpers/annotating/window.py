@@ -6,11 +6,16 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import cv2
+import numpy as np
 
 from helpers.annotating.keys import Typing
+from helpers.annotating.session import Session
 from helpers.base.errors import UserError
+from helpers.base.images import Size
 
 KINDS = {
     cv2.EVENT_MOUSEMOVE: "move",
@@ -25,7 +30,7 @@ WHEEL_REST = 0.2  # seconds after which the wheel is taken to rest
 FRAME = 60  # pixels that the frame of a window has at most on any side
 
 
-def parse_window(text):
+def parse_window(text: str) -> Size:
     """ "1280x800" as (width, height), for argparse."""
     match = re.fullmatch(r"(\d{3,5})x(\d{3,5})", text)
     if not match:
@@ -33,7 +38,7 @@ def parse_window(text):
     return int(match[1]), int(match[2])
 
 
-def require_display():
+def require_display() -> None:
     """Raise `UserError` where no window can be opened.
 
     On Linux another process tries it first: Qt, which OpenCV uses there, ends the process that asks in vain.
@@ -57,7 +62,7 @@ def require_display():
         raise UserError(f"no display: a window on DISPLAY={display} cannot be opened; run this script on a desktop")
 
 
-def run_window(title, session, paint, size):
+def run_window(title: str, session: Session, paint: Callable[[Any], np.ndarray], size: Size) -> None:
     """Show a session in a window of size (width, height) until the user quits it or closes the window.
 
     paint: from a view to a picture, uint8 RGB. The picture follows the size of the window.
@@ -101,10 +106,11 @@ class _Mouse:
     point. It looks right as long as nothing else happens; then only a new window makes Qt forget it.
     """
 
-    def __init__(self):
-        self.events, self.magnified, self.wheeled = [], False, 0.0
+    def __init__(self) -> None:
+        self.events: list[tuple[str, int, int, bool]] = []
+        self.magnified, self.wheeled = False, 0.0
 
-    def __call__(self, event, x, y, flags, _):
+    def __call__(self, event: int, x: int, y: int, flags: int, _: object) -> None:
         kind = KINDS.get(event)
         if event in (cv2.EVENT_MOUSEWHEEL, cv2.EVENT_MOUSEHWHEEL):
             kind = ("wheel in" if flags > 0 else "wheel out") if event == cv2.EVENT_MOUSEWHEEL else None
@@ -115,13 +121,13 @@ class _Mouse:
         if kind:
             self.events.append((kind, x, y, bool(flags & cv2.EVENT_FLAG_SHIFTKEY)))
 
-    def take(self):
+    def take(self) -> list[tuple[str, int, int, bool]]:
         """The events since the last call, in order: arguments of a session's `mouse`."""
         events, self.events = self.events, []
         return events
 
 
-def _open(title, size, mouse):
+def _open(title: str, size: Size, mouse: _Mouse) -> None:
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
     cv2.resizeWindow(title, *size)
     cv2.setMouseCallback(title, mouse)

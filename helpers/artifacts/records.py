@@ -24,7 +24,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from helpers.base.errors import UserError
-from helpers.base.files import arrays_are_whole, arrays_fingerprint, fingerprint, refuse_special
+from helpers.base.files import refuse_special
+from helpers.base.fingerprints import arrays_are_whole, arrays_fingerprint, fingerprint
 from helpers.config.schema import declared
 from helpers.config.settings import frozen
 

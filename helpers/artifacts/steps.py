@@ -16,7 +16,7 @@ from typing import Any
 from helpers.artifacts.locks import describe, is_held
 from helpers.artifacts.records import Record, changed_output, read_record
 from helpers.base.errors import UserError
-from helpers.base.files import fingerprint
+from helpers.base.fingerprints import fingerprint, remembered_fingerprints
 from helpers.config.groups import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, TRAINING, StepName
 from helpers.config.schema import Parameters
 from helpers.config.settings import as_options
@@ -29,14 +29,18 @@ def _none(params: Parameters) -> dict[str, str]:
 
 
 def _images(params: Parameters) -> dict[str, str]:
-    fingerprints = {image.key: fingerprint(image.path) for image in list_images(params)}
+    images = list_images(params)
+    known = remembered_fingerprints([image.path for image in images], params.fingerprints_file)
     published = published_files(params)
-    return {**fingerprints, "published ROIs": fingerprint(*published) if published else "none"}
+    return {
+        **{image.key: known[image.path] for image in images},
+        "published ROIs": fingerprint(*published) if published else "none",
+    }
 
 
 def _annotations(params: Parameters) -> dict[str, str]:
-    paths = annotation_paths(params)
-    return {path.relative_to(params.image_dir).as_posix(): fingerprint(path) for path in paths}
+    known = remembered_fingerprints(annotation_paths(params), params.fingerprints_file)
+    return {path.relative_to(params.image_dir).as_posix(): value for path, value in known.items()}
 
 
 def _weights(params: Parameters) -> dict[str, str]:

@@ -1,7 +1,6 @@
-"""Writing files so that nobody ever sees half of one, and naming their content by a fingerprint."""
+"""Writing files so that nobody ever sees half of one, and reading them so that a damaged one is named."""
 
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -9,7 +8,9 @@ import re
 import stat
 import tokenize
 import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,7 +24,7 @@ NPZ_ERRORS = (  # what zipfile and numpy raise on bytes that are no npz file
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`; it takes the place of `path` when the block ends well and is removed when not.
 
     The temporary name keeps the suffix of `path`, because writers of pictures and arrays look at it.
@@ -45,18 +46,18 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file with Unix line ends at once or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 
-def write_json(path, value):
+def write_json(path: Path, value: Any) -> None:
     """Write JSON with indentation and keys in the given order at once or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def read_json(path):
+def read_json(path: Path) -> Any:
     """Read a JSON file that this project wrote; a broken one raises a `UserError` that names it."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -64,13 +65,13 @@ def read_json(path):
         raise UserError(f"{path}: not a readable JSON file ({error})") from error
 
 
-def write_arrays(path, **arrays):
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write an npz file (uncompressed: features hardly shrink) at once or not at all."""
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **cast(Any, arrays))
 
 
-def read_arrays(path, names=None):
+def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Read arrays of an npz file into a dict: those of `names` that are there, or all.
 
     Objects and compressed arrays are refused, so no file can run code or be larger in memory than on disk. An array
@@ -85,7 +86,7 @@ def read_arrays(path, names=None):
         raise UserError(f"{path}: not a readable npz file ({' '.join(str(error).split())[:200]})") from error
 
 
-def _read_array(archive, entry):
+def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     """One array. Raises ValueError, OSError or BadZipFile where it is none, or not the one that was written."""
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{entry.filename} is compressed")
@@ -105,7 +106,7 @@ def _read_array(archive, entry):
     return array.reshape(shape, order="F" if in_columns else "C")
 
 
-def read_lines(path):
+def read_lines(path: Path) -> list[str]:
     """The lines of a text file without line ends: UTF-8 with or without a byte order mark, LF or CRLF.
 
     Nothing else ends a line: Unicode has more separators, which a class name may hold.
@@ -119,14 +120,15 @@ def read_lines(path):
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def refuse_to_replace(outputs, inputs):
+def refuse_to_replace(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     """Raise `UserError` where a file that is to be written is one of those that are read, or another one to be written,
     under whatever path, link or spelling."""
-    taken = {}
+    taken: dict[tuple[int, int] | str, str] = {}
     for path in inputs:
         with contextlib.suppress(OSError):  # what cannot be read is reported by its reader
-            taken[_identity(path)] = path
+            taken[_identity(path)] = str(path)
     for path in outputs:
+        identity: tuple[int, int] | str
         try:
             identity = _identity(path)
         except OSError:  # not there yet
@@ -136,12 +138,12 @@ def refuse_to_replace(outputs, inputs):
         taken[identity] = f"{path}, which is written as well"
 
 
-def _identity(path):
+def _identity(path: Path) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
 
-def require_file(path, most, advice):
+def require_file(path: Path, most: float, advice: str) -> None:
     """Raise `UserError` unless there is a regular file of at most `most` bytes: a device or a pipe may never end."""
     try:
         status = os.stat(path)
@@ -153,14 +155,14 @@ def require_file(path, most, advice):
         raise UserError(f"{path}: {status.st_size / 1e9:.1f} GB, at most {most / 1e9:.1f} GB are read; {advice}")
 
 
-def refuse_special(path):
+def refuse_special(path: Path) -> None:
     """Raise `UserError` for a pipe or a device: to read it may never end. A file, a folder or nothing is fine."""
     with contextlib.suppress(OSError):  # what cannot be looked at cannot be read, which says more
         if stat.S_IFMT(os.stat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
             raise UserError(f"{path}: cannot be read, it is no file; delete it and run this again")
 
 
-def set_aside(path):
+def set_aside(path: Path) -> Path:
     """Rename a file or folder to the first free one of NAME.old, NAME.old2, ...: nothing of yours is ever deleted."""
     number, old = 1, path.with_name(f"{path.name}.old")
     while os.path.lexists(old):
@@ -170,47 +172,7 @@ def set_aside(path):
     return old
 
 
-def fingerprint(*paths):
-    """A short hash of the content of files, 16 hexadecimal digits; a missing file counts as such."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in paths:
-        refuse_special(path)
-        try:
-            with open(path, "rb") as file:
-                digest.update(hashlib.file_digest(file, hashlib.blake2b).digest())
-        except FileNotFoundError:
-            digest.update(b"missing")
-    return digest.hexdigest()
-
-
-def arrays_fingerprint(path):
-    """The same of an npz file, without reading the arrays: of its size, and of their names, sizes and checksums.
-
-    The checksums stand in the directory at the file's end; `read_arrays` compares them with what it reads. So a file
-    that was exchanged is found by this, and one that was edited when it is read, and no byte is read twice for it.
-    """
-    refuse_special(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            listed = [(entry.filename, entry.file_size, entry.CRC) for entry in archive.infolist()]
-        text = repr((os.path.getsize(path), listed))
-    except FileNotFoundError:
-        text = "missing"
-    except NPZ_ERRORS:
-        text = "damaged"
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def arrays_are_whole(path):
-    """Whether every array of an npz file has the checksum that the file holds of it: reads all of the file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except NPZ_ERRORS:
-        return False
-
-
-def remove_temporary_files(folder, belongs):
+def remove_temporary_files(folder: Path, belongs: Callable[[Path], bool]) -> None:
     """Remove what `atomic_path` of a killed process left below a folder.
 
     belongs(path): whether a file of this final path is written by nobody else now.
@@ -221,7 +183,7 @@ def remove_temporary_files(folder, belongs):
             path.unlink(missing_ok=True)
 
 
-def link_file(original, path):
+def link_file(original: Path, path: Path) -> bool:
     """Whether a file could be linked to a new path: by name or, where Windows does not allow that, by content."""
     for make in (os.symlink, os.link):
         try:

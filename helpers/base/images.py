@@ -6,6 +6,9 @@ import os
 import struct
 import tempfile
 import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -48,7 +51,7 @@ UPRIGHT = {
 
 
 @contextlib.contextmanager
-def _opened(path, formats):
+def _opened(path: Path, formats: tuple[str, ...]) -> Iterator[Any]:
     """The image in a file, not decoded yet; whatever goes wrong with it inside the block becomes a `UserError`."""
     try:
         with Image.open(path, formats=formats) as image:
@@ -70,7 +73,7 @@ def _opened(path, formats):
         raise UserError(f"{path}: not a readable image ({reason}); export it again as JPEG or PNG") from error
 
 
-def _orientation(image):
+def _orientation(image: Any) -> int:
     try:
         # Of a PNG without notes before its pixels, Pillow decodes all of them to look behind them
         at_hand = image.format == "PNG" and image.fp and not _has_late_chunks(image.fp)
@@ -81,7 +84,7 @@ def _orientation(image):
     return value if value in UPRIGHT else 1
 
 
-def _has_late_chunks(file):
+def _has_late_chunks(file: IO[bytes]) -> bool:
     """Whether something stands between a PNG's pixels and its end; file: where it stands afterwards is where it did."""
     start, seen = file.tell(), []
     file.seek(8)
@@ -92,7 +95,7 @@ def _has_late_chunks(file):
     return bool(seen) and seen[-1] != b"IDAT"
 
 
-def read_image(path, formats=FORMATS):
+def read_image(path: Path, formats: tuple[str, ...] = FORMATS) -> np.ndarray:
     """Decode an image with its EXIF orientation applied: uint8 RGB (H, W, 3); of several pictures in a file, the first.
 
     Transparency is dropped, grey becomes RGB, other types of pixels become 8-bit (helpers/base/pixel_types.py). The
@@ -103,7 +106,7 @@ def read_image(path, formats=FORMATS):
     return read_with_note(path, formats)[0]
 
 
-def read_with_note(path, formats=FORMATS):
+def read_with_note(path: Path, formats: tuple[str, ...] = FORMATS) -> tuple[np.ndarray, str]:
     """The same, and what was done to make 8-bit pixels of others: (image, note), "" where there is nothing to say."""
     with _opened(path, formats) as stored:
         if stored.format == "TIFF":
@@ -124,12 +127,12 @@ def read_with_note(path, formats=FORMATS):
 
 
 @contextlib.contextmanager
-def _spilled(rows, path):
+def _spilled(rows: Iterable[tuple[int, np.ndarray]], path: Path) -> Iterator[IO[bytes]]:
     """A temporary file with the pixels of `_upright_rows`, at its beginning. path: of the image, for the message."""
     try:
         with tempfile.TemporaryFile() as file:
             for _, strip in rows:
-                file.write(np.ascontiguousarray(strip))
+                file.write(np.ascontiguousarray(strip).data)
             file.seek(0)
             yield file
     except OSError as error:
@@ -139,11 +142,13 @@ def _spilled(rows, path):
         raise UserError(f"{place}; make room there, or name another one by the variable TMPDIR") from error
 
 
-def _upright_size(size, orientation):
+def _upright_size(size: Size, orientation: int) -> Size:
     return size[::-1] if orientation >= 5 else size
 
 
-def _upright_rows(image, orientation, to_rgb):
+def _upright_rows(
+    image: Image.Image, orientation: int, to_rgb: Callable[[Image.Image], np.ndarray]
+) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (first row, some rows (h, W, 3) uint8) of an image as displayed, from top to bottom."""
     (stored_width, stored_height), (width, height) = image.size, _upright_size(image.size, orientation)
     step = max(1, STRIP_PIXELS // width)
@@ -152,12 +157,13 @@ def _upright_rows(image, orientation, to_rgb):
         # displayed rows are stored rows, or columns where it is turned by a quarter; counted from the other end in some
         low, high = (height - bottom, height - top) if orientation in (3, 4, 7, 8) else (top, bottom)
         strip = image.crop((low, 0, high, stored_height) if orientation >= 5 else (0, low, stored_width, high))
-        strip = strip if UPRIGHT[orientation] is None else strip.transpose(UPRIGHT[orientation])
+        turn = UPRIGHT[orientation]
+        strip = strip if turn is None else strip.transpose(turn)
         pixels = to_rgb(strip)
         yield top, pixels if pixels.ndim == 3 else pixels[..., None].repeat(3, axis=2)
 
 
-def image_size(path, formats=FORMATS):
+def image_size(path: Path, formats: tuple[str, ...] = FORMATS) -> tuple[Size, int]:
     """(width, height) in pixels as displayed, and the EXIF orientation (1 where there is none), without decoding."""
     with _opened(path, formats) as image:
         orientation = _orientation(image)
@@ -165,7 +171,7 @@ def image_size(path, formats=FORMATS):
         return _upright_size(stored, orientation), orientation
 
 
-def picture_format(path):
+def picture_format(path: Path) -> tuple[str, int, int]:
     """(Pillow's name of an image's format, "MPO" for a JPEG with more pictures behind it; how many it holds; the bytes
     that the first one of an MPO takes, else 0)."""
     with _opened(path, IMPORTED_FORMATS) as image:
@@ -173,7 +179,7 @@ def picture_format(path):
         return image.format, getattr(image, "n_frames", 1), length
 
 
-def fitted_size(size, width, height, shorter=math.inf):
+def fitted_size(size: Size, width: float, height: float, shorter: float = math.inf) -> tuple[Size, tuple[float, float]]:
     """The greatest (width, height) in whole pixels that fits into width x height, whose shorter side is `shorter` at
     most, and which keeps the aspect ratio of `size`.
 
@@ -184,21 +190,23 @@ def fitted_size(size, width, height, shorter=math.inf):
     return new, (new[0] / size[0], new[1] / size[1])
 
 
-def scale_to_fit(image, width, height, shorter=math.inf):
+def scale_to_fit(
+    image: np.ndarray, width: float, height: float, shorter: float = math.inf
+) -> tuple[np.ndarray, tuple[float, float]]:
     """Scale an image to its `fitted_size`; returns the scaled image and the factors."""
     size, factors = fitted_size(image.shape[1::-1], width, height, shorter)
     method = cv2.INTER_AREA if factors[0] < 1 else cv2.INTER_LINEAR
     return cv2.resize(image, size, interpolation=method), factors
 
 
-def scale_below(image, max_pixels):
+def scale_below(image: np.ndarray, max_pixels: int) -> np.ndarray:
     """The image, or where it has more pixels than that, the greatest copy of the same shape that has not."""
     height, width = image.shape[:2]
     factor = (max_pixels / (width * height)) ** 0.5
     return image if factor >= 1 else scale_to_fit(image, max(1, int(width * factor)), max(1, int(height * factor)))[0]
 
 
-def write_image(path, image, quality=90):
+def write_image(path: Path, image: np.ndarray, quality: int = 90) -> None:
     """Write a uint8 RGB array as JPEG or PNG, after the suffix of `path`, at once or not at all.
 
     A comment in a JPEG says whose it is, see `is_drawn`.
@@ -207,7 +215,7 @@ def write_image(path, image, quality=90):
         Image.fromarray(image).save(temporary, quality=quality, comment=DRAWN)
 
 
-def is_drawn(path):
+def is_drawn(path: Path) -> bool:
     """Whether a JPEG was written by `write_image`: it may be replaced, a photo may not."""
     try:
         with Image.open(path, formats=["JPEG"]) as image:

@@ -18,8 +18,10 @@ import signal
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 import joblib
 from joblib.externals.loky import get_reusable_executor
@@ -30,9 +32,13 @@ from helpers.base.errors import UserError
 IN_FLIGHT = 4  # images a worker that are handed out or not yet taken back; bounds the memory
 MAX_DEATHS = 3  # workers that one image may kill
 CONNECT_SECONDS = 30
+Function = Callable[[Any], Any]  # from an image to a result
+Results = Generator[Any, None, None]  # in the order of the images
 
 
-def in_parallel(function, images, params, description, threads=False):
+def in_parallel(
+    function: Function, images: Sequence[Any], params: Any, description: str, threads: bool = False
+) -> Results:
     """Yield `function(image)` of each image, in their order, and show a bar.
 
     function: picklable, as a function of a module or a `functools.partial` of one is; images: list of `ImageFile`;
@@ -46,19 +52,26 @@ def in_parallel(function, images, params, description, threads=False):
         yield from tqdm(results, desc=description, unit="image", total=len(images))
 
 
-def _cancel(futures):
+def _cancel(futures: Iterable[Any]) -> None:
     for future in futures:
         if hasattr(future, "cancel"):
             future.cancel()
 
 
-def _in_order(submit, result_of, images, nr_workers, give_up=_cancel):
+def _in_order(
+    submit: Callable[[Any], Any],
+    result_of: Callable[[Any, Any], Any],
+    images: Sequence[Any],
+    nr_workers: int,
+    give_up: Callable[[Iterable[Any]], None] = _cancel,
+) -> Results:
     """Yield the results in order, with a bounded number of images handed out.
 
     submit: function of an image that returns a future; result_of: function of a future and its image; give_up: function
     of the futures that nobody wants any more, after an error or Ctrl-C.
     """
-    waiting, handed_out = deque(), 0
+    waiting: deque[Any] = deque()
+    handed_out = 0
     try:
         for image in images:
             while handed_out < len(images) and len(waiting) < IN_FLIGHT * nr_workers:
@@ -71,17 +84,17 @@ def _in_order(submit, result_of, images, nr_workers, give_up=_cancel):
             give_up(waiting)
 
 
-def _in_threads(function, images, address):
+def _in_threads(function: Function, images: Sequence[Any], address: str) -> Results:
     nr_workers = joblib.cpu_count()
     with ThreadPoolExecutor(nr_workers) as executor:
         yield from _in_order(_submit_to(executor, function), _plain_result, images, nr_workers)
 
 
-def _plain_result(future, image):
+def _plain_result(future: Any, image: Any) -> Any:
     return future.result()
 
 
-def _in_processes(function, images, address):
+def _in_processes(function: Function, images: Sequence[Any], address: str) -> Results:
     nr_workers, done = joblib.cpu_count(), 0
     if nr_workers == 1:
         yield from map(function, images)
@@ -90,7 +103,9 @@ def _in_processes(function, images, address):
         executor = _executor(nr_workers)
         rest, submit = images[done:], _submit_to(executor, function)
 
-        def give_up(_, executor=executor):  # not future.cancel(): loky would wait for ever for such a future
+        def give_up(
+            _: Iterable[Any], executor: Any = executor
+        ) -> None:  # not future.cancel(): loky would wait for ever for such a future
             executor.shutdown(kill_workers=True)
 
         try:
@@ -103,14 +118,14 @@ def _in_processes(function, images, address):
                 done += 1
 
 
-def _executor(nr_workers):
+def _executor(nr_workers: int) -> Any:
     return get_reusable_executor(nr_workers, timeout=300, initializer=_end_with, initargs=(os.getpid(),))
 
 
-def _end_with(parent):
+def _end_with(parent: int) -> None:
     """In a worker: leave Ctrl-C to the process that started it, and end when that one is gone, however it went."""
 
-    def watch():
+    def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
@@ -120,11 +135,11 @@ def _end_with(parent):
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _submit_to(executor, function):
+def _submit_to(executor: Any, function: Function) -> Callable[[Any], Any]:
     return lambda image: executor.submit(function, image)
 
 
-def _alone(function, image):
+def _alone(function: Function, image: Any) -> Any:
     """The result for one image, in a process that works on nothing else meanwhile."""
     for _ in range(MAX_DEATHS):
         try:
@@ -134,14 +149,14 @@ def _alone(function, image):
     raise _deadly(image)
 
 
-def _deadly(image):
+def _deadly(image: Any) -> UserError:
     return UserError(
         f"{image.path}: one process after the other died while working on it, most likely for lack of memory; "
         "look at the image, and make it smaller or take it out"
     )
 
 
-def _on_dask(function, images, address):
+def _on_dask(function: Function, images: Sequence[Any], address: str) -> Results:
     try:
         from dask import config
         from distributed import Client, KilledWorker, LocalCluster
@@ -160,10 +175,10 @@ def _on_dask(function, images, address):
             reason = " ".join(str(error).split())[:200]
             raise UserError(f'parallel_address = "{address}": no Dask cluster with workers there ({reason})') from error
 
-        def submit(image):
+        def submit(image: Any) -> Any:
             return client.submit(function, image, pure=False)
 
-        def result_of(future, image):
+        def result_of(future: Any, image: Any) -> Any:
             try:
                 return future.result()
             except KilledWorker:
@@ -172,7 +187,7 @@ def _on_dask(function, images, address):
         yield from _in_order(submit, result_of, images, sum(client.ncores().values()))
 
 
-def _on_ray(function, images, address):
+def _on_ray(function: Function, images: Sequence[Any], address: str) -> Results:
     try:
         import ray
     except ImportError:
@@ -183,7 +198,7 @@ def _on_ray(function, images, address):
         raise UserError(f'parallel_address = "{address}": no Ray cluster there ({error})') from error
     task = ray.remote(function_runner).options(max_retries=MAX_DEATHS - 1)
 
-    def result_of(future, image):
+    def result_of(future: Any, image: Any) -> Any:
         try:
             return ray.get(future)
         except ray.exceptions.WorkerCrashedError:
@@ -195,10 +210,10 @@ def _on_ray(function, images, address):
     yield from _in_order(lambda image: task.remote(function, image), result_of, images, nr_workers)
 
 
-def function_runner(function, image):
+def function_runner(function: Function, image: Any) -> Any:
     """What Ray calls: it takes no `functools.partial` itself."""
     return function(image)
 
 
-def _missing(backend, packages):
+def _missing(backend: str, packages: str) -> UserError:
     return UserError(f'parallel_backend = "{backend}" needs more packages: pip install {packages}')

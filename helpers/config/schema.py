@@ -85,7 +85,7 @@ def parameter(name: str) -> Parameter:
 
 
 def _folder(name: str) -> property:
-    """A folder of intermediate files."""
+    """A folder of intermediate files, or a file there."""
     return property(lambda params: params.proc_dir / name)
 
 
@@ -150,6 +150,7 @@ class Parameters:
     svm_dir = _folder("trainedSVMs")
     model_dir = _folder("models")
     detections_dir = _folder("detections")
+    fingerprints_file = _folder(".fingerprints.json")  # of images, annotations and weights; may be deleted
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ proposals, without which there would be no background to learn from. What a crow
 `nms_maxDetections`, steps 0, 2 and 5 say, with the value to set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from helpers.dataset.image_files import ImageFile
 NR_NAMED = 5
 
 Key = str | Path  # of an image
-Counts = dict[Key, int]  # objects of each image
+Counts = Mapping[str, int] | Mapping[Path, int]  # name or file of an image -> its number of objects
 Over = tuple[Key, str, str]  # an image, what is wrong with it, what to do
 
 

@@ -14,7 +14,7 @@ from helpers.base.images import image_size, read_with_note
 from helpers.base.parallel import in_parallel
 from helpers.config.schema import Parameters
 from helpers.dataset.annotations import Problem
-from helpers.dataset.caps import Counts, auto_max_detections, count_objects, over_detections, over_rois
+from helpers.dataset.caps import auto_max_detections, count_objects, over_detections, over_rois
 from helpers.dataset.duplicate_check import check_duplicates
 from helpers.dataset.duplicates import look_of
 from helpers.dataset.folder_check import check_folders
@@ -95,7 +95,7 @@ def _check_pixels(image: ImageFile, pixels: np.ndarray, note: str) -> list[Probl
 
 def _check_caps(checked: list[CheckedImage], params: Parameters) -> list[Problem]:
     """Problems of images with more objects than ROIs or detections have room for."""
-    counts: dict[bool, Counts] = {False: {}, True: {}}  # is_test -> image's path -> objects
+    counts: dict[bool, dict[Path, int]] = {False: {}, True: {}}  # is_test -> image's path -> objects
     for item in checked:
         counts[item.is_test][item.image.path] = count_objects(item.image, item.annotation, params)
     limit = params.nms_maxDetections

@@ -2,9 +2,14 @@
 
 import math
 import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -22,26 +27,37 @@ MOST_CURVES = 8  # in one pair of axes: with more classes each has its own
 NAME_LENGTH = 28  # letters of a class name in a line; longer ones are broken
 
 
-def new_figure(width=7.0, height=5.0):
+class Curve(Protocol):
+    """Precision over recall of a class: float arrays (D,), each after one more detection; `fastRCNN.evaluation`'s."""
+
+    @property
+    def recall(self) -> np.ndarray: ...
+    @property
+    def precision(self) -> np.ndarray: ...
+    @property
+    def nr_objects(self) -> int: ...
+
+
+def new_figure(width: float = 7.0, height: float = 5.0) -> tuple[Figure, Axes]:
     """An empty figure, sizes in inches, and its axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots()
 
 
-def write_figure(path, figure, dpi=110):
+def write_figure(path: Path, figure: Figure, dpi: int = 110) -> None:
     """Write a figure as PNG at once or not at all; the same figure gives the same bytes."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=dpi, metadata={"Software": None})
 
 
-def set_curves_off(lines):
+def set_curves_off(lines: Sequence[Line2D]) -> None:
     """Let no curve hide another: each is thinner than those before it, equal ones share a line by dashes in turn."""
-    groups = {}
+    groups: dict[bytes, list[Line2D]] = {}
     for line in lines:
-        groups.setdefault(line.get_xydata().tobytes(), []).append(line)
+        groups.setdefault(_points_of(line), []).append(line)
     for index, line in enumerate(lines):
-        group = groups[line.get_xydata().tobytes()]
+        group = groups[_points_of(line)]
         place = group.index(line)
         line.set_linewidth(THINNEST + WIDER * (len(lines) - 1 - (index if place == 0 else lines.index(group[0]))))
         if place:
@@ -49,26 +65,30 @@ def set_curves_off(lines):
             line.set_dash_capstyle("butt")
 
 
-def add_legend(figure, lines, title=None):
+def _points_of(line: Line2D) -> bytes:
+    return np.asarray(line.get_xydata()).tobytes()
+
+
+def add_legend(figure: Figure, lines: Sequence[Line2D], title: str | None = None) -> None:
     """A legend beside the axes, and as much wider a figure as it needs."""
-    labels = [wrap(line.get_label()) for line in lines]
+    labels = [wrap(str(line.get_label())) for line in lines]
     longest = max(len(row) for label in labels for row in label.split("\n"))
     figure.set_figwidth(figure.get_figwidth() + 0.6 + 0.075 * longest)
     samples = [Line2D([], [], color=line.get_color(), linewidth=2.5, marker=line.get_marker()) for line in lines]
     figure.legend(samples, labels, title=title, fontsize=8, title_fontsize=8, loc="outside right upper")
 
 
-def wrap(text, width=NAME_LENGTH):
+def wrap(text: str, width: int = NAME_LENGTH) -> str:
     """The text in lines of at most `width` letters."""
     return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False)) or text
 
 
-def whole_numbers(axis):
+def whole_numbers(axis: Axis) -> None:
     """Ticks at whole numbers only."""
     axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def plot_precision_recall(curves, aps):
+def plot_precision_recall(curves: Mapping[str, Curve], aps: Mapping[str, float | None]) -> Figure:
     """Precision over recall of each class: in one pair of axes, or of many classes in one each.
 
     curves: name -> `Curve`; aps: name -> AP or None.
@@ -90,26 +110,26 @@ def plot_precision_recall(curves, aps):
     return figure
 
 
-def _names(all_classes):
+def _names(all_classes: Sequence[str]) -> tuple[str, ...]:
     """Class names as they can be drawn, with fonts that have their letters in force; "$" begins no formula."""
     names = drawable_names(tuple(all_classes))
     matplotlib.rcParams.update({"font.family": plot_families(names), "text.parse_math": False})
     return names
 
 
-def _color(class_id):
+def _color(class_id: int) -> tuple[float, ...]:
     """The class's colour in pictures, as matplotlib writes it."""
     return tuple(value / 255 for value in class_color(class_id))
 
 
-def _points(curve):
+def _points(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
     """Recall and precision, from recall 0 on."""
     recall = np.concatenate([[0.0], curve.recall])
     precision = np.concatenate([curve.precision[:1], curve.precision])
     return recall[: len(precision)], precision
 
 
-def _plot_each(shown, aps):
+def _plot_each(shown: Mapping[str, tuple[tuple[float, ...], Curve]], aps: Mapping[str, float | None]) -> Figure:
     columns = 5
     rows = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(2.1 * columns, 2.1 * rows + 0.5), layout="constrained")
@@ -129,7 +149,7 @@ def _plot_each(shown, aps):
     return figure
 
 
-def plot_confusion(matrix, all_classes, threshold):
+def plot_confusion(matrix: np.ndarray, all_classes: Sequence[str], threshold: float) -> Figure:
     """A confusion matrix (K + 1, K + 1), rows the truth; `threshold`: the least score that was counted.
 
     Colours are shares of the row, on a scale that sets one object in eight off from none and from all.

@@ -16,9 +16,11 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO, Any, cast
 
 from helpers.base.errors import UserError
 
@@ -26,6 +28,7 @@ MAX_BYTES = 2 * 2**30  # of all unpacked files together
 MAX_FILES = 50_000  # members of an archive, wanted or not; PASCAL VOC 2007 has 10,945
 MAX_DEPTH = 30  # folders in one another
 CHUNK = 2**16  # bytes read at once
+Wanted = Callable[[str], str | None]  # a member's name -> its name below the target
 END_OF_ZIP, END_OF_ZIP64 = b"PK\x05\x06", b"PK\x06\x07"
 RESERVED = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?", re.IGNORECASE)  # devices under Windows
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError, RecursionError)
@@ -39,11 +42,16 @@ class _Refused(Exception):
 class _Member:
     name: str
     trouble: str  # why it must not be unpacked, "" for a plain file
-    open: object  # () -> a binary file
+    open: Callable[[], Any]  # -> a binary file
     is_folder: bool = False
 
 
-def extract(archive, target, wanted=None, max_bytes=MAX_BYTES, max_files=MAX_FILES):
+Members = Generator[_Member, None, None]
+
+
+def extract(
+    archive: Path, target: Path, wanted: Wanted | None = None, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES
+) -> list[str]:
     """Unpack an archive, or copy from a folder, into the new folder `target`; returns the sorted names of its files.
 
     wanted: function from a member's name ("/" between folders) to its name below `target`, or to None for a member
@@ -78,13 +86,13 @@ def extract(archive, target, wanted=None, max_bytes=MAX_BYTES, max_files=MAX_FIL
     return names
 
 
-def _words(error):
+def _words(error: BaseException) -> str:
     """An error's text, which may quote the archive, in one line of harmless letters."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return ascii(text[:200])[1:-1]
 
 
-def _write(members, folder, wanted, max_bytes, max_files):
+def _write(members: Iterable[_Member], folder: Path, wanted: Wanted, max_bytes: int, max_files: int) -> list[str]:
     names, seen, room = [], set(), max_bytes
     for count, member in enumerate(members, 1):
         if count > max_files:
@@ -110,14 +118,14 @@ def _write(members, folder, wanted, max_bytes, max_files):
     return sorted(names)
 
 
-def _inside(name):
+def _inside(name: str) -> str:
     """Refuse a name that leads out of the folder where it is unpacked, on whatever system."""
     if name.startswith("/") or "\\" in name or ".." in name.split("/") or re.match(r"[A-Za-z]:", name):
         raise _Refused(f"member {name[:200]!a} leads out of the target")
     return name
 
 
-def _portable(name):
+def _portable(name: str) -> str:
     """The name without "." and "//", or `_Refused` if some file system understands it in another way."""
     parts = [part for part in _inside(name).split("/") if part not in ("", ".")]
     for part in parts:
@@ -128,7 +136,7 @@ def _portable(name):
     return "/".join(parts)
 
 
-def _members(archive, max_bytes, max_files):
+def _members(archive: Path, max_bytes: int, max_files: int) -> Members:
     """The members of whatever `archive` is, told by its first bytes: browsers change suffixes."""
     if archive.is_dir():
         yield from _folder_members(archive)
@@ -150,8 +158,8 @@ def _members(archive, max_bytes, max_files):
             raise _Refused("is not a .zip, .tar, .tar.gz or .tar.bz2 file")
 
 
-def _folder_members(folder):
-    def stop(error):  # os.walk would pass over a folder that cannot be read
+def _folder_members(folder: Path) -> Members:
+    def stop(error: OSError) -> None:  # os.walk would pass over a folder that cannot be read
         raise error
 
     for where, folders, files in os.walk(folder, onerror=stop):
@@ -162,7 +170,7 @@ def _folder_members(folder):
             yield _Member(path.relative_to(folder).as_posix(), trouble, partial(open, path, "rb"))
 
 
-def _zip_members(file, max_files):
+def _zip_members(file: IO[bytes], max_files: int) -> Members:
     _check_directory_of_zip(file, max_files)
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
@@ -177,7 +185,7 @@ def _zip_members(file, max_files):
             yield _Member(_inside(info.filename), trouble, partial(archive.open, info), info.is_dir())
 
 
-def _check_directory_of_zip(file, max_files):
+def _check_directory_of_zip(file: IO[bytes], max_files: int) -> None:
     """Refuse a list of members that is too long to be read: `zipfile` reads it all at once, whatever its length."""
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - 2**16 - 22 - 20))
@@ -201,39 +209,39 @@ class _CarefulStream:
     both cost an attacker nothing.
     """
 
-    def __init__(self, stream, limit):
+    def __init__(self, stream: Any, limit: int) -> None:
         self.stream, self.limit, self.last = stream, limit, b""
 
-    def tell(self):
+    def tell(self) -> int:
         return self.stream.tell()
 
-    def seek(self, position):
+    def seek(self, position: int) -> int:
         if position < self.tell():
             raise tarfile.ReadError("a member of negative length")
         self._check(position)
         return self.stream.seek(position)
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         if not 0 <= size <= 2**18:  # tarfile reads contents in pieces of at most 2**17
             raise tarfile.ReadError("a header of absurd length")
         self._check(self.tell() + size)
         self.last = self.stream.read(size)
         return self.last
 
-    def _check(self, position):
+    def _check(self, position: int) -> None:
         if position > self.limit:
             raise _Refused(f"unpacks to more than {self.limit} bytes, headers included")
 
 
-def _tar_members(stream, max_bytes, max_files):
+def _tar_members(stream: Any, max_bytes: int, max_files: int) -> Members:
     careful = _CarefulStream(stream, max_bytes + 4096 * max_files + 2**20)  # room for headers and padding
-    with tarfile.open(fileobj=careful, mode="r:") as archive:
+    with tarfile.open(fileobj=cast(IO[bytes], careful), mode="r:") as archive:
         while info := archive.next():
             trouble = ""
             if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.sparse is not None:
                 trouble = "a link, a device or sparse"
             yield _Member(_inside(info.name), trouble, partial(archive.extractfile, info), info.isdir())
-            archive.members.clear()  # headers may be long, and tarfile keeps all of them
+            archive.members.clear()  # type: ignore[attr-defined] # headers may be long, and tarfile keeps all
             if len(archive.pax_headers) > 100:  # the same, with those for the whole archive
                 raise tarfile.ReadError("absurd headers")
     if careful.last != bytes(tarfile.BLOCKSIZE):  # tarfile takes a cut between two members for the end

@@ -8,8 +8,10 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -23,8 +25,17 @@ PAUSE = 0.5  # seconds before the second attempt, twice as long before each furt
 
 
 def download(
-    url, path, *, sha256=None, sha256_prefix=None, md5=None, size=None, describe=None, timeout=30, progress=True
-):  # fmt: skip
+    url: str,
+    path: Path | str,
+    *,
+    sha256: str | None = None,
+    sha256_prefix: str | None = None,
+    md5: str | None = None,
+    size: int | None = None,
+    describe: str | None = None,
+    timeout: float = 30,
+    progress: bool = True,
+) -> Path:
     """Download `url` to `path` unless the right file is there already; returns `path`.
 
     sha256: 64 hexadecimal digits; sha256_prefix: the first few, as torch has them in its file names (8 digits); md5: 32
@@ -55,7 +66,13 @@ def download(
     return path
 
 
-def verify(path, sha256=None, sha256_prefix=None, size=None, md5=None):
+def verify(
+    path: Path | str,
+    sha256: str | None = None,
+    sha256_prefix: str | None = None,
+    size: int | None = None,
+    md5: str | None = None,
+) -> None:
     """Raise `UserError` unless the file has this size in bytes and this SHA-256 (or one that begins so) or MD5."""
     check = _check(sha256, sha256_prefix, md5, size)
     try:
@@ -67,7 +84,7 @@ def verify(path, sha256=None, sha256_prefix=None, size=None, md5=None):
         raise UserError(f"{path}: expected {check.describe()}, is {trouble}; move it away and get it again")
 
 
-def _check(sha256, sha256_prefix, md5, size):
+def _check(sha256: str | None, sha256_prefix: str | None, md5: str | None, size: int | None) -> "_Check":
     known = sha256 or sha256_prefix
     return _Check("md5" if md5 and not known else "sha256", (known or md5 or "").lower(), size)
 
@@ -85,10 +102,10 @@ class _Check:
     size: int | None
 
     @property
-    def limit(self):
+    def limit(self) -> int:
         return MAX_BYTES if self.size is None else self.size
 
-    def trouble(self, length, digest):
+    def trouble(self, length: int, digest: str) -> str | None:
         """What is wrong with a file of this length and SHA-256, in words; None if nothing is."""
         if not length and self.size != 0:
             return "an empty file"
@@ -96,7 +113,7 @@ class _Check:
             return f"{length} bytes"
         return None if digest.startswith(self.hash) else f"{self.name} {digest}"
 
-    def digest(self, file=None):
+    def digest(self, file: IO[bytes] | None = None) -> Any:
         """A hashlib object, of what is in the file from its position on."""
         digest = hashlib.new(self.algorithm, usedforsecurity=self.algorithm != "md5")
         while file and (chunk := file.read(CHUNK)):
@@ -104,13 +121,13 @@ class _Check:
         return digest
 
     @property
-    def name(self):
+    def name(self) -> str:
         return {"md5": "MD5", "sha256": "SHA-256"}[self.algorithm]
 
-    def describe_size(self):
+    def describe_size(self) -> str:
         return f"at most {MAX_BYTES} bytes" if self.size is None else f"{self.size} bytes"
 
-    def describe(self):
+    def describe(self) -> str:
         hash_in_words = f"{self.name} {self.hash}{'...' if len(self.hash) < 2 * self.digest().digest_size else ''}"
         if not self.hash:
             return self.describe_size()
@@ -125,7 +142,7 @@ class _Job:
     description: str
     timeout: float
 
-    def error(self, expected, came, action=None):
+    def error(self, expected: str, came: object, action: str | None = None) -> UserError:
         """One line, whatever a server put into its answer: no line breaks, no control sequences for the terminal."""
         action = action or f"run this again later, or get the file with a browser and put it at {self.path}"
         text = f"{self.description}: expected {expected}, got {str(came)[:300]}; {action}"
@@ -135,29 +152,29 @@ class _Job:
 class _Part:
     """The growing file, the hash of what is in it, and the version of the file that the server said it is."""
 
-    def __init__(self, path, check):
+    def __init__(self, path: Path, check: _Check) -> None:
         self.check = check
         self.file = open(path, "a+b" if check.hash else "w+b")  # noqa: SIM115 (closed by _fetch)
         self.file.seek(0)
         self.digest = check.digest(self.file)
         self.length = self.file.tell()
-        self.version = None
+        self.version: str | None = None  # the server's name for this version of the file
 
-    def append(self, chunk):
+    def append(self, chunk: bytes) -> None:
         self.file.write(chunk)
         self.digest.update(chunk)
         self.length += len(chunk)
 
-    def clear(self):
+    def clear(self) -> None:
         self.file.seek(0)
         self.file.truncate()
         self.digest, self.length, self.version = self.check.digest(), 0, None
 
-    def trouble(self):
+    def trouble(self) -> str | None:
         return self.check.trouble(self.length, self.digest.hexdigest())
 
 
-def _fetch(job, progress):
+def _fetch(job: _Job, progress: bool) -> None:
     """Make `NAME.part` complete and give it its final name. Raises `UserError` and, from the disk, OSError."""
     part_path = job.path.with_name(job.path.name + ".part")
     part = _Part(part_path, job.check)
@@ -180,14 +197,14 @@ def _fetch(job, progress):
             part_path.unlink(missing_ok=True)
 
 
-def _progress_bar(job, progress):
+def _progress_bar(job: _Job, progress: bool) -> tqdm:
     return tqdm(
         desc=job.path.name, total=job.check.size, unit="B", unit_scale=True, unit_divisor=1024,
         disable=None if progress else True,  # None: only where stderr is a terminal
     )  # fmt: skip
 
 
-def _complete(job, part, bar):
+def _complete(job: _Job, part: _Part, bar: tqdm) -> str | None:
     """Attempt until the file is complete. Returns what is wrong with it, or None; raises `UserError` if all fail."""
     if part.length >= job.check.limit:
         part.clear()
@@ -206,7 +223,7 @@ def _complete(job, part, bar):
     raise job.error(failure.expected, failure.came)
 
 
-def _receive(job, part, bar):
+def _receive(job: _Job, part: _Part, bar: tqdm) -> None:
     """One request: append what comes. Raises `Failure` unless the whole file has come."""
     check = job.check
     if part.length and not check.hash and not part.version:
@@ -233,7 +250,7 @@ def _receive(job, part, bar):
 
 
 @contextlib.contextmanager
-def _locked(path):
+def _locked(path: Path) -> Iterator[None]:
     """Only one process at a time downloads to `path`; the others wait. The system frees the lock of a dead process."""
     lock = FileLock(f"{path}.lock")
     try:

@@ -13,6 +13,9 @@ import contextlib
 import os
 import struct
 import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -25,6 +28,7 @@ NUMBER_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9
 TEXT_TYPES = {1: "ascii", 2: "ascii", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
 CELL, CHAR, NUMBERS = 1, 4, range(6, 16)  # classes of arrays
 COMPLEX = 0x0800
+Cell = np.ndarray | str
 
 
 class Unreadable(Exception):
@@ -32,7 +36,7 @@ class Unreadable(Exception):
 
 
 @contextlib.contextmanager
-def cell_array(path, name):
+def cell_array(path: Path, name: str) -> Iterator[tuple[int, Iterator[Cell]]]:
     """Open a variable that is a cell array: yields (number of cells, iterator of cells in MATLAB's order).
 
     A cell is an array of numbers as they are stored (of a smaller type than in MATLAB where that holds them), with
@@ -55,12 +59,12 @@ def cell_array(path, name):
     raise Unreadable(f'has no variable "{name}"')
 
 
-def _byte_order(file):
+def _byte_order(file: IO[bytes]) -> str:
     """struct's letter for the byte order, from the file's head of 128 bytes."""
     if os.fstat(file.fileno()).st_size > MAX_BYTES:
         raise Unreadable(f"has more than {MAX_BYTES} bytes")
     head = file.read(128)
-    order = {b"IM": "<", b"MI": ">"}.get(head[126:])
+    order = {b"IM": "<", b"MI": ">"}.get(head[126:], "")
     version = struct.unpack(f"{order}H", head[124:126])[0] if order else None
     if version == 0x0200:
         raise Unreadable("is of MATLAB's version 7.3; save it with -v7")
@@ -72,10 +76,10 @@ def _byte_order(file):
 class _Stream:
     """Bytes that come in chunks, handed out in the wanted portions."""
 
-    def __init__(self, chunks):
+    def __init__(self, chunks: Iterator[bytes]) -> None:
         self.chunks, self.buffer = chunks, bytearray()
 
-    def take(self, count):
+    def take(self, count: int) -> bytes:
         while len(self.buffer) < count:
             chunk = next(self.chunks, None)
             if chunk is None:
@@ -86,7 +90,7 @@ class _Stream:
         return taken
 
 
-def _variables(file, order):
+def _variables(file: IO[bytes], order: str) -> Iterator[_Stream]:
     """A `_Stream` for each variable, behind its tag. Those that nobody reads cost nothing."""
     while tag := file.read(8):
         if len(tag) < 8:
@@ -104,7 +108,7 @@ def _variables(file, order):
         file.seek(end)
 
 
-def _raw(file, length):
+def _raw(file: IO[bytes], length: int) -> Iterator[bytes]:
     while length:
         chunk = file.read(min(CHUNK, length))
         if not chunk:
@@ -113,7 +117,7 @@ def _raw(file, length):
         yield chunk
 
 
-def _unpacked(chunks):
+def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
     unpacker = zlib.decompressobj()
     for chunk in chunks:
         more = True
@@ -123,11 +127,11 @@ def _unpacked(chunks):
             except zlib.error:
                 raise Unreadable("is cut off or broken") from None
             chunk = unpacker.unconsumed_tail
-            more = chunk or len(piece) == CHUNK  # a full piece: there may be more that needs no further input
+            more = bool(chunk) or len(piece) == CHUNK  # a full piece: there may be more that needs no further input
             yield piece
 
 
-def _element(stream, order, max_bytes):
+def _element(stream: _Stream, order: str, max_bytes: int) -> tuple[int, bytes]:
     """(type, data) of the next element."""
     tag = stream.take(8)
     kind, length = struct.unpack(f"{order}II", tag)
@@ -141,7 +145,7 @@ def _element(stream, order, max_bytes):
     return kind, stream.take(length + -length % 8)[:length]
 
 
-def _array_head(stream, order):
+def _array_head(stream: _Stream, order: str) -> tuple[int | None, tuple[int, ...], str]:
     """(class, shape, name) of an array; class None and no name for one that is neither cells, text nor numbers."""
     kind, data = _element(stream, order, 8)
     if kind != FLAGS or len(data) != 8:
@@ -158,7 +162,7 @@ def _array_head(stream, order):
     return array_class, shape, name.decode("latin-1")
 
 
-def _cells(stream, order, count):
+def _cells(stream: _Stream, order: str, count: int) -> Iterator[Cell]:
     for _ in range(count):
         kind, length = struct.unpack(f"{order}II", stream.take(8))
         if kind != MATRIX:
@@ -169,7 +173,7 @@ def _cells(stream, order, count):
         yield _value(_Stream(iter([stream.take(length)])), order) if length else np.zeros((0, 0))
 
 
-def _value(stream, order):
+def _value(stream: _Stream, order: str) -> Cell:
     array_class, shape, _ = _array_head(stream, order)
     if array_class is None or array_class == CELL:
         raise Unreadable("has a cell with neither real numbers nor a text")

@@ -59,19 +59,19 @@ SELECTIVE_SEARCH_MD5 = "7078c1db87a7851b31966b96774cd9b9"
 SELECTIVE_SEARCH_IMAGES = {"voc_2007_trainval.mat": 5011, "voc_2007_test.mat": 4952}  # those that must be there
 
 
-def grocery_archives(folder, source):
+def grocery_archives(folder: Path, source: Path | None) -> list[Path]:
     """The archive to unpack: `source`, or the original repository's, downloaded into `folder`."""
     path = Path(folder, "ObjectDetectionUsingCntk-master.zip")
     return [source or download(GROCERY_URL, path, describe="the original tutorial with its photos")]
 
 
-def grocery_member(name):
+def grocery_member(name: str) -> str | None:
     """Where an archive's member belongs in the data set's folder, or None for what is not wanted."""
     name = re.sub(r"^(.*/)?grocery/", "", name)
     return name if name in GROCERY_FILES else None
 
 
-def grocery_trouble(folder):
+def grocery_trouble(folder: Path) -> str | None:
     """What is wrong with an unpacked data set, as a sentence; None where it is the original's to the byte."""
     missing = [name for name in GROCERY_FILES if not (folder / name).is_file()]
     if missing:
@@ -88,17 +88,17 @@ def grocery_trouble(folder):
     return None
 
 
-def voc_archives(folder, source):
+def voc_archives(folder: Path, source: Path | None) -> list[Path]:
     """The archives to unpack: those in `source` (or that folder itself), or downloads into `folder`."""
     return _voc_archives(folder, source, VOC_URL, VOC_ARCHIVES)
 
 
-def voc2012_archives(folder, source):
+def voc2012_archives(folder: Path, source: Path | None) -> list[Path]:
     """The same of VOC 2012: one archive with training and validation. Its test annotations are not public."""
     return _voc_archives(folder, source, VOC2012_URL, VOC2012_ARCHIVES)
 
 
-def _voc_archives(folder, source, url, known):
+def _voc_archives(folder: Path, source: Path | None, url: str, known: dict[str, tuple[int, str]]) -> list[Path]:
     if source is None:
         for name, (size, sha256) in known.items():
             download(url + name, Path(folder, name), sha256=sha256, size=size, describe=f"PASCAL VOC {name[-8:-4]}")
@@ -110,14 +110,14 @@ def _voc_archives(folder, source, url, known):
     return archives or [source]
 
 
-def voc_member(name, year="2007"):
+def voc_member(name: str, year: str = "2007") -> str | None:
     """Where an archive's member belongs below VOC<year>, or None for what is not wanted."""
     name = re.sub(rf"^(.*/)?VOC{year}/", "", name)
     kinds = r"Annotations/[\w-]+\.xml|ImageSets/Main/[\w-]+\.txt|JPEGImages/[\w-]+\.jpg"  # no masks of segmentation
     return name if re.fullmatch(kinds, name) else None
 
 
-def voc_trouble(folder, parts=("trainval", "test")):
+def voc_trouble(folder: Path, parts: tuple[str, ...] = ("trainval", "test")) -> str | None:
     """What is missing in an unpacked VOC folder, as a sentence; None where images and annotations are complete."""
     for part in parts:
         path = folder / "ImageSets" / "Main" / f"{part}.txt"
@@ -134,7 +134,7 @@ def voc_trouble(folder, parts=("trainval", "test")):
     return None
 
 
-def selective_search_archives(folder, source):
+def selective_search_archives(folder: Path, source: Path | None) -> list[Path]:
     """The archive to unpack: `source` or the one in it, or a download into `folder` from the first address that works.
 
     The release's own archive is checked by its MD5; any other source only by what is in it (`..._trouble`).
@@ -156,13 +156,13 @@ def selective_search_archives(folder, source):
     return [download(last, path, md5=SELECTIVE_SEARCH_MD5, describe=description)]
 
 
-def selective_search_member(name):
+def selective_search_member(name: str) -> str | None:
     """Where an archive's member belongs below selective_search_data, or None for what is not wanted."""
     name = name.rpartition("/")[2]
     return name if re.fullmatch(r"voc_20\d\d_(train|val|trainval|test)\.mat", name, re.ASCII) else None
 
 
-def selective_search_trouble(folder):
+def selective_search_trouble(folder: Path) -> str | None:
     """What is wrong with the unpacked files of VOC 2007, as a sentence; None where each has all images."""
     for name, expected in SELECTIVE_SEARCH_IMAGES.items():
         try:
@@ -180,9 +180,9 @@ class PublicData:
     files."""
 
     folder: str  # below dataRootDir
-    archives: Callable
-    member: Callable
-    trouble: Callable
+    archives: Callable[[Path, Path | None], list[Path]]
+    member: Callable[[str], str | None]
+    trouble: Callable[[Path], str | None]
     max_bytes: int  # unpacked; a few times what it is
 
 

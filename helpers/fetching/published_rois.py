@@ -9,19 +9,20 @@ resized images (rcnn, selective_search_boxes.m), so fractions are allowed.
 
 import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from helpers.base.errors import UserError
-from helpers.fetching.matlab_files import Unreadable, cell_array
+from helpers.fetching.matlab_files import Cell, Unreadable, cell_array
 
 FOLDER = "selective_search_data"
 MAX_BOXES = 2**26  # of a file, 1 GiB; the largest published one, of 11,540 images, has less than half of that
 MAX_COORDINATE = 2**16  # pixels
 
 
-def find_published(folder, data_set, part):
+def find_published(folder: Path, data_set: str, part: str) -> Path | None:
     """The file for a part of a VOC data set, such as ("VOC2007", "trainval"), below the folder of all data sets.
 
     None where there is none, and for data sets that are not VOC's.
@@ -31,7 +32,7 @@ def find_published(folder, data_set, part):
     return path if path and path.is_file() else None
 
 
-def count_published(path):
+def count_published(path: Path) -> int:
     """The number of images in a file, without reading their boxes. Raises `UserError` as `PublishedRois` does."""
     with _naming(path), cell_array(path, "images") as (count, _), cell_array(path, "boxes") as (count_boxes, _):
         if count != count_boxes:
@@ -51,12 +52,13 @@ class PublishedRois:
     more than 4 GiB or 2**26 boxes.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
         count_published(path)
         with _naming(path), cell_array(path, "images") as (_, cells):
             self.names = tuple(_image_name(cell, row) for row, cell in enumerate(cells, start=1))
-        self._boxes, total = {}, 0
+        self._boxes: dict[str, np.ndarray] = {}
+        total = 0
         with cell_array(path, "boxes") as (_, cells):
             for name in self.names:
                 with _naming(f"{path}, image {name}"):
@@ -67,10 +69,10 @@ class PublishedRois:
                     if total > MAX_BOXES:
                         raise Unreadable(f"the file has more than {MAX_BOXES} boxes")
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return name in self._boxes
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._boxes:
             raise UserError(
                 f"{self.path}: has no boxes for the image {name[:100]!a}; is it the file of this image set?"
@@ -79,7 +81,7 @@ class PublishedRois:
 
 
 @contextlib.contextmanager
-def _naming(what):
+def _naming(what: object) -> Iterator[None]:
     """What is wrong inside, as a `UserError` that names the file."""
     try:
         yield
@@ -89,14 +91,14 @@ def _naming(what):
         raise UserError(f"{what}: cannot be read ({error.strerror})") from error
 
 
-def _image_name(cell, row):
+def _image_name(cell: Cell, row: int) -> str:
     name = cell if isinstance(cell, str) else f"an array of shape {cell.shape}"
     if not isinstance(cell, str) or not re.fullmatch(r"[\w.-]{1,100}", name, re.ASCII):
         raise Unreadable(f'row {row} of "images" is {name[:100]!a}, which is no name of an image')
     return name
 
 
-def _converted(cell):
+def _converted(cell: Cell) -> np.ndarray:
     """MATLAB's (R, 4) array of (y1, x1, y2, x2), 1-based inclusive -> (R, 4) float32 `[x1, y1, x2, y2]`, no +1."""
     if isinstance(cell, str):
         raise Unreadable("has a text where boxes belong")

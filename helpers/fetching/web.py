@@ -6,7 +6,9 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Self
 
 CHUNK = 2**16  # bytes
 PASSING_TROUBLES = (408, 425, 429, 500, 502, 503, 504)  # HTTP codes that another attempt may mend
@@ -20,7 +22,7 @@ class Failure(Exception):
     again: another attempt may do better; start_over: what had come before is of no use.
     """
 
-    def __init__(self, expected, came, again=False, start_over=False):
+    def __init__(self, expected: str, came: str, again: bool = False, start_over: bool = False) -> None:
         super().__init__(expected, came)
         self.expected, self.came, self.again, self.start_over = expected, came, again, start_over
 
@@ -38,13 +40,13 @@ class Answer:
     version: str | None
     shows_breaks: bool
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.response.close()
 
-    def chunks(self):
+    def chunks(self) -> Iterator[bytes]:
         """The bytes as they come. Raises `Failure` when the connection breaks in a way that http.client notices."""
         while True:
             try:
@@ -56,7 +58,7 @@ class Answer:
             yield chunk
 
 
-def ask(url, start, version, timeout):
+def ask(url: str, start: int, version: str | None, timeout: float) -> Answer:
     """Ask for a file from byte `start` on; returns an `Answer`, which may begin at 0 all the same.
 
     version: as in an earlier answer; if the server has another one by now, it sends the whole file.
@@ -85,7 +87,7 @@ def ask(url, start, version, timeout):
         raise
 
 
-def _checked(response, start):
+def _checked(response: http.client.HTTPResponse, start: int) -> Answer:
     tag = response.headers.get("ETag", "")
     version = tag if STRONG_TAG.fullmatch(tag) else None
     if response.status == 200:
@@ -102,7 +104,7 @@ def _checked(response, start):
     return Answer(response, start, total, version, shows_breaks=True)
 
 
-def is_web_address(url):
+def is_web_address(url: str) -> bool:
     """http or https with a host, and without a user name and password, which messages would show."""
     try:
         parts = urllib.parse.urlsplit(url)
@@ -116,14 +118,16 @@ def is_web_address(url):
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects (ten at most), but never away from the web, nor from https to http."""
 
-    def redirect_request(self, request, file, code, message, headers, new_url):  # noqa: PLR0917 (urllib's own)
+    def redirect_request(
+        self, request: urllib.request.Request, file: Any, code: int, message: str, headers: Any, new_url: str
+    ) -> urllib.request.Request | None:  # noqa: PLR0917 (urllib's own)
         if not is_web_address(new_url) or (request.type == "https" and not new_url.lower().startswith("https:")):
             file.close()
             raise Failure("a redirect to a web address as safe as this", f"one to {new_url}")
         return super().redirect_request(request, file, code, message, headers, new_url)
 
 
-def _web_only_opener():
+def _web_only_opener() -> urllib.request.OpenerDirector:
     """urllib's default opener also has handlers for files, ftp and data addresses; this one has none."""
     opener = urllib.request.OpenerDirector()
     for handler in (

@@ -13,8 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from helpers.base.errors import UserError
-from helpers.base.files import fingerprint, require_file
+from helpers.base.files import require_file
+from helpers.base.fingerprints import remembered_fingerprints
 from helpers.base.tensor_files import MOST_BYTES, require_finite, require_safetensors
+from helpers.config.schema import Parameters
 from helpers.fetching.download import download
 
 READ_ERRORS = (  # what torch, safetensors and the restricted unpickler raise on bytes that are no weights
@@ -24,7 +26,7 @@ READ_ERRORS = (  # what torch, safetensors and the restricted unpickler raise on
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 
 
-def torchvision_url(network):
+def torchvision_url(network: str) -> str:
     """Where torchvision publishes its ImageNet weights of a network; the file name ends in the hash's beginning.
 
     Raises `UserError` for a network that is not torchvision's.
@@ -36,13 +38,13 @@ def torchvision_url(network):
     return torchvision.models.get_model_weights(network)["IMAGENET1K_V1"].url
 
 
-def auto_candidates(network):
+def auto_candidates(network: str) -> list[Path]:
     """The places where "auto" looks for weights, in order: resources/, then torch's download cache."""
     name = torchvision_url(network).rsplit("/", 1)[-1]
     return [RESOURCES / name, Path(torch.hub.get_dir()) / "checkpoints" / name]
 
 
-def find_weights(params):
+def find_weights(params: Parameters) -> Path | None:
     """The path of the weights' file, or None where they are random or not on this machine yet.
 
     Raises `UserError` for a path that does not exist.
@@ -59,7 +61,7 @@ def find_weights(params):
     return path
 
 
-def _bundled(network):
+def _bundled(network: str) -> Path:
     """The network that ships with the project, see the model card beside it."""
     path = RESOURCES / f"{network}-grocery.safetensors"
     if not path.is_file():
@@ -68,19 +70,19 @@ def _bundled(network):
     return path
 
 
-def weights_fingerprint(params):
+def weights_fingerprint(params: Parameters) -> str:
     """What tells these weights from others: a hash of the file, or the seed of random ones."""
     if params.networkWeights == "random":
         return f"random weights, seed {params.seed}"
     path = find_weights(params)
-    return fingerprint(path) if path else "not on this machine"
+    return remembered_fingerprints([path], params.fingerprints_file)[path] if path else "not on this machine"
 
 
 class OutOfReach(UserError):
     """Weights cannot be downloaded now, and perhaps later."""
 
 
-def get_weights(params):
+def get_weights(params: Parameters) -> Path | None:
     """The path of the weights' file, downloaded if need be; None for random weights. Raises `OutOfReach`."""
     path = find_weights(params)
     if path is None and params.networkWeights == "auto":
@@ -98,25 +100,25 @@ def get_weights(params):
     return path
 
 
-def _without_network(network):
+def _without_network(network: str) -> str:
     """What else there is for somebody who cannot download, in words."""
     if (RESOURCES / f"{network}-grocery.safetensors").is_file():
         return "Without a network connection --set networkWeights=bundled works, a small network in this repository"
     return "Without a network connection --set network=squeezenet1_1 networkWeights=bundled works"
 
 
-def _hash_prefix(path):
+def _hash_prefix(path: Path) -> str | None:
     match = re.search(r"-([0-9a-f]{8,})\.pth$", path.name)
     return match[1] if match else None
 
 
-def _check_hash(path):
+def _check_hash(path: Path) -> None:
     prefix, digest = _hash_prefix(path), hashlib.sha256(path.read_bytes()).hexdigest()
     if prefix and not digest.startswith(prefix):
         raise UserError(f"{path}: damaged, its SHA-256 is {digest[:8]}..., not {prefix}...; delete it and run again")
 
 
-def read_state_dict(path):
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Tensors by name from a .pth, .pt or .safetensors file, on the CPU, as float32.
 
     Nothing in the file is executed: pickles are read with torch's restricted unpickler. Raises `UserError` for a file
@@ -150,7 +152,7 @@ def read_state_dict(path):
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
-def _refuse_bombs(path):
+def _refuse_bombs(path: Path) -> None:
     """torch.save stores every byte once; raises ValueError for an archive that would unfold to more than its size."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.base.errors import UserError
-from helpers.base.files import fingerprint
+from helpers.base.fingerprints import fingerprint
 from helpers.base.tables import counted
 from helpers.config.labels import IGNORED_LABELS
 from helpers.dataset.annotations import MAX_OUTSIDE

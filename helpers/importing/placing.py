@@ -7,7 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from helpers.base.errors import UserError
-from helpers.base.files import fingerprint, link_file, write_text
+from helpers.base.files import link_file, write_text
+from helpers.base.fingerprints import fingerprint
 from helpers.base.images import IMPORTED_FORMATS, read_image, write_image
 from helpers.dataset.annotations import write_annotation
 from helpers.formats.own_layout import ANNOTATED_SUBDIRS, BOX_SUFFIXES, LABEL_SUFFIXES, SUBDIRS
