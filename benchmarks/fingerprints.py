@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmarks.timing import announce
 from helpers.artifacts.feature_files import read_features
-from helpers.base.files import arrays_fingerprint, write_arrays
+from helpers.base.files import write_arrays
+from helpers.base.fingerprints import arrays_fingerprint
 from helpers.base.script import run_script
 from helpers.base.tables import format_table
 

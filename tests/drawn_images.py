@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
-from conftest import HEIGHT, WIDTH, draw_image
 from settings import settings
+from tiny import HEIGHT, WIDTH, draw_image
 from torch import nn
 
 from fastRCNN.boxes import as_boxes, clip, mirror

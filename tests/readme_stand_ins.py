@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from conftest import draw_image, tar_of
+from mat_files import write_mat
 from PIL import Image
-from test_annotation_windows import wait_for
-from test_published_rois import write_mat
-from test_run import ROOT
+from project import ROOT
+from set_up import count_as_set_up
+from tiny import draw_image, tar_of
+from virtual_screens import wait_for
 
 from helpers.annotating.boxes import MARGIN, STATUS_HEIGHT
 from helpers.annotating.geometry import fit_image
@@ -116,9 +117,7 @@ class Project:
             (self.root / name).chmod(0o755)
         put(self.root, {"bin/torchrun": f'#!/bin/sh\nexec "{sys.executable}" -m torch.distributed.run "$@"\n'.encode()})
         (self.root / "bin/torchrun").chmod(0o755)
-        for path in self.root.glob("requirements*.txt"):
-            stamp = self.root / ".venv" / f"installed-{path.name}.sha256"
-            stamp.write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+        count_as_set_up(self.root, "requirements.txt", "requirements-dev.txt")
         variables = {"PATH": f"{self.root / 'bin'}:{os.environ['PATH']}", "NO_PROXY": "127.0.0.1"}
         threads = dict.fromkeys(("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1")
         self.environment = {**os.environ, **variables, **threads}

@@ -11,11 +11,10 @@ import shutil
 import subprocess
 import sys
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
+from project import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 400  # a backstop: a file is one idea, however long that is
 EXCEPTIONS = ()  # files that may be longer: none
 PACKAGES = ("fastRCNN", "helpers", "pipeline")
@@ -195,6 +194,7 @@ def test_benchmarks_and_drivers_find_the_environment(path):
     assert before <= sys.stdlib_module_names
 
 
+@pytest.mark.slow
 @each([path for path in SCRIPTS if "run_s" in path.read_text(encoding="utf-8") and path.name != "run.py"])
 def test_scripts_do_nothing_when_imported(path):
     ordinary = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
@@ -248,6 +248,7 @@ def test_length(path):
     assert lines <= MAX_LINES or name_of(path) in EXCEPTIONS
 
 
+@pytest.mark.slow
 @each([path for package in PACKAGES for path in modules_of(package)])
 def test_public_functions_and_classes_have_docstrings(path):
     defined = [node for node in tree(path).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]

@@ -14,7 +14,7 @@ import traceback
 import zipfile
 
 import numpy as np
-from conftest import draw_data_set
+from tiny import draw_data_set
 
 from fuzzing.trials import ROOT
 

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import draw_data_set
 from fuzzing.base import fingerprint_of, grocery, settings, write_archive
 from loopback_server import serve
+from tiny import draw_data_set
 
 from killing.processes import NEVER, run_until
 

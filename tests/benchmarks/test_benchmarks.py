@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import run_steps, tiny_params
 from settings import settings as settings_of
-from test_svm import image_set
+from svm_image_sets import image_set
+from tiny import run_steps, tiny_params
 from torch import nn
 
 from benchmarks import (
@@ -69,6 +69,7 @@ RUNS = [  # script, arguments, beginnings of lines that it must print
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module, arguments, patterns", RUNS, ids=lambda value: getattr(value, "__name__", None))
 def test_script_runs_to_its_table(module, arguments, patterns, params, monkeypatch, capsys):
     monkeypatch.setattr(module, "load_parameters", lambda settings: params)
@@ -183,6 +184,7 @@ def test_trunk_contenders_compute_the_same(network, photo):
     assert torch.allclose(bfloat16, reference, atol=0.05 * float(reference.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["squeezenet1_1", "alexnet"])
 def test_both_ways_to_pool_agree(params, name, photo):
     image = network_speed.to_input(photo)
@@ -222,6 +224,7 @@ def test_images_and_mirror_images_are_trained_on(params):
     assert len(replace(image, mirrored=None).for_training(params.replace(train_mirrored=False))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mirrored", [True, False])
 def test_cross_validation_trains_what_step_4_trains(tiny, mirrored):
     params = tiny_params(tiny, train_mirrored=mirrored)
@@ -235,6 +238,7 @@ def test_cross_validation_trains_what_step_4_trains(tiny, mirrored):
         assert np.allclose(one.biases, other.biases, atol=0.01)
 
 
+@pytest.mark.slow
 def test_every_annotated_image_is_scored_by_a_detector_that_never_saw_it(params, monkeypatch):
     described, train, score = cross_validation.describe(params), cross_validation.train, cross_validation.score
     trained, seen = {}, []
@@ -288,6 +292,7 @@ def test_stored_images_are_cut_like_those_of_step_2(params, tmp_path):
 # --- ONNX ---
 
 
+@pytest.mark.slow
 def test_torch_and_onnx_runtime_are_compared_on_the_same_images(params, tmp_path, capsys):
     from benchmarks import onnx_speed
     from fastRCNN.fast_rcnn import FastRcnn

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import tiny_params
+from tiny import tiny_params
 
 from benchmarks import cross_validation, own_images
 from fastRCNN.structures import GroundTruth, Origin, Rois
@@ -33,6 +33,7 @@ def cells(line):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
+@pytest.mark.slow
 def test_script_prints_its_tables(params, monkeypatch, capsys):
     monkeypatch.setattr(own_images, "load_parameters", lambda settings: params)
     own_images.main(Namespace(**ARGUMENTS))
@@ -49,6 +50,7 @@ def test_script_prints_its_tables(params, monkeypatch, capsys):
     assert int(limits[4][4].rstrip("%")) > 25 and all(0 < float(row[5]) <= 1 for row in limits[1:])
 
 
+@pytest.mark.slow
 def test_draws_are_random_beginnings_with_all_negative_images(described, params):
     training, _ = cross_validation.train_and_test(described, params)
     few, more = (list(own_images.draw(training, count, 4, seed=3)) for count in (2, 3))
@@ -72,6 +74,7 @@ def test_a_draw_without_a_class_is_noticed_and_the_class_counts_as_zero(describe
     assert 0 < cross_validation.measure_on(tested, classifier, params)[0] <= 0.5  # the mean of circles and 0
 
 
+@pytest.mark.slow
 def test_fewer_rois_of_one_description_are_the_first_ones(described, params):
     fewer = params.replace(cntk_nrRois=15)
     assert cross_validation.own_split(described, fewer) == cross_validation.own_split(

@@ -2,7 +2,7 @@
 
 import pytest
 import voc
-from test_layouts_in_steps import make_voc
+from voc_layout import make_voc
 
 from helpers.base.files import read_json
 from pipeline.parameters import load_parameters
@@ -15,6 +15,7 @@ SMALL = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_rows_of_the_table(tiny_data, tmp_path, capsys):
     make_voc(tiny_data, tmp_path)
     folders = [f"{name}RootDir={tmp_path / name}" for name in ("proc", "results")]

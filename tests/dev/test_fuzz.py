@@ -9,12 +9,11 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from project import ROOT
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork: Linux, macOS")
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork: Linux, macOS")]
 PATHS = os.pathsep.join(map(str, (ROOT, ROOT / "dev", ROOT / "tools", ROOT / "tests")))
 ENVIRONMENT = {**os.environ, "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
 

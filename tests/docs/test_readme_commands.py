@@ -15,9 +15,11 @@ import time
 from pathlib import Path
 
 import pytest
+from project import ROOT
 from readme_stand_ins import PREPARATIONS, Hand, Project, draw_data_set
-from test_annotation_windows import MISSING, again, virtual_screen, wait_for
-from test_run import ROOT
+from virtual_screens import MISSING, again, virtual_screen, wait_for
+
+pytestmark = pytest.mark.slow
 
 NOT_RUN = {
     "python3 benchmarks/voc.py": "trains five networks; tests/benchmarks/test_voc_benchmark.py runs it on a stand-in",

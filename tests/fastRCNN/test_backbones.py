@@ -131,6 +131,7 @@ def test_every_backbone_is_tested():
     assert set(SIZES) == set(BACKBONES)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_features_equal_the_plain_network(case):
     channels, numbers, _ = SIZES[case.name]
@@ -160,6 +161,7 @@ def test_stride_and_shapes(case):
     assert case.network.head(pooled).shape == (3, numbers)
 
 
+@pytest.mark.slow
 def test_batches_of_rois_change_nothing(case):
     whole = case.network.features(IMAGE, ROIS, 500)
     scale = float(np.abs(whole).max())
@@ -283,6 +285,7 @@ OFFSETS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_distance_of_rois_from_the_cells_that_see_them(name):
     backbone = BACKBONES[name]

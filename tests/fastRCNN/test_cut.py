@@ -43,6 +43,7 @@ def test_names_are_torchvisions(network):
     assert backbone.train_from in (*backbone.layers, "head")
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_frozen_and_rest_are_the_whole_trunk(network):
     backbone, _, trunk = network

@@ -11,25 +11,12 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from random_detections import NOTHING, NR_CLASSES, detections, random_image_set, truth
 
 from fastRCNN.boxes import as_boxes
 from fastRCNN.evaluation import COCO_THRESHOLDS, coco_ap, mean_ap, precision_recall, recall_at
 from fastRCNN.matching import FALSE_POSITIVE, IGNORED, TRUE_POSITIVE, coco_verdicts, match_coco, match_voc
-from fastRCNN.structures import Detections, GroundTruth
-
-NR_CLASSES = 3
-NOTHING = Detections()
-
-
-def detections(boxes, scores, class_ids=None):
-    class_ids = [1] * len(scores) if class_ids is None else class_ids
-    return Detections(as_boxes(boxes), np.array(scores, np.float32), np.array(class_ids, np.int64))
-
-
-def truth(boxes, class_ids=None, ignored=None):
-    class_ids = [1] * len(boxes) if class_ids is None else class_ids
-    ignored = [False] * len(boxes) if ignored is None else ignored
-    return GroundTruth(as_boxes(boxes), np.array(class_ids, np.int64), np.array(ignored, bool))
+from fastRCNN.structures import GroundTruth
 
 
 def place(index):
@@ -160,28 +147,6 @@ def test_recall_at():
     assert recall_at([[]], [GroundTruth()], 0.5) is None
 
 
-def random_image_set(random, nr_images=4, most=8):
-    """Whole-number boxes, so that IoUs tie and meet thresholds exactly; scores in steps of 1/8 tie as well; objects are
-    hit several times, and images and classes stay empty."""
-    found, truths = [], []
-    for _ in range(nr_images):
-        count = int(random.integers(0, 6))
-        corners = random.integers(0, 30, (count, 2))
-        boxes = np.hstack([corners, corners + random.integers(4, 20, (count, 2))])
-        ignored = random.random(count) < 0.25
-        # a class id of 0 is only for objects whose class nobody knows; class 3 is rare
-        class_ids = np.where(ignored & (random.random(count) < 0.5), 0, random.choice([1, 1, 2, 2, 3], count))
-        truths.append(truth(boxes, class_ids, ignored))
-        count_found = int(random.integers(1, most) * (random.random() < 0.8))
-        targets = boxes if count else np.array([[5, 5, 9, 9]])
-        hits = targets[random.integers(0, len(targets), count_found)]
-        hits = hits + random.integers(-2, 3, (count_found, 4)) * (random.random((count_found, 1)) < 0.7)
-        hits[:, 2:] = np.maximum(hits[:, 2:], hits[:, :2] + 1)
-        scores = random.integers(0, 12, count_found) / 8
-        found.append(detections(hits, scores, random.choice([1, 1, 2, 2, 3], count_found)))
-    return found, truths
-
-
 def columns(*arrays):
     """Rows of several arrays as tuples of plain Python values."""
     return zip(*(array.tolist() for array in arrays), strict=True)
@@ -278,6 +243,7 @@ def pycocotools_ap(found, truths):
     return evaluation.eval["precision"][:, :, :, 0, -1].mean(axis=1)  # area range "all", 100 detections
 
 
+@pytest.mark.slow
 def test_coco_against_pycocotools():
     random = np.random.default_rng(8)
     seen = {"ap": 0, "without objects": 0}

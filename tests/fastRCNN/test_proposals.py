@@ -87,6 +87,7 @@ def test_engine_sees_the_scaled_image_and_its_boxes_are_scaled_back(monkeypatch)
     assert seen == [(100, 150, 3), (200, 300, 3)]
 
 
+@pytest.mark.slow
 @searching_engine
 @pytest.mark.parametrize("max_image_side", [100, 400])
 def test_engine_finds_drawn_rectangles(engine, max_image_side):
@@ -183,6 +184,7 @@ def fingerprint():
     return digest.hexdigest()
 
 
+@pytest.mark.slow
 def test_two_processes_compute_the_same_rois():
     code = "import sys; sys.path[:0] = ['.', 'tests', 'tests/fastRCNN']\n"
     code += "import test_proposals\nprint(test_proposals.fingerprint())"

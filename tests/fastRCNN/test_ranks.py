@@ -15,6 +15,8 @@ from drawn_images import DrawnImages, quick_settings, small_model
 from fastRCNN.ranks import Ranks, join_ranks, leave_ranks
 from fastRCNN.training import MEASURES, Trainer, measure_offsets
 
+pytestmark = pytest.mark.slow
+
 COUNT = 2
 EPOCHS = 2
 

@@ -13,30 +13,11 @@ import numpy as np
 import pytest
 from settings import settings as settings_of
 from sklearn.svm import LinearSVC
+from svm_image_sets import NR_CLASSES, image_set
 
 from fastRCNN import svm
 from fastRCNN.svm import LinearSvms, SvmSettings, TrainingImage, feature_scale, scaled, train_svms
 from fastRCNN.svm_solver import solve_dual
-
-NR_CLASSES = 3
-
-
-def image_set(seed=0, nr_images=5, nr_rois=70, nr_features=20):
-    """A tenth of the ROIs show an object, a tenth half of one (0 for its class), the others are background; some
-    objects are far from typical, so that the classes overlap. One image has no ROI."""
-    random = np.random.default_rng(seed)
-    typical = random.normal(size=(NR_CLASSES, nr_features))
-    images = []
-    for _ in range(nr_images):
-        features = random.normal(size=(nr_rois, nr_features))
-        targets = -np.ones((nr_rois, NR_CLASSES), np.int8)
-        for roi in range(nr_rois // 5):
-            class_id = random.integers(NR_CLASSES)
-            example = roi < nr_rois // 10
-            features[roi] += typical[class_id] * (random.uniform(0.5, 1.5) if example else 0.5)
-            targets[roi, class_id] = 1 if example else 0
-        images.append(TrainingImage(features.astype(np.float32), targets))
-    return images + [TrainingImage(np.zeros((0, nr_features), np.float32), np.zeros((0, NR_CLASSES), np.int8))]
 
 
 def all_rows(images, scale):
@@ -74,6 +55,7 @@ def exact(monkeypatch):
 
 
 # 2000: all ROIs in the first round; 30: many rounds; 5: fewer than there are examples
+@pytest.mark.slow
 @pytest.mark.parametrize("retrain_limit", [2000, 30, 5])
 @pytest.mark.parametrize(("loss", "weight"), [("l1", "balanced"), ("l2", "balanced"), ("l1", 3.0), ("l2", 0.5)])
 def test_same_decision_values_as_linear_svc_on_all_rows(exact, loss, weight, retrain_limit):

@@ -5,7 +5,7 @@ ones is chosen fairly and always the same, and that nothing changes where everyt
 import numpy as np
 import pytest
 from settings import settings as settings_of
-from test_svm import image_set
+from svm_image_sets import image_set
 
 from fastRCNN import svm
 from fastRCNN.hard_negatives import MinedRois, WorstRois

@@ -10,8 +10,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import HEIGHT, WIDTH
 from drawn_images import CLASS_IDS, DrawnImages, quick_settings, small_model
+from tiny import HEIGHT, WIDTH
 
 from fastRCNN import training
 from fastRCNN.detection import candidates, suppress
@@ -43,6 +43,7 @@ def changed(before, after):
 # --- does it learn? ---
 
 
+@pytest.mark.slow
 def test_one_image_is_learnt_by_heart():
     torch.manual_seed(0)
     model = FastRcnn(RoiNetwork("squeezenet1_1"), len(CLASS_IDS))
@@ -194,6 +195,7 @@ def saved(trainer):
     return file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_broken_off_and_taken_up_again_is_undisturbed(optimizer):
     undisturbed = run(optimizer=optimizer)

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from test_evaluation import NOTHING, NR_CLASSES, detections, random_image_set, truth
+from random_detections import NOTHING, NR_CLASSES, detections, random_image_set, truth
 
 from fastRCNN.evaluation import mean_ap, precision_recall
 from fastRCNN.structures import GroundTruth
@@ -85,6 +85,7 @@ def defined_ap(right, nr_objects):
     return points, sum(best(count) for count in range(1, nr_objects + 1)) / nr_objects
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [Fraction(1, 2), Fraction(7, 10)])
 def test_both_averages_by_their_definition(threshold):
     random = np.random.default_rng(11)

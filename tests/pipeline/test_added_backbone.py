@@ -4,7 +4,7 @@ lists it, and both classifiers work with it from random weights."""
 import sys
 
 import pytest
-from conftest import nn_params, run_steps, tiny_params
+from tiny import nn_params, run_steps, tiny_params
 from torch import nn
 
 from fastRCNN.backbones import BACKBONES, Backbone
@@ -36,6 +36,7 @@ def added(monkeypatch):
     return "two_convolutions"
 
 
+@pytest.mark.slow
 def test_it_is_trained(prepared, added):
     params = nn_params(prepared, network=added)
     run_steps(params, 3, 5)

@@ -5,9 +5,9 @@ import importlib
 
 import numpy as np
 import pytest
-from conftest import run_steps, tiny_params
 from fruit import make_fruit
 from settings import settings as settings_of
+from tiny import run_steps, tiny_params
 
 from fastRCNN.framing import NEVER, frame, join
 from fastRCNN.proposals import RoiLimits

@@ -8,7 +8,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from conftest import nn_params, run_steps, tiny_params
+from tiny import nn_params, run_steps, tiny_params
 
 from fastRCNN.backbones import BACKBONES
 from fastRCNN.network import RoiNetwork
@@ -33,6 +33,7 @@ def test_a_missing_file_of_weights_stops_step_1(tiny):
     assert not params.proc_dir.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "works"), [("squeezenet1_1", "bundled"), ("resnet18", "squeezenet1_1")])
 def test_what_works_without_a_network_is_said_before_step_1(tiny, monkeypatch, capsys, network, works):
     def fail(*arguments, **options):
@@ -49,6 +50,7 @@ def test_what_works_without_a_network_is_said_before_step_1(tiny, monkeypatch, c
     assert re.search(f"WARNING: step 3 will need what is missing now: {advice}", capsys.readouterr().err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", BACKBONES)
 @pytest.mark.parametrize("factor", [1.0, 1.8])
 def test_the_numbers_of_a_roi_are_known_without_the_network(tmp_path, network, factor):
@@ -62,6 +64,7 @@ def test_the_numbers_of_a_roi_are_known_without_the_network(tmp_path, network, f
     assert nr_features(params) >= 512
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_stops_step_1_and_step_3(tiny, room):
     params = tiny_params(tiny)
     wanted = (5 * 2 + 2) * 60 * 13824 * 2
@@ -119,6 +122,7 @@ def test_the_size_of_the_cached_maps_is_known_without_the_network(prepared, monk
     assert map_bytes(params, [(160, 120)] * 5) == 10 * written[0]
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_cached_maps_stops_step_1_and_training(tiny, room):
     params = nn_params(tiny)
     wanted = map_bytes(params, [(160, 120)] * 5)

@@ -1,8 +1,8 @@
 """Protects which ROIs of an image are used: ground truth first, up to three quarters, then proposals in their order."""
 
 import pytest
-from conftest import tiny_params
 from ground_truth import part, truth
+from tiny import tiny_params
 
 from fastRCNN.structures import Origin, Rois
 from pipeline.stages import select_rois

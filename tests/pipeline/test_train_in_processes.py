@@ -4,17 +4,18 @@ that cannot be shared is refused."""
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
-from conftest import nn_params, tiny_params
+import pytest
+from project import ROOT
 from safetensors.torch import load_file
+from tiny import nn_params, tiny_params
 
 from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.feature_files import feature_path, read_features, read_predictions
 from helpers.artifacts.model_files import model_path
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
 
 
 def torchrun(params, count):

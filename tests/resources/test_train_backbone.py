@@ -50,6 +50,7 @@ def trained(photos, tmp_path_factory):
     return out, *trainBackbone.train([photos], photos, out, backboneTrainer.Recipe(**TINY))
 
 
+@pytest.mark.slow
 def test_loss_falls_and_the_checkpoint_goes(trained):
     out, losses, top1 = trained
     assert losses[1] < losses[0] < 1.0  # ln 2 = 0.69 is chance
@@ -68,6 +69,7 @@ def test_file_is_torchvisions_squeezenet_in_float16_and_describes_itself(trained
     assert metadata["mean"] == "[0.485, 0.456, 0.406]" and metadata["std"] == "[0.229, 0.224, 0.225]"
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_other_seed_other_bytes(photos, trained, tmp_path):
     for seed in (0, 1):
         recipe = backboneTrainer.Recipe(**TINY, seed=seed)
@@ -77,6 +79,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(photos, trained, tmp_path):
     assert not torch.equal(same["features.0.weight"], other["features.0.weight"])
 
 
+@pytest.mark.slow
 def test_resumed_run_writes_what_an_undisturbed_run_writes(photos, trained, tmp_path, monkeypatch):
     monkeypatch.setattr(trainBackbone, "CHECKPOINT_EVERY", 1)
     out, recipe = tmp_path / "tiny.safetensors", backboneTrainer.Recipe(**TINY)
@@ -137,6 +140,7 @@ def test_added_classes_get_fresh_rows_and_known_ones_keep_theirs(photos, tmp_pat
         assert before["exp_avg"].shape != after["exp_avg"].shape or torch.equal(before["exp_avg"], after["exp_avg"])
 
 
+@pytest.mark.slow
 def test_stopped_run_goes_on_with_an_added_class_folder(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(trainBackbone, "CHECKPOINT_EVERY", 1)
     out, recipe = tmp_path / "x.safetensors", backboneTrainer.Recipe(**TINY)

@@ -12,13 +12,14 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import nn_params, run_steps, tiny_params
+from tiny import nn_params, run_steps, tiny_params
 
 from helpers.artifacts.feature_files import feature_path, read_features
 from helpers.artifacts.model_files import model_path
 from helpers.artifacts.records import Journal
 from helpers.base.errors import UserError
-from helpers.base.files import arrays_are_whole, arrays_fingerprint, read_arrays, write_arrays
+from helpers.base.files import read_arrays, write_arrays
+from helpers.base.fingerprints import arrays_are_whole, arrays_fingerprint
 
 FILES = [  # path below proc/tiny, the step that reads it, the step that writes it
     ("rois/positive/1.roi.txt", 2, 1), ("rois/testImages/2.roi.txt", 2, 1),
@@ -55,6 +56,7 @@ def delete(path):
     path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [edit, cut, delete])
 @pytest.mark.parametrize(("name", "reader", "writer"), FILES)
 def test_the_next_step_names_the_file_and_its_own_step_repairs_it(finished, name, reader, writer, change):
@@ -69,6 +71,7 @@ def test_the_next_step_names_the_file_and_its_own_step_repairs_it(finished, name
     run(params, reader)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["train_svm_parsed", "test_svm_parsed"])
 def test_exchanged_feature_files_are_noticed_and_made_again(finished, folder):
     params, folder = tiny_params(finished), finished / "proc/tiny/cntkFiles" / folder
@@ -83,6 +86,7 @@ def test_exchanged_feature_files_are_noticed_and_made_again(finished, folder):
     run_steps(params, 4)
 
 
+@pytest.mark.slow
 def test_exchanged_predictions_and_an_edited_model_are_noticed(trained, tmp_path):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     params = nn_params(tmp_path)
@@ -126,6 +130,7 @@ def test_a_rerun_without_changes_touches_no_record(finished):
     assert {path.name for path in records if records[path] != after[path]} == set()
 
 
+@pytest.mark.slow
 def test_an_experiment_leaves_another_with_a_longer_name_alone(finished):
     params = tiny_params(finished, experimentName="b_a")
     run_steps(params, 4)

@@ -8,7 +8,7 @@ import importlib
 from pathlib import Path
 
 import pytest
-from conftest import run_steps
+from tiny import run_steps
 
 from pipeline.parameters import load_parameters
 
@@ -16,10 +16,13 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "squeezenet1_1-imagenet.pth"
 LEAST_MAP = 0.92  # at IoU 0.5, 200 ROIs an image, 5 test images with 45 objects: one object more or less is 0.02
 
-pytestmark = pytest.mark.skipif(
-    not (WEIGHTS.is_file() and (SHARED / "data" / "grocery").is_dir()),
-    reason=f"needs the grocery photos and SqueezeNet's ImageNet weights in {SHARED}",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (WEIGHTS.is_file() and (SHARED / "data" / "grocery").is_dir()),
+        reason=f"needs the grocery photos and SqueezeNet's ImageNet weights in {SHARED}",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,15 @@ import importlib
 
 import numpy as np
 import pytest
-from conftest import nn_params, run_steps, tiny_params
 from PIL import Image
+from tiny import nn_params, run_steps, tiny_params
 
 from helpers.artifacts.cntk_files import read_inputs
 from helpers.artifacts.feature_files import feature_path
 from helpers.base.files import read_arrays
 from helpers.dataset.annotations import write_annotation
+
+pytestmark = pytest.mark.slow
 
 STRIPS = ("negative/strip.png", "positive/strip.png", "testImages/strip.png")  # too low for any ROI within the limits
 BOX = [20, 1, 60, 11]

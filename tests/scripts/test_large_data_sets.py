@@ -8,7 +8,7 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
-from conftest import nn_params
+from tiny import nn_params
 
 from benchmarks import size
 from fastRCNN.structures import Origin, Rois
@@ -133,6 +133,7 @@ def test_validation_images(folder, tmp_path):
 # --- benchmarks/size.py ---
 
 
+@pytest.mark.slow
 def test_all_steps_run_at_any_size(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(size, "in_fresh_process", lambda function, *arguments, method: function(*arguments))
     monkeypatch.setattr(size, "one_thread", lambda: None)

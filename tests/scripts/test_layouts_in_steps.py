@@ -7,58 +7,14 @@ import shutil
 import numpy as np
 import pytest
 import scipy.io
-from conftest import TINY_IMAGES, run_steps, tiny_params
-from PIL import Image
+from tiny import run_steps, tiny_params
+from voc_layout import CLASSES, make_voc, tiny_annotations
 
 from helpers.artifacts.roi_files import read_rois
 from helpers.artifacts.voc_results import read_results
 from helpers.base.errors import UserError
-from helpers.dataset.annotations import load_annotation
-from helpers.formats import voc as voc_format
-from helpers.formats.exported import ExportedImage
 from pipeline.parameters import load_parameters
 from pipeline.stages import input_factors, prepare_image
-
-CLASSES = ("circle", "square")
-LISTS = {"positive": "trainval", "testImages": "test"}
-
-
-def tiny_annotations(folder):
-    """Key -> (path, size, boxes, labels) of the tiny data set's images."""
-    found = {}
-    for key in TINY_IMAGES:
-        path = folder / "data/tiny" / key
-        with Image.open(path) as image:
-            size = image.size
-        boxes, labels = np.zeros((0, 4)), ()
-        if not key.startswith("negative"):
-            annotation = load_annotation(path, size, CLASSES)
-            boxes, labels = annotation.boxes, annotation.labels
-        found[key] = path, size, boxes, labels
-    return found
-
-
-def voc_params(folder, **overrides):
-    return tiny_params(folder, datasetName="tinyVoc", datasetLayout="voc", **overrides)
-
-
-def make_voc(source, folder):
-    """The annotated tiny images in VOC's layout, in `folder/data/tinyVoc`; returns the parameters for them."""
-    root = folder / "data/tinyVoc/VOC2007"
-    for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
-        (root / part).mkdir(parents=True)
-    for key, (path, size, boxes, labels) in tiny_annotations(source).items():
-        part, _, name = key.partition("/")
-        if part in LISTS:
-            name = f"{part}_{name}"
-            shutil.copy(path, root / "JPEGImages" / name)
-            things = [(tuple(box), label, False) for box, label in zip(boxes, labels, strict=True)]
-            entry = ExportedImage(name, size, things)
-            ((_, text),) = [(file, text) for file, text in voc_format.write([entry]).items() if file.endswith(".xml")]
-            (root / "Annotations" / name).with_suffix(".xml").write_text(text)
-            with open(root / "ImageSets/Main" / f"{LISTS[part]}.txt", "a", encoding="utf-8") as file:
-                file.write(f"{name.rpartition('.')[0]}\n")
-    return voc_params(folder)
 
 
 def make_coco(source, folder):
@@ -105,6 +61,7 @@ def in_voc(tiny_data, tmp_path_factory):
     return params
 
 
+@pytest.mark.slow
 def test_coco_gives_the_same_detections(tiny_data, tiny_finished, tmp_path):
     params = make_coco(tiny_data, tmp_path)
     assert params.classes == CLASSES
@@ -114,6 +71,7 @@ def test_coco_gives_the_same_detections(tiny_data, tiny_finished, tmp_path):
     assert detections(params) == expected
 
 
+@pytest.mark.slow
 def test_voc_gives_the_same_detections(tiny_data, in_voc, tmp_path):
     shutil.copytree(tiny_data / "data", tmp_path / "data")
     shutil.rmtree(tmp_path / "data/tiny/negative")  # VOC has none
@@ -130,6 +88,7 @@ def test_voc_result_files(in_voc):
         assert set(results[name].images) <= {"testImages_1", "testImages_2"}
 
 
+@pytest.mark.slow
 def test_published_rois_replace_those_of_step_1(in_voc, tiny_data, tmp_path):
     params = make_voc(tiny_data, tmp_path)
     names = ["testImages_2", "testImages_1"]  # not in the order of the list

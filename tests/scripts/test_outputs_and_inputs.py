@@ -7,7 +7,7 @@ import os
 import shutil
 
 import pytest
-from conftest import nn_params, tiny_params
+from tiny import nn_params, tiny_params
 
 from helpers.artifacts.model_files import model_path
 from helpers.base.errors import UserError

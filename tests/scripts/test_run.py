@@ -1,30 +1,26 @@
 """Protects the first thing that a newcomer starts, run.py: that it needs nothing but Python, what it installs and when,
 that a broken set-up is repaired by the next run, and that wrong arguments install nothing.
 
-Nothing is ever installed here: `call` is replaced. The sequence of steps is tested in test_run_steps.py.
+Most tests replace `call`, so that nothing is installed; one sets up a real environment and runs real steps in it. The
+sequence of steps is tested in test_run_steps.py.
 """
 
 import ast
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
+import sysconfig
 from pathlib import Path, PureWindowsPath
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from project import ROOT
+from set_up import loaded
 
-ROOT = Path(__file__).resolve().parents[2]
 SOURCE = (ROOT / "run.py").read_text(encoding="utf-8")
 RUNTIME, TESTS = ["requirements.txt"], ["requirements.txt", "requirements-dev.txt"]
-
-
-def loaded(path):
-    """run.py of a folder as a module, without running it."""
-    specification = importlib.util.spec_from_file_location("run_of_test", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 # --- set-up ---
@@ -241,3 +237,46 @@ def test_a_python_that_cannot_make_environments(run, monkeypatch, name):
     with pytest.raises(SystemExit, match=r"^ERROR: .*lacks venv or ensurepip; install them \(apt install python3"):
         run.install(RUNTIME)
     assert run.commands == []
+
+
+# --- the real thing ---
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_a_fresh_copy_sets_itself_up_and_runs(tiny_data, tmp_path):
+    """Everything but the download: the new environment finds the packages of this one."""
+    home = tmp_path / "a fresh copy"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in listed.split("\0"):
+        if name.endswith((".py", ".toml")) and not name.startswith(("tests/", "dev/", "benchmarks/")):
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, home / name)
+    (home / "requirements.txt").write_text("numpy\n")  # there already
+    shutil.copytree(tiny_data / "data" / "tiny", home / "data" / "tiny")
+    (tmp_path / "more").mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.startswith(("__editable__", "fast_rcnn")):  # this project as it is installed here
+            (tmp_path / "more" / path.name).symlink_to(path)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "more"), "PIP_NO_INDEX": "1"}
+    tiny = ["datasetName=tiny", "classes=circle,square", "networkWeights=random", "cntk_nrRois=60"]
+    python = Path(sys.base_prefix, f"bin/python3.{sys.version_info.minor}")  # not that of an environment
+
+    def execute(last):
+        command = [python, home / "run.py", "--to", last, "--set", *tiny]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    first = execute("2")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert f"making the environment {home / '.venv'}" in first.stdout and "First run: " in first.stdout
+    assert "[step 2 of 2] 2_computeCntkInputs.py" in first.stdout
+    rois = sorted(path.name for path in (home / "proc/tiny/rois/positive").iterdir())
+    assert rois == ["1.roi.txt", "10.roi.txt", "2.roi.txt", "3.roi.txt"]
+    found = subprocess.run(
+        [home / ".venv/bin/python", "-c", "import fastRCNN, sys; print(fastRCNN.__file__); print(sys.prefix)"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert found.stdout.split("\n")[:2] == [str(home / "fastRCNN/__init__.py"), str(home / ".venv")]
+    second = execute("0")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "making" not in second.stdout and "installing" not in second.stdout

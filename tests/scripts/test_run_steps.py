@@ -5,7 +5,6 @@ run.py is copied into a folder of scripts that only write down how they were cal
 has no packages.
 """
 
-import importlib.util
 import json
 import os
 import shutil
@@ -13,11 +12,10 @@ import signal
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from project import ROOT
+from set_up import count_as_set_up
 
 STEP = """import json, sys
 from pathlib import Path
@@ -69,7 +67,7 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture
-def project(tmp_path, environment, monkeypatch):
+def project(tmp_path, environment):
     """A copy of run.py, set up, among steps that write down their arguments; data with two test images."""
     home = tmp_path / "my photos & co"
     for folder in ("helpers/base", "helpers/config", "helpers/dataset", "pipeline", "photos/testImages", "results"):
@@ -85,17 +83,12 @@ def project(tmp_path, environment, monkeypatch):
     (home / "pipeline/needs.py").write_text(NEEDS)
     (home / "pipeline/parameters.py").write_text(PARAMETERS)
     (home / "helpers/dataset/sources.py").write_text(SOURCES)
-    specification = importlib.util.spec_from_file_location("run_of_test", home / "run.py")
-    run = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(run)
+    run = count_as_set_up(home, "requirements.txt")
     for script in (*(script for script, _ in run.STEPS.values()), "5_visualize.py"):
         (home / script).write_text(STEP)
     for name in ("notes.txt", "b.JPG", "a.png"):
         (home / "photos" / "testImages" / name).touch()
     (home / "results" / "evaluation_test_svm.tsv").write_text("class\tAP\norange\t0.5\n")
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "call", lambda *_, **__: 0)
-        run.install(["requirements.txt"])
     return home
 
 
@@ -211,6 +204,7 @@ run_script(main)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("whole_group", [True, False])

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import run_steps, tiny_params
+from project import ROOT
+from tiny import run_steps, tiny_params
 
 from fastRCNN import linear_algebra
 from helpers.base.errors import UserError
 from helpers.base.threads import physical_cores, require_threads
 
-ROOT = Path(__file__).resolve().parents[2]
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ENVIRONMENTS = {"1": "1", "2": "2", "3": "3", "one core": None}
 
@@ -28,7 +28,7 @@ import os, sys
 from pathlib import Path
 if sys.argv[2] == "one core" and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-from conftest import nn_params, run_steps, tiny_params
+from tiny import nn_params, run_steps, tiny_params
 many = {"network_threads": 2, "cntk_nrRois": 90}
 run_steps(tiny_params(Path(sys.argv[1]), **many), 3, 4, 5)
 run_steps(nn_params(Path(sys.argv[1]), **many), 3, 5)
@@ -40,7 +40,7 @@ def start_child(folder, name):
     if ENVIRONMENTS[name]:
         environment |= dict.fromkeys(VARIABLES, ENVIRONMENTS[name])
     else:
-        environment |= {"OMP_NUM_THREADS": "2"}  # else conftest.py sets it to 1
+        environment |= {"OMP_NUM_THREADS": "2"}  # the variables of these tests say 1
     environment["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, str(folder), name], env=environment, stdout=subprocess.PIPE,
@@ -49,12 +49,15 @@ def start_child(folder, name):
 
 
 def files_of(folder):
-    """Relative path -> bytes of what the steps wrote, but for TensorBoard's diary, which notes the hour."""
+    """Relative path -> bytes of what the steps wrote, but for TensorBoard's diary and the memory of fingerprints, which
+    hold times."""
     proc = folder / "proc/tiny"
-    paths = [path for path in proc.rglob("*") if path.is_file() and "tensorboard" not in path.parts]
+    written = (path for path in proc.rglob("*") if path.is_file() and path.name != ".fingerprints.json")
+    paths = [path for path in written if "tensorboard" not in path.parts]
     return {path.relative_to(proc).as_posix(): path.read_bytes() for path in paths}
 
 
+@pytest.mark.slow
 def test_steps_write_the_same_bytes_whatever_the_threads(tiny_data, tmp_path):
     first = tmp_path / "prepared"
     shutil.copytree(tiny_data / "data", first / "data")
@@ -75,6 +78,7 @@ def test_steps_write_the_same_bytes_whatever_the_threads(tiny_data, tmp_path):
         assert [path for path in wanted if files[path] != wanted[path]] == [], name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [0, 1, 255, 256, 257, 900])
 def test_products_in_blocks_are_products(rows):
     random = np.random.default_rng(rows)

@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import tiny_params
 from PIL import Image
+from tiny import tiny_params
 
 from fastRCNN.structures import Candidates, Detections
 from helpers.base.errors import UserError

@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import TINY_IMAGES, run_steps, tiny_params
+from tiny import TINY_IMAGES, run_steps, tiny_params
 
 from fastRCNN.boxes import intersections, iou
 from fastRCNN.structures import Rois
@@ -106,6 +106,7 @@ def test_steps_4_and_5_write_classifier_detections_and_tables(tiny_finished):
         assert (candidates.all.boxes[:, :2] >= 0).all() and (candidates.all.boxes[:, 2:] <= SIZE).all()
 
 
+@pytest.mark.slow
 def test_main_returns_what_it_computed(tiny, capsys):
     params = tiny_params(tiny)
     counts = run_steps(params, 1)
@@ -190,6 +191,7 @@ def test_without_mirrored_images(finished):
 # --- the same again --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(tiny_finished, tiny):
     run_steps(tiny_params(tiny), 1, 2, 3, 4, 5)
     for name in ("proc", "results"):
@@ -199,6 +201,7 @@ def test_two_runs_give_the_same_bytes(tiny_finished, tiny):
         assert [path for path in second if first[path] != second[path]] == []
 
 
+@pytest.mark.slow
 def test_parallel_and_sequential_searches_give_the_same_rois(tiny_finished, tiny, monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
     run_steps(tiny_params(tiny), 1)
@@ -208,6 +211,7 @@ def test_parallel_and_sequential_searches_give_the_same_rois(tiny_finished, tiny
 # --- nothing scores better than it is --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ground_truth_of_training_images_is_not_scored(finished):
     # without regression and voting a detection's box is a ROI's box
     params = tiny_params(finished, imageSet="train", boxRegression="False", nms_boxVoting="False")
@@ -223,6 +227,7 @@ def test_ground_truth_of_training_images_is_not_scored(finished):
     assert (params.results_dir / "evaluation_train_svm.json").exists()
 
 
+@pytest.mark.slow
 def test_ignored_boxes_are_neither_positive_nor_negative(tiny):
     params = tiny_params(tiny)
     image = params.image_dir / "positive" / "1.jpg"
@@ -239,6 +244,7 @@ def test_ignored_boxes_are_neither_positive_nor_negative(tiny):
     assert not (targets[touches] == -1).any() and (targets[~touches, 0] == -1).all()
 
 
+@pytest.mark.slow
 def test_ignored_test_boxes_count_neither_as_found_nor_as_missed(tiny):
     params = tiny_params(tiny)
     image = params.image_dir / "testImages" / "1.jpg"
@@ -251,6 +257,7 @@ def test_ignored_test_boxes_count_neither_as_found_nor_as_missed(tiny):
 # --- nothing to find -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_images_without_any_roi_run_through(tiny, capsys):
     # 0.9 of 160 pixels are more than the 120 pixels of height: nothing can meet this
     params = tiny_params(tiny, roi_minDimRel=0.9, roi_maxDimRel=0.95)
@@ -265,6 +272,7 @@ def test_images_without_any_roi_run_through(tiny, capsys):
     assert run_steps(params.replace(imageSet="train"), 5)["mAP"] == 0, "ground truth alone finds nothing"
 
 
+@pytest.mark.slow
 def test_a_single_roi_per_image_runs_through(tiny):
     params = tiny_params(tiny, cntk_nrRois=1)
     run_steps(params, 1, 2, 3, 4, 5)
@@ -273,6 +281,7 @@ def test_a_single_roi_per_image_runs_through(tiny):
     assert [len(pixels) for _, pixels, _, _ in entries.values()] == [1] * 5
 
 
+@pytest.mark.slow
 def test_a_class_without_objects_is_left_out_and_named(tiny, capsys):
     params = tiny_params(tiny, classes="circle,square,star")
     result = run_steps(params, 1, 2, 3, 4, 5)
@@ -281,6 +290,7 @@ def test_a_class_without_objects_is_left_out_and_named(tiny, capsys):
     assert "NOTE: no test image shows star" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_test_images_without_objects_run_through(tiny):
     for name in ("1.jpg", "2.png"):
         write_annotation(tiny / "data/tiny/testImages" / name, [], [])

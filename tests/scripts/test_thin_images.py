@@ -6,8 +6,8 @@ import importlib
 
 import numpy as np
 import pytest
-from conftest import nn_params, run_steps, tiny_params
 from PIL import Image
+from tiny import nn_params, run_steps, tiny_params
 
 from fastRCNN.structures import Rois
 from helpers.dataset.annotations import write_annotation
@@ -23,6 +23,7 @@ def add_image(path, size, boxes=()):
         write_annotation(path, boxes, ["circle"] * len(boxes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [tiny_params, nn_params], ids=["svm", "nn"])
 def test_every_step_takes_images_of_any_shape(tiny, capsys, make):
     root = tiny / "data" / "tiny"

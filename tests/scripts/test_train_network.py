@@ -8,13 +8,13 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import nn_params, run_steps
+from project import ROOT
 from safetensors.torch import load_file
+from tiny import nn_params, run_steps
 
 from fastRCNN.training import Trainer
 from helpers.artifacts.cntk_files import read_inputs
@@ -24,7 +24,6 @@ from helpers.base.errors import UserError
 from pipeline import training as training_stage
 from pipeline.parameters import load_parameters
 
-ROOT = Path(__file__).resolve().parents[2]
 step6 = importlib.import_module("6_scoreImage")
 
 
@@ -79,6 +78,7 @@ def test_the_model_alone_scores_the_same(trained, tmp_path, capsys):
     assert score(params, capsys, tmp_path, model_file=model) == evaluated
 
 
+@pytest.mark.slow
 def test_the_model_alone_from_the_command_line(trained, tmp_path):
     image = trained / "data" / "tiny" / "testImages" / "1.jpg"
     command = [sys.executable, ROOT / "6_scoreImage.py", "--model", model_path(nn_params(trained)), "--out", tmp_path]
@@ -116,6 +116,7 @@ def break_off(monkeypatch, epoch):
     monkeypatch.setattr(training_stage, "CHECKPOINT_SECONDS", 0)
 
 
+@pytest.mark.slow
 def test_a_broken_off_training_ends_like_an_undisturbed_one(trained, prepared, monkeypatch, capsys):
     params = nn_params(prepared)
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
@@ -129,6 +130,7 @@ def test_a_broken_off_training_ends_like_an_undisturbed_one(trained, prepared, m
     assert old.read_text() == new.read_text()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_parameters_is_not_used(prepared, monkeypatch, capsys):
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         break_off(patch, 2)
@@ -148,6 +150,7 @@ def test_a_damaged_checkpoint_is_named(prepared, monkeypatch):
         run_steps(params, 3)
 
 
+@pytest.mark.slow
 def test_without_cached_maps_it_trains_as_well(trained, prepared):
     params = nn_params(prepared, nn_cacheTrunk=False)
     run_steps(params, 3)
@@ -156,6 +159,7 @@ def test_without_cached_maps_it_trains_as_well(trained, prepared):
     assert all(torch.allclose(old[name], new[name], atol=1e-5) for name in old)
 
 
+@pytest.mark.slow
 def test_held_out_images_are_measured_and_training_stops_early(prepared, capsys):
     params = nn_params(
         prepared, nn_validationFraction=0.5, nn_validationEvery=1, nn_patience=1, nn_learningRates="((30, 0.00001),)"

@@ -5,20 +5,19 @@ and other people's readers (pycocotools, and globox where it is installed) see t
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import exportAnnotations
 import importAnnotations
 import numpy as np
 import pytest
 from PIL import Image
+from project import ROOT
 
 from helpers.base.errors import UserError
 from helpers.dataset.annotations import write_annotation
 from helpers.formats.registry import FORMATS
 from pipeline.parameters import load_parameters
 
-ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = [name for name, form in FORMATS.items() if form.write]
 PLACES = dict.fromkeys(WRITTEN, "")
 TRUTH = {
@@ -159,7 +158,7 @@ def test_voc_files_have_corners_from_one_on_and_lists(params, tmp_path):
 
 
 def test_excluded_boxes_may_stay_out_and_folders_are_not_overwritten(params, tmp_path):
-    images = exportAnnotations.main(params, "csv", "old", tmp_path / "out", without_excluded=True)
+    images = exportAnnotations.main(params, "csv", "old", tmp_path / "out", without_ignored=True)
     assert {label for image in images for _, label, _ in image.objects} == {"Käse no", "cup", 'tea "5%" & <co>'}
     with pytest.raises(UserError, match="exists already"):
         exportAnnotations.main(params, "csv", "old", tmp_path / "out")
@@ -171,6 +170,7 @@ def test_excluded_boxes_may_stay_out_and_folders_are_not_overwritten(params, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "out.old"]
 
 
+@pytest.mark.slow
 def test_the_command_line_exports(params, tmp_path):
     command = [sys.executable, ROOT / "tools/exportAnnotations.py", "csv", "old", tmp_path / "out", "--link", "--set"]
     command.append(f"dataRootDir={tmp_path / 'data'}")

@@ -5,19 +5,17 @@ a line.
 
 import subprocess
 import sys
-from pathlib import Path
 
 import importAnnotations
 import numpy as np
 import pytest
 from PIL import Image
+from project import ROOT
 
 from helpers.base.errors import UserError
 from helpers.base.images import read_image
 from helpers.importing.balanced_split import balanced_test_set
 from pipeline.parameters import load_parameters
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def params_in(folder):
@@ -291,6 +289,7 @@ def test_a_break_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list((tmp_path / "data").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_command_line_says_errors_in_one_line(tmp_path):
     many(tmp_path, 4)
     command = [sys.executable, ROOT / "tools/importAnnotations.py", "voc", tmp_path / "source", "new", "--set"]

@@ -2,8 +2,8 @@
 
 import importAnnotations
 import pytest
+from imported_photos import BOX, photo, run, save
 from PIL import ImageOps
-from test_import_splits import BOX, photo, run, save
 
 from pipeline.parameters import load_parameters
 

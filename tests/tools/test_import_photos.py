@@ -12,14 +12,12 @@ import numpy as np
 import pytest
 from photo_source import photos, pixels, run, write_csv
 from PIL import Image
+from project import ROOT
 
 from helpers.base.images import image_size, read_image
 from helpers.dataset.check import check_dataset
 from helpers.dataset.image_files import MAX_NAME_BYTES
 from pipeline.parameters import load_parameters
-
-ROOT = Path(__file__).resolve().parents[2]
-
 
 # --- broken photos ---------------------------------------------------------------------------------------------------
 
@@ -168,6 +166,7 @@ def test_modes_of_tiffs_become_what_a_viewer_shows(tmp_path, mode):
     assert np.abs(read_image(path).astype(int) - expected).max() <= 1
 
 
+@pytest.mark.slow
 def test_nothing_starts_a_program(tmp_path):
     """PostScript under every suffix; Pillow would run `gs` on it."""
     names = [f"a{number}{suffix}" for number, suffix in enumerate((".jpg", ".tif", ".webp", ".bmp", ".gif"))]

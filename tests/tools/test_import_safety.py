@@ -12,12 +12,10 @@ import pytest
 from filelock import FileLock
 from photo_source import photos, pixels, run, write_csv
 from PIL import Image
+from project import ROOT
 
 from helpers.base import staging
 from helpers.base.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[2]
-
 
 # --- classes ---------------------------------------------------------------------------------------------------------
 
@@ -140,6 +138,7 @@ def test_folders_of_killed_imports_are_removed_unless_a_process_holds_them(tmp_p
     assert sorted(path.name for path in data.iterdir()) == [".new.ijkl_678", ".newer.abcd1234", "new"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are of Unix")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_import_that_is_ended_leaves_nothing_for_the_next(tmp_path, number):

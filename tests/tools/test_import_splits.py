@@ -4,43 +4,15 @@ which a copy is tested on; step 0 accepts what comes out, and what was decided i
 
 import json
 
-import importAnnotations
 import numpy as np
 import pytest
+from imported_photos import BOX, photo, run, save
 from PIL import Image, ImageEnhance
 
 from helpers.base.errors import UserError
-from helpers.dataset.check import check_dataset
 from helpers.importing.split_words import TEST, TRAIN, VALIDATION, kind_of_file, kind_of_folder, kind_of_word
-from pipeline.parameters import load_parameters
 
 HASHES = [f"{digit}" * 32 for digit in "3ab"]
-
-
-def photo(seed):
-    """A picture of the roughness of a photo."""
-    coarse = np.random.default_rng(seed).integers(20, 230, (7, 9, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize((100, 80), Image.Resampling.BICUBIC)
-
-
-def save(path, picture, text=None, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, **options)
-    if text is not None:
-        path.with_suffix(".txt").write_text(text)
-    return path
-
-
-BOX = "0 .5 .5 .2 .5\n"
-
-
-def run(folder, form="yolo", dataset="new", source="source", **options):
-    """Import from `source`: {file name: subdir}, all notes as one text, and step 0's errors."""
-    params = load_parameters([f"dataRootDir={folder / 'data'}", "seed=3"])
-    placed, notes = importAnnotations.main(params, form, folder / source, dataset, **options)
-    report = check_dataset(load_parameters([f"dataRootDir={folder / 'data'}", f"datasetName={dataset}"]))
-    errors = [str(problem) for problem in report.problems if problem.level == "error"]
-    return {name: subdir for _, subdir, name in placed}, "\n".join(map(str, notes)), errors
 
 
 # --- the source's own split ------------------------------------------------------------------------------------------
@@ -167,6 +139,7 @@ def test_an_image_in_two_splits_is_trained_on(tmp_path):
 # --- copies ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_copies_are_on_one_side(tmp_path):
     """Forty photos with three copies each: by name (which looks different), mirrored, and dark."""
     group_of = {}
@@ -232,6 +205,7 @@ def test_copies_that_are_added_go_where_the_photo_is(tmp_path):
     assert added == {f"copy of {name}": side for name, side in sides.items()} and errors == []
 
 
+@pytest.mark.slow
 def test_photos_of_one_place_stay_together_unless_they_are_most(tmp_path):
     rng = np.random.default_rng(0)
 

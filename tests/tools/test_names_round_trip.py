@@ -79,6 +79,7 @@ def content(folder):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lists", [False, True], ids=["its own split", "lists"])
 @pytest.mark.parametrize("form", WRITTEN)
 def test_names_and_boxes_survive(params, tmp_path, form, lists):

@@ -5,8 +5,8 @@ import importlib
 
 import numpy as np
 import pytest
-from conftest import draw_image, run_steps
 from PIL import Image
+from tiny import draw_image, run_steps
 
 from helpers.base.errors import UserError
 from helpers.dataset.annotations import write_annotation
@@ -20,6 +20,7 @@ def folders(tiny):
     return [f"{name}RootDir={tiny / name}" for name in ("data", "proc", "results")]
 
 
+@pytest.mark.slow
 def test_a_folder_in_the_right_layout_runs_by_its_name_alone(tiny):
     settings = [*folders(tiny), "datasetName=tiny", "networkWeights=random", "cntk_nrRois=40", "cntk_padWidth=160"]
     params = load_parameters(settings)

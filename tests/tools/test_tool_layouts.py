@@ -6,7 +6,7 @@ import json
 
 import importAnnotations
 import pytest
-from test_import_splits import BOX, photo, run, save
+from imported_photos import BOX, photo, run, save
 
 from helpers.base.errors import UserError
 from pipeline.parameters import load_parameters

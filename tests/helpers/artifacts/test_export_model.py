@@ -2,9 +2,6 @@
 that 6_scoreImage.py finds the same with both. test_onnx_files.py has the files that are not what they should be.
 """
 
-import importlib
-import json
-import runpy
 import shutil
 import subprocess
 import sys
@@ -13,60 +10,20 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import run_steps, tiny_params
+from random_models import NR_CLASSES, printed_detections, random_image, random_model, step7, write_random_model
+from tiny import run_steps, tiny_params
 
 from fastRCNN import export
 from fastRCNN.boxes import decode
-from fastRCNN.fast_rcnn import FastRcnn
-from fastRCNN.network import RoiNetwork, to_input
+from fastRCNN.network import to_input
 from fastRCNN.structures import Rois
-from fastRCNN.svd import compress
 from helpers.artifacts.model_files import model_path, read_description, write_model
 from helpers.artifacts.onnx_files import read_onnx
 from helpers.base.errors import UserError
 from pipeline.onnx_detector import OnnxDetector
-from pipeline.stages import NetworkInput, NnDetector, detect, predict
+from pipeline.stages import NnDetector, detect, predict
 
-step6, step7 = importlib.import_module("6_scoreImage"), importlib.import_module("7_exportModel")
-
-NR_CLASSES = 2  # of the tiny data set
-
-
-@torch.no_grad()
-def random_model(params):
-    """A `FastRcnn` with random weights, its outputs scaled so that they differ from ROI to ROI."""
-    torch.manual_seed(0)
-    network = RoiNetwork(params.network, None, params.network_roiPooling, params.network_contextFactor)
-    if params.svd_rank:
-        compress(network.head, params.svd_rank, exact=False)
-    model = FastRcnn(network, NR_CLASSES)
-    prepared, rois = random_image(200, 250, 40)
-    features = torch.cat(list(network.describe(prepared.pixels, prepared.place(rois.boxes), 40)))  # (40, D)
-    for layer in (model.class_scores, model.box_offsets):
-        outputs = layer(features)
-        layer.weight /= outputs.std(dim=0)[:, None]
-        layer.bias.copy_(-outputs.mean(dim=0) / outputs.std(dim=0))
-    model.offset_mean.copy_(torch.tensor([0.01, -0.02, 0.1, 0.2]))
-    model.offset_std.copy_(torch.tensor([0.1, 0.1, 0.2, 0.3]))
-    return model
-
-
-def random_image(width, height, nr_rois, seed=0):
-    """What `prepare_image` returns, of an image half as wide, and ROIs in that: some at its border, one of a pixel."""
-    random = np.random.default_rng(seed)
-    image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    corners = random.uniform(0, 1, (nr_rois, 2, 2)) * (width / 2, height / 2)
-    rois = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).round()
-    rois[:1] = 0, 0, width / 2, height / 2
-    rois[1:2] = 3, 4, 4, 5
-    return NetworkInput(image, (2.0, 2.0)), Rois.of(rois)
-
-
-def write_random_model(folder, params, name="model"):
-    path = folder / f"{name}.safetensors"
-    write_model(path, random_model(params).state_dict(), params, {})
-    return path
-
+pytestmark = pytest.mark.slow
 
 BACKBONES = {
     "squeezenet1_1": dict(network="squeezenet1_1"),
@@ -158,15 +115,6 @@ def trained(tiny_data, tmp_path_factory):
     params = tiny_params(folder, dataRootDir=tiny_data / "data", **settings)
     run_steps(params, 1, 2, 3)
     return params, model_path(params), step7.main(params)
-
-
-def printed_detections(arguments, capsys, monkeypatch):
-    """Exit code, and the detections that 6_scoreImage.py printed, run as from the command line."""
-    monkeypatch.setattr(sys, "argv", ["6_scoreImage.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(step6.__file__, run_name="__main__")
-    out, err = capsys.readouterr()
-    return ended.value.code, [json.loads(line)["detections"] for line in out.splitlines()], err
 
 
 def test_both_files_find_the_same(trained, tmp_path, capsys, monkeypatch):

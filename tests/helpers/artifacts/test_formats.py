@@ -16,7 +16,8 @@ from helpers.artifacts.feature_files import feature_path, read_features
 from helpers.artifacts.padded_square import PaddedSquare
 from helpers.artifacts.roi_files import read_rois, write_rois
 from helpers.base.errors import UserError
-from helpers.base.files import atomic_path, fingerprint, read_arrays, read_json, write_arrays, write_json, write_text
+from helpers.base.files import atomic_path, read_arrays, read_json, write_arrays, write_json, write_text
+from helpers.base.fingerprints import fingerprint
 
 EXTREME = np.array([0, 0.1, 1 / 3, -1e-38, 3.4e38, 1e-45, 16777216, 123456.789, -7e-12], np.float32)
 

@@ -15,10 +15,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from conftest import tiny_params
 from onnx import TensorProto, helper
+from random_models import write_random_model
 from safetensors.torch import save_file
-from test_export_model import write_random_model
+from tiny import tiny_params
 
 from fastRCNN.structures import Rois
 from helpers.artifacts.model_files import read_description, stored_settings
@@ -206,6 +206,7 @@ def test_operators_and_functions_of_others(exported, tmp_path):
     assert "no file" in refusal(read_onnx, "/dev/null")
 
 
+@pytest.mark.slow
 def test_a_graph_gets_no_more_memory_than_networks_need(exported, tmp_path):
     def grow(model):  # what comes out, doubled 40 times on the way
         last = next(node for node in model.graph.node if "offsets" in node.output)

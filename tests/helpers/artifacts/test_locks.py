@@ -8,21 +8,20 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
-from conftest import run_steps, tiny_params
+from project import ROOT
+from tiny import run_steps, tiny_params
 
 from helpers.artifacts.locks import alone, is_held
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, require
 from helpers.base.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[3]
 HOLDER = """
 import sys
 from pathlib import Path
-from conftest import tiny_params
+from tiny import tiny_params
 from helpers.artifacts.step_run import StepRun
 
 with StepRun(tiny_params(Path(sys.argv[1])), sys.argv[2]) as run:
@@ -52,9 +51,11 @@ def other_process():
 
 
 def hidden(folder):
-    return sorted(path.name for path in folder.rglob(".*"))
+    """Names of hidden files but for the memory of fingerprints, which stays."""
+    return sorted(path.name for path in folder.rglob(".*") if path.name != ".fingerprints.json")
 
 
+@pytest.mark.slow
 def test_the_second_run_is_told_who_holds_the_step(finished, other_process):
     params = tiny_params(finished)
     process = other_process(finished, SVMS)
@@ -85,6 +86,7 @@ def test_a_reader_is_told_that_the_writer_is_running(finished):
         run_steps(params, 5)
 
 
+@pytest.mark.slow
 def test_a_killed_process_blocks_nobody(finished, other_process):
     params = tiny_params(finished)
     process = other_process(finished, ROIS)

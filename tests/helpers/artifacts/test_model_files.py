@@ -8,9 +8,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from conftest import nn_params
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from tiny import nn_params
 
 from helpers.artifacts.model_files import model_path, read_description, stored_settings
 from helpers.base.errors import UserError
@@ -69,6 +69,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken_models_are_refused(trained, tmp_path, kind):
     damage, message = BROKEN[kind]

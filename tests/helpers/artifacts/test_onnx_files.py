@@ -11,9 +11,9 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from conftest import tiny_params
 from onnx import TensorProto, helper
-from test_export_model import NR_CLASSES, printed_detections, random_image, write_random_model
+from random_models import NR_CLASSES, printed_detections, random_image, write_random_model
+from tiny import tiny_params
 
 from helpers.artifacts.onnx_files import read_onnx
 from helpers.base.errors import UserError

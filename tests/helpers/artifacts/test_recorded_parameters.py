@@ -6,11 +6,13 @@ its step does not read; and a change of any parameter stops the steps that it ma
 import re
 
 import pytest
-from conftest import nn_params, run_steps, tiny_params
+from tiny import nn_params, run_steps, tiny_params
 
 from helpers.artifacts.steps import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, TRAINING, expected_records, require
 from helpers.base.errors import UserError
 from helpers.config.schema import Parameters, declared
+
+pytestmark = pytest.mark.slow
 
 ANYWHERE = {
     "dataRootDir", "datasetFolder", "datasetName", "procRootDir", "resultsRootDir",  # where files are

@@ -8,7 +8,7 @@ import shlex
 import pytest
 import torch
 import torchvision
-from conftest import run_steps, tiny_params
+from tiny import run_steps, tiny_params
 
 from helpers.base.errors import UserError
 
@@ -56,6 +56,7 @@ def test_parameters_of_another_engine_are_not_called_changed(finished):
         run_steps(tiny_params(finished, roi_engine="dlib"), 2)
 
 
+@pytest.mark.slow
 def test_a_record_of_another_version_names_what_it_does_not_have(finished):
     params = tiny_params(finished, svm_C=0.5)
     path = params.cntk_files_dir / "record_svm_parsed.json"

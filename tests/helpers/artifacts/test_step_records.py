@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
-from conftest import draw_image, run_steps, tiny_params
 from PIL import Image
+from tiny import draw_image, run_steps, tiny_params
 
 from helpers.artifacts.steps import DETECTIONS, FEATURES, INPUTS, ROIS, SVMS, require
 from helpers.base.errors import UserError
@@ -78,6 +78,7 @@ def test_other_weights_are_noticed(tiny_finished):
     refused(tiny_params(tiny_finished, seed=4), 4, "weights has changed since 3_runNetwork.py ran", "run 3_runNetwork")
 
 
+@pytest.mark.slow
 def test_steps_out_of_order_name_what_is_missing(tiny):
     params = tiny_params(tiny)
     refused(params, 2, "has no files of 1_computeRois.py: run 1_computeRois.py first")
@@ -85,6 +86,7 @@ def test_steps_out_of_order_name_what_is_missing(tiny):
     refused(params, 3, "has no files of 2_computeCntkInputs.py: run 2_computeCntkInputs.py first")
 
 
+@pytest.mark.slow
 def test_an_earlier_step_that_ran_again_makes_later_ones_stale(finished):
     params = tiny_params(finished, roi_maxImgDim=120)
     run_steps(params, 1)
@@ -94,6 +96,7 @@ def test_an_earlier_step_that_ran_again_makes_later_ones_stale(finished):
     run_steps(params, 3, 4, 5)
 
 
+@pytest.mark.slow
 def test_back_to_the_old_parameters_gives_the_old_bytes(finished):
     before = contents(finished / "proc")
     run_steps(tiny_params(finished, cntk_nrRois=20), 2, 3, 4, 5)
@@ -124,6 +127,7 @@ def rename_image(root):
     (root / "positive/3.png").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -166,6 +170,7 @@ def rename_labels(root):
     (root / "positive/1.bboxes.labels.tsv").rename(root / "positive/1.bboxes.labels.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -190,6 +195,7 @@ def test_annotations_of_negative_images_do_not_matter(finished):
 # --- reruns ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_rerun_without_changes_writes_no_file_of_an_image_again(finished):
     params = tiny_params(finished)
     before = state(finished / "proc")
@@ -252,6 +258,7 @@ def damaged(record):
     return wrong
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_named_with_the_remedy(finished):
     params = tiny_params(finished)
     path = params.roi_dir / "record.json"
@@ -283,6 +290,7 @@ def test_records_hold_no_path_of_this_machine(finished):
     require(tiny_params(finished, procRootDir=finished / "moved"), DETECTIONS)
 
 
+@pytest.mark.slow
 def test_other_experiments_and_image_sets_do_not_disturb_each_other(finished):
     params = tiny_params(finished)
     before = contents(params.svm_dir)

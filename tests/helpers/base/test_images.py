@@ -7,26 +7,15 @@ import io
 
 import numpy as np
 import pytest
-from conftest import draw_image, forged_png
 from PIL import Image
+from stored_images import STORED
+from tiny import draw_image, forged_png
 
 from helpers.base.errors import UserError
 from helpers.base.images import MAX_PIXELS, image_size, read_image, scale_to_fit, write_image
 from helpers.dataset.image_files import list_folder_images, natural_order
 
 PICTURE, _ = draw_image(("circle", "square", "triangle"), seed=0)  # (120, 160, 3)
-# What a file must hold for a viewer to show the picture upright (EXIF 2.32, table 6): orientation -> the inverse of the
-# viewer's operation, on the array
-STORED = {
-    1: lambda image: image,
-    2: lambda image: image[:, ::-1],  # mirrored
-    3: lambda image: image[::-1, ::-1],  # upside down
-    4: lambda image: image[::-1],  # mirrored upside down
-    5: lambda image: image.transpose(1, 0, 2),  # mirrored about the falling diagonal
-    6: lambda image: np.rot90(image, 1),  # the viewer turns it clockwise, so it is stored turned the other way
-    7: lambda image: image[::-1, ::-1].transpose(1, 0, 2),  # mirrored about the rising diagonal
-    8: lambda image: np.rot90(image, -1),
-}
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

@@ -10,7 +10,7 @@ import time
 from functools import partial
 
 import pytest
-from conftest import run_steps, tiny_params
+from tiny import run_steps, tiny_params
 
 from helpers.base import parallel
 from helpers.base.errors import UserError
@@ -67,6 +67,7 @@ def visits(folder):
     return [names.count(index) for index in range(NR_IMAGES)]
 
 
+@pytest.mark.slow
 def test_results_come_in_order(params, tmp_path):
     run = partial(square, slow=2)
     assert list(in_parallel(run, images(tmp_path), params, "test")) == [index**2 for index in range(NR_IMAGES)]
@@ -74,6 +75,7 @@ def test_results_come_in_order(params, tmp_path):
     assert list(in_parallel(run, images(tmp_path, 1), params, "test")) == [0]
 
 
+@pytest.mark.slow
 def test_results_stream(params, tmp_path):
     (tmp_path / "visits").mkdir()
     results = in_parallel(partial(square, folder=tmp_path / "visits"), images(tmp_path), params, "test")
@@ -101,6 +103,7 @@ def test_one_worker_is_this_process(tmp_path, monkeypatch):
 # --- workers that die ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", ["loky", "dask"], indirect=True)
 def test_killed_workers_cost_only_time(params, tmp_path):
     (tmp_path / "visits").mkdir()
@@ -110,6 +113,7 @@ def test_killed_workers_cost_only_time(params, tmp_path):
     assert min(counts) >= 1 and min(counts[index] for index in (3, 4, 25)) >= 2
 
 
+@pytest.mark.slow
 def test_an_image_that_kills_every_process_is_named(two_workers, tmp_path):
     (tmp_path / "visits").mkdir()
     run = partial(square, folder=tmp_path / "visits", deadly=(20,), always=True)
@@ -121,6 +125,7 @@ def test_an_image_that_kills_every_process_is_named(two_workers, tmp_path):
     assert list(in_parallel(square, images(tmp_path, 3), tiny_params(tmp_path), "test")) == [0, 1, 4]
 
 
+@pytest.mark.slow
 def test_an_image_that_kills_every_worker_of_a_cluster_is_named(two_workers, tmp_path):
     pytest.importorskip("distributed", reason="pip install dask distributed")
     (tmp_path / "visits").mkdir()
@@ -135,6 +140,7 @@ def test_an_image_that_kills_every_worker_of_a_cluster_is_named(two_workers, tmp
 # --- the steps ---
 
 
+@pytest.mark.slow
 def test_step_1_on_a_cluster_writes_what_a_single_process_writes(tiny_finished, tiny, dask_address):
     run_steps(tiny_params(tiny, parallel_backend="dask", parallel_address=dask_address), 1)
     folders = [folder / "proc/tiny/rois" for folder in (tiny_finished, tiny)]
@@ -162,6 +168,7 @@ def test_missing_packages_are_named(tmp_path, monkeypatch, backend, package):
         list(in_parallel(square, images(tmp_path), tiny_params(tmp_path, parallel_backend=backend), "test"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
 def test_a_cluster_that_does_not_answer_is_named(tmp_path, monkeypatch, address):
     pytest.importorskip("distributed", reason="pip install dask distributed")
@@ -171,6 +178,7 @@ def test_a_cluster_that_does_not_answer_is_named(tmp_path, monkeypatch, address)
         list(in_parallel(square, images(tmp_path), params, "test"))
 
 
+@pytest.mark.slow
 def test_ray(tmp_path):
     pytest.importorskip("ray", reason="pip install ray")
     (tmp_path / "visits").mkdir()

@@ -9,19 +9,18 @@ import struct
 import subprocess
 import sys
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import draw_image
 from PIL import Image
-from test_images import STORED
+from project import ROOT
+from stored_images import STORED
+from tiny import draw_image
 
 from helpers.base import images
 from helpers.base.errors import UserError
 from helpers.base.images import IMPORTED_FORMATS, image_size, read_image, read_with_note, write_image
 
-ROOT = Path(__file__).resolve().parents[3]
 PICTURE, _ = draw_image(("circle", "square", "triangle"), seed=0)  # (120, 160, 3)
 GREY = PICTURE[..., 1]
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -72,6 +71,7 @@ def test_only_jpeg_and_png_are_opened_and_a_few_more_at_import(tmp_path, form):
             read_image(path, IMPORTED_FORMATS)
 
 
+@pytest.mark.slow
 def test_no_decoder_is_asked_for_any_format():
     files = [path for folder in ("", "fastRCNN", "benchmarks") for path in (ROOT / folder).glob("*.py")]
     files += list((ROOT / "helpers").rglob("*.py"))
@@ -196,6 +196,7 @@ print((peak() - before) / image.nbytes)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_large_photo_takes_less_than_twice_its_memory(tmp_path, orientation):

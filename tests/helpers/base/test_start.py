@@ -11,30 +11,14 @@ import subprocess
 import sys
 import time
 from importlib.metadata import distribution
-from pathlib import Path
 
 import pytest
+from child_scripts import posix, run, script
+from project import ROOT
 
 from helpers.base.start import PACKAGES
 
-ROOT = Path(__file__).resolve().parents[3]
 FRAME = ("__init__.py", "base/__init__.py", "base/errors.py", "base/start.py", "base/streams.py")
-posix = pytest.mark.skipif(os.name == "nt", reason="signals, /dev/full and scripts of a shell")
-
-
-def script(folder, body, environment=False):
-    """A script with this body in a folder of its own, which begins like the project's."""
-    path = folder / "script.py"
-    start = (
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom helpers.base.start import start\nstart({environment})\n"
-    )
-    path.write_text(start + body, encoding="utf-8")
-    return path
-
-
-def run(path, *arguments, **options):
-    options = {"capture_output": True, "text": True, "timeout": 60, "check": False, **options}
-    return subprocess.run([sys.executable, str(path), *arguments], **options)
 
 
 # --- which Python ---
@@ -208,6 +192,7 @@ def test_a_signal_ends_in_one_line(tmp_path, phase, number):
     assert os.listdir(tmp_path) == ["script.py"]
 
 
+@pytest.mark.slow
 @posix
 def test_a_second_signal_ends_a_script_that_does_not_come_to_its_end(tmp_path):
     body = (

@@ -4,7 +4,8 @@ the refusal and whoever meets it, and no half-written file; while a bug keeps it
 import os
 
 import pytest
-from test_start import ROOT, posix, run, script
+from child_scripts import posix, run, script
+from project import ROOT
 
 from helpers.base.errors import UserError, ending
 from helpers.base.files import write_text
@@ -76,6 +77,7 @@ def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
+@pytest.mark.slow
 def test_a_step_without_a_place_for_its_files(tiny_data):
     settings = f"datasetName=tiny networkWeights=random dataRootDir={tiny_data / 'data'} procRootDir={os.devnull}"
     done = run(ROOT / "1_computeRois.py", "--set", *settings.split())
@@ -83,6 +85,7 @@ def test_a_step_without_a_place_for_its_files(tiny_data):
     assert done.stderr.startswith(f"ERROR: {os.devnull}") and "a file is in the way of a folder" in done.stderr
 
 
+@pytest.mark.slow
 @posix
 def test_a_full_disk_while_a_model_or_a_checkpoint_is_written(tmp_path):
     body = """

@@ -5,7 +5,7 @@
 import importlib
 
 import pytest
-from conftest import nn_params, run_steps, tiny_params
+from tiny import nn_params, run_steps, tiny_params
 
 from helpers.artifacts.locks import alone
 from helpers.base.files import remove_temporary_files
@@ -24,7 +24,7 @@ def plant(folder, *names):
 
 
 def left(*folders):
-    return sorted(path.name.removeprefix(f".{DEAD}.tmp.") for folder in folders for path in folder.rglob(".*"))
+    return sorted(path.name.removeprefix(f".{DEAD}.tmp.") for folder in folders for path in folder.rglob(".*.tmp.*"))
 
 
 INPUTS = [f"cntkFiles/{part}.{kind}" for part in ("train", "test") for kind in ("rois.txt", "roilabels.txt", "txt")]

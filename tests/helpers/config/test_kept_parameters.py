@@ -7,10 +7,10 @@ import os
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from conftest import run_steps, tiny_params
+from project import ROOT
+from tiny import run_steps, tiny_params
 
 import PARAMETERS
 from helpers.base.errors import UserError
@@ -21,7 +21,6 @@ from helpers.config.settings import as_options, as_text
 from pipeline.parameters import load_parameters
 
 NOT_KEPT = [item.name for item in declared().values() if not item.group.kept]
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -145,6 +144,7 @@ def test_every_parameter_survives_as_text(name):
         assert option == f"{name}={text}"
 
 
+@pytest.mark.slow
 def test_scripts_and_steps_keep_and_use_it(tiny):
     params = tiny_params(tiny)
     roots = [f"{name}RootDir={tiny / name}" for name in ("data", "proc", "results")]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from project import ROOT
 
 import PARAMETERS
 from helpers.base.errors import UserError
@@ -19,7 +20,6 @@ from helpers.config.schema import NOT_LESS, declared
 from helpers.config.types import Above, Choice, Either, Entries, Flag, Number, Row, Several, Text, Whole, allowed, check
 from pipeline.parameters import load_parameters
 
-ROOT = Path(__file__).resolve().parents[3]
 UNSET = {"classes"}  # has no default: every data set's block names its classes
 
 

@@ -6,7 +6,7 @@ import importlib
 import json
 
 import pytest
-from conftest import run_steps, tiny_params
+from tiny import run_steps, tiny_params
 
 from helpers.artifacts.model_files import read_description
 from helpers.base.errors import UserError

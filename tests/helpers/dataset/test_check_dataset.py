@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import forged_png, run_steps, tiny_params
 from PIL import Image
+from tiny import forged_png, run_steps, tiny_params
 
 from helpers.base.errors import UserError
 
@@ -190,6 +190,7 @@ def test_bad_images_are_errors_and_stop_step_1(tiny, capsys, spoil, words):
     assert words[1].split(" as ")[0] in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spoil", "words"), [(s, w) for s, *w in BAD_ANNOTATIONS.values()], ids=BAD_ANNOTATIONS)
 def test_bad_annotations_are_errors_and_stop_step_2(tiny, capsys, spoil, words):
     spoil(tiny / "data" / "tiny")

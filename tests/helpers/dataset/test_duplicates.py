@@ -102,6 +102,7 @@ def test_groups_are_joined_over_their_members():
     assert groups.tolist() == [0, 0, 2, 2, 2]
 
 
+@pytest.mark.slow
 def test_two_thousand_frames_of_a_film_take_seconds():
     random = np.random.default_rng(0)
     (look,) = looks(drawn(0))
@@ -207,6 +208,7 @@ def test_step_0_warns_of_one_scene_on_both_sides_and_lists_no_more_than_a_few(tm
     assert found == [("error", "negative/2.jpg", "the same picture as positive/1.jpg")]
 
 
+@pytest.mark.slow
 def test_a_film_of_one_scene_is_grouped_in_a_second():
     picture, random = np.asarray(drawn(1, (96, 72)), int), np.random.default_rng(0)
     noise = random.integers(-3, 4, (1500, *picture.shape))

@@ -9,8 +9,8 @@ import unicodedata
 
 import numpy as np
 import pytest
-from conftest import draw_image, run_steps, tiny_params
 from PIL import Image
+from tiny import draw_image, run_steps, tiny_params
 
 from helpers.base.errors import UserError, printable
 from helpers.base.files import read_lines, write_text

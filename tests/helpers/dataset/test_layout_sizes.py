@@ -3,7 +3,7 @@
 import importlib
 
 import pytest
-from test_layouts import SIZE, coco, coco_content, coco_root, voc, write_coco  # noqa: F401
+from layout_files import SIZE, coco, coco_content, write_coco
 
 from helpers.base.errors import UserError
 from helpers.dataset.sources import list_images, load_ground_truth
@@ -17,7 +17,7 @@ def errors(params):
     return [message for message in found if "annotated on" in message]
 
 
-def test_voc_boxes_of_another_size(voc):  # noqa: F811
+def test_voc_boxes_of_another_size(voc):
     path = voc.image_dir / "VOC2007/Annotations/000002.xml"
     text = path.read_text()
     for width, height, wrong in ((100, 80, False), (80, 100, False), (0, 0, False), (200, 160, True)):
@@ -29,7 +29,7 @@ def test_voc_boxes_of_another_size(voc):  # noqa: F811
         load_ground_truth(image, SIZE, voc)
 
 
-def test_coco_boxes_of_another_size(coco_root):  # noqa: F811
+def test_coco_boxes_of_another_size(coco_root):
     content = coco_content({7: "a.jpg", 8: "b.jpg", 9: "c.jpg"}, [(7, 1, [5, 5, 9, 9], 0), (8, 1, [5, 5, 9, 9], 0)])
     content["images"][0].update(width=80, height=100)  # as viewers turn it
     content["images"][1].update(width=200, height=160)

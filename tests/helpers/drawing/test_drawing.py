@@ -134,10 +134,22 @@ def test_a_caption_wider_than_the_image_is_shortened():
     assert 300 < x2 - x1 + 1 <= 400
 
 
-def test_letters_beyond_ascii_have_shapes_of_their_own():
-    drawn = [draw_boxes(canvas(), [DrawnBox((100, 80, 200, 150), RED, caption)]) for caption in ("γάλα", "яйцо", "Öl…")]
-    for one, other in combinations(drawn, 2):
-        assert (one != other).any()
+def label_of(caption):
+    """The pixels of a caption's label on a red box."""
+    drawn = draw_boxes(canvas(), [DrawnBox((100, 80, 200, 150), RED, caption)])
+    x1, y1, x2, y2 = extent((drawn != canvas()).any(axis=-1)[:78])  # above the frame there is only the label
+    return drawn[y1 : y2 + 1, x1 : x2 + 1]
+
+
+@pytest.mark.parametrize("caption", ["apple", "γάλα", "яйцо", "Öl…"])
+def test_a_label_has_letters(caption):
+    label, turned = label_of(caption), label_of(caption[::-1])  # the same letters in another order take the same room
+    light = label.min(axis=2) > 100  # red has no green and no blue
+    assert 0.02 < light.mean() < 0.5, "white letters on the box's colour"
+    assert pixels_of(label, RED).mean() > 0.3
+    width = min(label.shape[1], turned.shape[1])
+    assert abs(label.shape[1] - turned.shape[1]) <= 3, "kerning"
+    assert (label[:, :width] != turned[: label.shape[0], :width]).any()
     missing_glyph = draw_boxes(canvas(), [DrawnBox((100, 80, 200, 150), RED, "\ue000")])
     assert (draw_boxes(canvas(), [DrawnBox((100, 80, 200, 150), RED, "✗")]) != missing_glyph).any()
 
@@ -252,6 +264,7 @@ def test_removing_pictures_leaves_other_files(tmp_path):
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_thousands_of_captions_take_seconds():
     random = np.random.default_rng(0)
     corners = random.uniform((0, 0), (1150, 850), (3000, 2))

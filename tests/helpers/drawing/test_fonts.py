@@ -7,10 +7,10 @@ import importlib
 import matplotlib
 import numpy as np
 import pytest
-from conftest import run_steps, tiny_params
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image, ImageDraw
+from tiny import run_steps, tiny_params
 
 from fastRCNN.structures import Detections
 from helpers.annotating.labels import Button

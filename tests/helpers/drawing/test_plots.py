@@ -57,6 +57,7 @@ def assert_whole(figure):
     assert cut == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 25])
 def test_nothing_is_cut_off(count):
     names = names_of(count)
@@ -97,6 +98,7 @@ def test_many_classes_have_axes_of_their_own():
     assert [axes.get_title() for axes in figure.axes[:2]] == ["class 0  AP 0.500", "class 1  AP 0.500"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 9])
 def test_names_are_shown_as_they_are(count):
     names = ["_hidden", "$100$", "$\\bad{$", *names_of(25)][:count]

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 from loopback_server import CONTENT, SHA256, answer, chunked, fails, files, ranges, status
+from project import ROOT
 
 from helpers.base.errors import UserError
 from helpers.fetching import download as module
 from helpers.fetching.download import download, verify
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -203,6 +202,7 @@ def test_interrupted_by_the_user(server, tmp_path, monkeypatch):
     assert ranges(server)[1].startswith("bytes=")
 
 
+@pytest.mark.slow
 def test_two_processes_download_the_same_file(server, tmp_path):
     started = threading.Event()
 

@@ -5,7 +5,7 @@ The network is a server on the loopback address that has small stand-ins for the
 real photos are only looked at where a copy of them lies beside the repository.
 """
 
-import hashlib
+import importlib
 import io
 import re
 import tarfile
@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import getData
 import pytest
+from fetched_files import left_in, read, sha256, write
 from loopback_server import answer, chunked, status
 
 from fastRCNN.backbones import BACKBONES
@@ -33,10 +34,6 @@ def params(tmp_path):
     return load_parameters([f"dataRootDir={tmp_path / 'data'}", "network=squeezenet1_1"])
 
 
-def sha256(content):
-    return hashlib.sha256(content).hexdigest()
-
-
 def zip_of(files, root="ObjectDetectionUsingCntk-master/data/grocery/"):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -44,21 +41,6 @@ def zip_of(files, root="ObjectDetectionUsingCntk-master/data/grocery/"):
         for name, content in files.items():
             archive.writestr(root + name, content)
     return buffer.getvalue()
-
-
-def write(folder, files):
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def read(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def left_in(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture
@@ -236,7 +218,7 @@ def test_which_members_are_taken():
 @pytest.fixture
 def weights(server, monkeypatch, tmp_path):
     """torchvision's address leads to the server, and resources/ is a folder of the test's."""
-    module = pytest.importorskip("helpers.fetching.weights")
+    module = importlib.import_module("helpers.fetching.weights")
     content = b"weights" * 1000
     name = f"net-{sha256(content)[:8]}.pth"
     monkeypatch.setattr(module, "torchvision_url", lambda network: server.url.replace("file.bin", name))
@@ -247,7 +229,7 @@ def weights(server, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("network", sorted({*BACKBONES} - {"vgg_cnn_m_1024"}))  # it is not torchvision's
 def test_torchvision_names_files_by_their_hash(network):
-    url = pytest.importorskip("helpers.fetching.weights").torchvision_url(network)
+    url = importlib.import_module("helpers.fetching.weights").torchvision_url(network)
     assert re.fullmatch(r"https://download\.pytorch\.org/models/[\w-]+-[0-9a-f]{8}\.pth", url)
 
 

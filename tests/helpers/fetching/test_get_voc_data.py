@@ -9,10 +9,10 @@ from pathlib import Path
 
 import getData
 import pytest
-from conftest import tar_of
+from fetched_files import left_in, read, sha256, write
 from loopback_server import answer, ranges, status
-from test_get_data import left_in, read, sha256, write
-from test_published_rois import BOXES, NAMES, write_mat
+from mat_files import BOXES, NAMES, write_mat
+from tiny import tar_of
 
 from helpers.base.errors import UserError
 from helpers.fetching import download, public_data

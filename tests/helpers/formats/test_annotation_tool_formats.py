@@ -3,7 +3,7 @@ files with every kind of shape, and the boxes that they mean, worked out by hand
 """
 
 import pytest
-from test_annotation_formats import imported
+from annotation_files import imported
 
 # --- LabelMe ---------------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from test_annotation_formats import imported
-from test_dropped_objects import BOX, studio
+from annotation_files import imported
+from annotation_texts import BOX, studio
 
 from helpers.formats.brush_masks import box_of_brush
 from helpers.formats.values import Unreadable

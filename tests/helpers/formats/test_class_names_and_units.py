@@ -5,8 +5,8 @@ class, fractions and pixels are told apart by the whole file, and no box is smal
 import json
 
 import pytest
-from test_annotation_formats import coco, imported
-from test_dropped_objects import BOX, cvat, labelme, studio, voc, vott
+from annotation_files import coco, imported
+from annotation_texts import BOX, cvat, labelme, studio, voc, vott
 
 from helpers.base.errors import UserError
 from helpers.dataset.annotations import read_annotation, write_annotation
@@ -62,6 +62,7 @@ def test_names_in_other_files_are_the_text_that_is_written(tmp_path):
         assert imported(tmp_path / str(number), form, texts)[0] == {"a.jpg": [(name, *BOX[1:])]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

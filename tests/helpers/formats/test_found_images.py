@@ -13,16 +13,16 @@ from pathlib import Path
 
 import importAnnotations
 import pytest
-from conftest import forged_png
+from annotation_files import coco, imported
+from annotation_texts import BOX, coco_of, labelme, voc, vott
 from PIL import Image
-from test_annotation_formats import coco, imported
-from test_dropped_objects import BOX, coco_of, labelme, voc, vott
+from project import ROOT
+from tiny import forged_png
 
 from helpers.base.errors import UserError
 from helpers.importing.image_index import ImageIndex
 from pipeline.parameters import load_parameters
 
-ROOT = Path(__file__).resolve().parents[3]
 LINKS = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 ROW = "0 .25 .5 .3 .5"  # BOX
 
@@ -258,6 +258,7 @@ def test_a_folder_that_cannot_be_read_ends_the_import(tmp_path, monkeypatch):
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_reports_are_the_same_run_after_run(tmp_path):
     names = [f"image{n}" for n in range(12)]
     images = [{"id": name, "file_name": f"{name}.jpg"} for name in names]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import importAnnotations
 import pytest
-from conftest import forged_png
 from PIL import Image
+from tiny import forged_png
 
 from helpers.base.errors import UserError
 from pipeline.parameters import load_parameters
@@ -51,6 +51,7 @@ BOMB = "<!DOCTYPE a [<!ENTITY a '" + "x" * 99 + "'>" + "".join(
 FILE_ENTITY = '<!DOCTYPE a [<!ENTITY secret SYSTEM "file:///etc/passwd">]>'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content, reason",
     [
@@ -155,6 +156,7 @@ def test_names_that_lead_elsewhere_find_nothing(tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "secret.jpg", "source"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["voc", "csv", "yolo", "labelme"])
 def test_ten_thousand_boxes_are_read_in_seconds(tmp_path, form):
     put(tmp_path, "a.jpg", None)
