@@ -59,7 +59,8 @@ def find_classes(settings: Sequence[str], folder_name: str) -> tuple[str, ...]:
 def main(classes: Sequence[str], folder: str, window: tuple[int, int] = WINDOW) -> list[MarkedImage]:
     """Name the boxes of a folder in a window of (width, height) pixels; returns the images with boxes.
 
-    classes: names to begin with, maybe none.
+    Args:
+        classes: names to begin with, maybe none.
     """
     images = read_folder(folder)
     for image in images:

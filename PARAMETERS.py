@@ -7,7 +7,7 @@ What counts, from weak to strong: the defaults, the block of the data set at the
 
 A line declares a parameter, once: `name: type = default  # meaning, unit [where the default comes from]`. "original" is
 Microsoft's CNTK tutorial, "R-CNN", "Fast R-CNN" and "VOC" are the papers, "measured" means chosen by cross-validation
-with a script in benchmarks/ (see the README). The types are those of helpers/config/types.py; a third number in
+with a script in benchmarks/ (see docs/results.md). The types are those of helpers/config/types.py; a third number in
 `Whole[...]` and `Number[...]` is the greatest value that a model or data set of somebody else may ask for.
 
 `Group(...)` names the steps that work with the parameters below it, up to the next group: when one is changed, they

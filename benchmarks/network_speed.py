@@ -101,7 +101,7 @@ def compare_trunk(network, image, side, repeats):
 
 @torch.inference_mode()
 def compare_pooling(network, image, rois, repeats):
-    """The table of RoIAlign in ms an image: on the trunk's map of an image (1, 3, H, W), rois (R, 4) in its pixels."""
+    """The table of RoIAlign in ms per image: on the trunk's map of an image (1, 3, H, W), rois (R, 4) in its pixels."""
     feature_map = network.trunk(image.to(network.device, memory_format=torch.channels_last))
     rois = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(network.device)
     size, scale = network.backbone.pool_size, 1 / network.backbone.stride
@@ -113,7 +113,7 @@ def compare_pooling(network, image, rois, repeats):
     measured = interleaved({name: timed(run, network.device) for name, run in contenders.items()}, turns)
     expected, found = (run(feature_map) for run in contenders.values())
     difference = float((found - expected).abs().max() / expected.abs().max())
-    table = [["RoIAlign", "ms an image (fastest-slowest)", "speed", "greatest difference, relative"]]
+    table = [["RoIAlign", "ms per image (fastest-slowest)", "speed", "greatest difference, relative"]]
     for name, times in measured.items():
         speed = measured["torchvision"].median / times.median
         table.append([name, times.text(1000, 1), f"{speed:.2f}x", f"{difference:.0e}" if name == "ours" else "-"])
@@ -158,7 +158,7 @@ def describe_in_parts(network, image_path, rois, params, output):
 
 
 def split_step(network, files, params, repeats):
-    """The table of step 3's parts: medians over turns on all files, in ms an image."""
+    """The table of step 3's parts: medians over turns on all files, in ms per image."""
     rois = [select_rois(propose_rois(read_image(file.path), params), params) for file in tqdm(files, desc="ROIs")]
     parts = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -169,7 +169,7 @@ def split_step(network, files, params, repeats):
                 seconds, _ = describe_in_parts(network, file.path, boxes, params, output)
                 for part, value in {**seconds, "sum": sum(seconds.values())}.items():
                     parts.setdefault(part, Measured()).seconds.append(value)
-    table = [["part of step 3", "ms an image (fastest-slowest)", "share"]]
+    table = [["part of step 3", "ms per image (fastest-slowest)", "share"]]
     for part, times in parts.items():
         table.append([part, times.text(1000, 0), f"{times.median / parts['sum'].median:.0%}"])
     return table

@@ -46,7 +46,7 @@ class Prepared:
 
 
 def compare(model, exported, photos, params, nr_rois, repeats):
-    """The table: seconds an image of an `NnDetector` and an `OnnxDetector`, and their greatest differences.
+    """The table: seconds per image of an `NnDetector` and an `OnnxDetector`, and their greatest differences.
 
     photos: list of `shared_convolutions.Photo`; nr_rois: the numbers of ROIs to score; repeats: turns on every photo.
     """

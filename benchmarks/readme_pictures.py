@@ -1,7 +1,7 @@
-"""Makes the README's pictures, and the output that it quotes, from one run on the example images.
+"""Makes the pictures of README and Part 1, and the output that they quote, from one run on the example images.
 
     python3 benchmarks/readme_pictures.py            # into a temporary folder; shows what would change
-    python3 benchmarks/readme_pictures.py --write    # replaces resources/readme/* and the blocks in README.md
+    python3 benchmarks/readme_pictures.py --write    # replaces resources/readme/* and the blocks in both pages
 
 The run starts from nothing and takes some minutes. Pictures and numbers belong to each other, and to the code as it is.
 """
@@ -41,6 +41,7 @@ PICTURES = {  # name in resources/readme -> path below the results, largest widt
     "step6_scored.jpg": ("scored/21.jpg", 800),
 }
 THRESHOLDS_SHOWN = 4
+README, PART_1 = ROOT / "README.md", ROOT / "docs" / "part1-svm.md"
 
 
 def run_all(folder, settings=()):
@@ -88,7 +89,7 @@ def evenly(rows, count):
 
 
 def quoted_json(line):
-    """A line of step 6 as the README shows it, broken for reading, with two detections."""
+    """A line of step 6 as Part 1 shows it, broken for reading, with two detections."""
     result = json.loads(line)
     first, second = (json.dumps(found) for found in result["detections"][:2])
     head = {name: result[name] for name in ("image", "width", "height")}
@@ -101,29 +102,31 @@ def quoted_json(line):
 
 
 def quotes(printed):
-    """What the README quotes: the beginning of the block's first line -> its lines."""
+    """What the pages quote: page -> the beginning of a block's first line -> its lines."""
     thresholds = table_in(printed["5_visualize.py"], "score from")
     shown = [row for row in thresholds[2:] if float(row.split()[0]) >= 0]  # from what is drawn on
     rounds = re.findall(r"^ *(round \d+: .*)", printed["4_trainSvm.py"], re.M)
-    return {
+    aps = table_in(printed["5_evaluate.py"], "class ")
+    part_1 = {
         "limit of ROIs": table_in(printed["0_checkDataset.py"], "limit of ROIs")[:4],
         "round 1:": rounds,
-        "class     objects": table_in(printed["5_evaluate.py"], "class "),
+        "class     objects": aps,
         "score from": thresholds[:2] + evenly(shown, THRESHOLDS_SHOWN),
         '{"image":': quoted_json(printed["6_scoreImage.py"].splitlines()[0]),
     }
+    return {README: {"class     objects": [*aps[:4], *aps[4:][-1:]]}, PART_1: part_1}
 
 
 def replace_block(text, beginning, lines):
-    """The README with other lines in the indented block that begins so; raises `UserError` unless there is just one."""
+    """A page with other lines in the indented block that begins so; raises `UserError` unless there is just one."""
     blocks = list(re.finditer(r"(?m)^    " + re.escape(beginning) + r".*\n(?:    .*\n)*", text))
     if len(blocks) != 1:
-        raise UserError(f'README.md: {len(blocks)} blocks begin with "{beginning}", not one')
+        raise UserError(f'{len(blocks)} blocks begin with "{beginning}", not one')
     return text[: blocks[0].start()] + "".join(f"    {line}\n" for line in lines) + text[blocks[0].end() :]
 
 
 def main(write=False, settings=()):
-    """Run everything and show, or write, what changes in the README."""
+    """Run everything and show, or write, what changes in the pages; returns their texts."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         printed = run_all(folder, settings)
@@ -134,14 +137,19 @@ def main(write=False, settings=()):
                 picture, _ = scale_to_fit(picture, side, side)
             if write:
                 write_image(ROOT / "resources" / "readme" / name, picture, quality=85)
-    before = (ROOT / "README.md").read_text(encoding="utf-8")
-    after = before
-    for beginning, lines in quotes(printed).items():
-        after = replace_block(after, beginning, lines)
-    print("".join(difflib.unified_diff(before.splitlines(True), after.splitlines(True), "README.md", "this run", n=0)))
-    if write:
-        write_text(ROOT / "README.md", after)
-    return after
+    texts = {}
+    for page, blocks in quotes(printed).items():
+        before = page.read_text(encoding="utf-8")
+        after = before
+        for beginning, lines in blocks.items():
+            after = replace_block(after, beginning, lines)
+        print(
+            "".join(difflib.unified_diff(before.splitlines(True), after.splitlines(True), page.name, "this run", n=0))
+        )
+        if write:
+            write_text(page, after)
+        texts[page] = after
+    return texts
 
 
 if __name__ == "__main__":

@@ -101,11 +101,14 @@ def compare(network, photos, params, nr_rois, nr_crops, batch_size):
             f"{count}, {found:.0f}", times.text(), number(1000 * statistics.median(per_crop), 1),
             number(all_crops, 2), number(all_crops / times.median, 1),
         ])  # fmt: skip
-    return table, f"{statistics.median(crops.results):.0f} ROIs an image were cropped, and the time extrapolated to all"
+    return (
+        table,
+        f"{statistics.median(crops.results):.0f} ROIs per image were cropped, and the time extrapolated to all",
+    )
 
 
 def main(arguments):
-    params = load_parameters(arguments.settings).replace(network_contextFactor=1.0)  # a crop has no surroundings
+    params = load_parameters(arguments.settings).replace(network_contextFactor=1.0)  # a crop has no context region
     announce()
     network = build_network(params)
     photos = load_photos(params, arguments.images, max(arguments.rois))
@@ -120,7 +123,7 @@ def main(arguments):
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument("--rois", nargs="+", type=int, default=[200, 2000], help="ROIs per image (default 200 2000)")
-    parser.add_argument("--crops", type=int, default=100, help="ROIs an image that are cropped (default 100)")
+    parser.add_argument("--crops", type=int, default=100, help="ROIs per image that are cropped (default 100)")
     parser.add_argument("--batchSize", type=int, default=50, help="crops that go through at once (default 50)")
     parser.add_argument("--images", type=int, default=5, help="photos, evenly spread (default 5)")
     parser.add_argument("--repeats", type=int, default=3, help="turns on every photo (default 3)")

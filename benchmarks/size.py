@@ -4,9 +4,9 @@ Runs the steps that read and write files at the size of PASCAL VOC 2007 (10,000 
 each in a process of its own, and prints its time, the most memory it held and the disk it filled. Memory must not grow
 with the number of images. Then it measures single images and says how long all of VOC would take one core.
 
-Synthetic are the images (noise, 64 x 48 pixels), boxes, ROIs, features (32 numbers a ROI, which tell the class) and
+Synthetic are the images (noise, 64 x 48 pixels), boxes, ROIs, features (32 numbers per ROI, which tell the class) and
 detections; the steps that handle them are the real ones, with 2 rounds of mining in step 4 and 20 pictures. They work
-in a temporary folder, which takes about half a MB an image, and is removed at the end.
+in a temporary folder, which takes about half a MB per image, and is removed at the end.
 """
 
 import sys

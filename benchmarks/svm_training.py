@@ -5,7 +5,7 @@
 Both minimise the same objective to the same tolerance, read the features of one image after the other from disk, and
 take turns; every turn has a process of its own, whose peak of memory is then its own as well. Seconds are those from
 the files to the weights. LinearSVC holds all rows at once, and liblinear copies them to 16 bytes a number: with 2000
-ROIs an image that takes several GB, and --plainRois N leaves it only the first N ROIs of each image.
+ROIs per image that takes several GB, and --plainRois N leaves it only the first N ROIs of each image.
 mAP is that on the data set's test images, without box regression.
 """
 
@@ -181,7 +181,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--rois", nargs="+", type=int, default=[200, 2000], help="ROIs an image (default 200 2000)")
+    parser.add_argument("--rois", nargs="+", type=int, default=[200, 2000], help="ROIs per image (default 200 2000)")
     parser.add_argument("--plainRois", type=int, help="ROIs of an image that LinearSVC gets (default: all)")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help=f"of LinearSVC (default {TOLERANCE})")
     parser.add_argument("--repeats", type=int, default=3, help="turns of each contender (default 3)")

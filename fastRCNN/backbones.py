@@ -95,7 +95,7 @@ def _resnet_head(model: Any) -> "nn.Module":
 
 
 BACKBONES = {
-    # relu5, 6x6 max pooling, fc6 and fc7: 4096 numbers a ROI, as in the original tutorial
+    # relu5, 6x6 max pooling, fc6 and fc7: 4096 numbers per ROI, as in the original tutorial
     "alexnet": Backbone(
         build=_torchvision("alexnet"),
         trunk=_convolutions,
@@ -106,7 +106,7 @@ BACKBONES = {
         layers=_features(12),
         train_from="features.6",
     ),
-    # relu5, 6x6 max pooling, fc6 and fc7: model M of the Fast R-CNN paper, 1024 numbers a ROI
+    # relu5, 6x6 max pooling, fc6 and fc7: model M of the Fast R-CNN paper, 1024 numbers per ROI
     "vgg_cnn_m_1024": Backbone(
         build=_vgg_cnn_m,
         trunk=_convolutions,
@@ -128,7 +128,7 @@ BACKBONES = {
         layers=_features(30),
         train_from="features.10",
     ),
-    # all convolutions; the pooled features themselves, (256 + 512) x 3 x 3 = 6912 numbers a ROI, are the description
+    # all convolutions; the pooled features themselves, (256 + 512) x 3 x 3 = 6912 numbers per ROI, are the description
     "squeezenet1_1": Backbone(
         build=_torchvision("squeezenet1_1"),
         trunk=_two_levels,
@@ -159,7 +159,7 @@ BACKBONES = {
         layers=RESNET_LAYERS,
         train_from="layer3",
     ),
-    # up to the last block at stride 16; 112 x 5 x 5 = 2800 numbers a ROI
+    # up to the last block at stride 16; 112 x 5 x 5 = 2800 numbers per ROI
     "mobilenet_v3_large": Backbone(
         build=_torchvision("mobilenet_v3_large"),
         trunk=lambda model: model.features[:13],

@@ -142,7 +142,12 @@ def recall_at(
 ) -> float | None:
     """The share of all ground-truth boxes that count which some proposal overlaps by at least `threshold` (IoU).
 
-    proposals: boxes (R, 4) of each image, best first; max_proposals: only the first so many. None without ground truth.
+    Args:
+        proposals: boxes (R, 4) of each image, best first.
+        max_proposals: only the first so many.
+
+    Returns:
+        A number from 0 to 1, None without ground truth.
     """
     found = total = 0
     for boxes, truth in zip(proposals, truths, strict=True):

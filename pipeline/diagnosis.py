@@ -32,7 +32,9 @@ MORE_ROIS = (200, 500, 1000, 2000, 4000)
 def frame_image(proposals: Rois, selected: Rois, truth: GroundTruth, size: Size, params: Parameters) -> Framing:
     """The `Framing` of an image's ground truth by its ROIs of step 1, of which `select_rois` takes the first ones.
 
-    selected: what it gave; size: of the image.
+    Args:
+        selected: what it gave.
+        size: of the image.
     """
     return frame(proposals.boxes, truth, int(selected.found.sum()), size, roi_settings(params).limits)
 
@@ -117,7 +119,7 @@ def likely_causes(
     causes = sorted((cause for cause in candidates if cause and cause.lost > 0.05), key=lambda cause: -cause.lost)
     lines = [f"mAP is below {LOW_MAP:g}. The likeliest causes:"]
     lines += [f"  {number}. {cause.text}" for number, cause in enumerate(causes[:2], start=1)]
-    return lines + ["  See also the README, When something goes wrong"]
+    return lines + ["  See also docs/troubleshooting.md"]
 
 
 def _not_framed(trained: Framing, params: Parameters) -> Cause:

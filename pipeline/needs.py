@@ -46,7 +46,11 @@ def check_needs(params: Parameters) -> None:
 
 
 def first_layer(params: Parameters) -> str:
-    """The first layer that learns; raises `UserError` for a name that the network does not have."""
+    """The first layer that learns.
+
+    Raises:
+        UserError: for a name that the network does not have.
+    """
     backbone = BACKBONES[params.network]
     name = backbone.train_from if params.nn_trainFromLayer == "auto" else params.nn_trainFromLayer
     if name not in (*backbone.layers, "head"):

@@ -53,7 +53,7 @@ def to_onnx(model: FastRcnn, params: Parameters) -> bytes:
 def _limit_memory(runtime: Any, nr_rois: int) -> None:
     """Bound what the sessions of this process hold, whatever their graphs ask for; one that wants more fails.
 
-    The most that a network here needs is about 3 MB a ROI (resnet50, whose head works on maps), and less for the image.
+    The most that a network here needs is about 3 MB per ROI (resnet50, whose head works on maps), less for the image.
     """
     memory = runtime.OrtMemoryInfo("Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT)
     limit = 2**31 + nr_rois * 2**22

@@ -22,7 +22,8 @@ def run_step(
 ) -> None:
     """Run a step whose `main(params)` needs nothing but parameters, from the command line.
 
-    exit_code: from what `main` returned to the exit code of the script.
+    Args:
+        exit_code: from what `main` returned to the exit code of the script.
     """
     arguments = argument_parser(description).parse_args()
     run_script(lambda: exit_code(main(load_parameters(arguments.settings))))

@@ -69,7 +69,8 @@ def score_image(image: np.ndarray, detector: Detector, params: Parameters) -> Sc
 def model_settings(path: Path, settings: Iterable[str] = ()) -> dict[str, Any]:
     """The parameters that a model's file holds, of step 3 or 7: for `load_parameters`.
 
-    settings: those of the command line, which count more.
+    Args:
+        settings: those of the command line, which count more.
     """
     stored = stored_settings(read_onnx(path)[0] if is_onnx(path) else read_description(path), path)
     require_modest(stored, path, settings)

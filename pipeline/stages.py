@@ -147,7 +147,9 @@ def describe_mirrored(
 ) -> np.ndarray:
     """Step 3 for the mirror image of a training image: features of the mirrored ROIs (R, D), in the order of `rois`.
 
-    width: of the original image in pixels. What is learned from 20 photos is learned from 40 (Fast R-CNN, section 2.3).
+    Args:
+        width: of the original image in pixels. What is learned from 20 photos is learned from 40 (Fast R-CNN, section
+            2.3).
     """
     return describe_rois(network, prepared.mirrored(), rois.mirrored(width), params)
 

@@ -128,7 +128,8 @@ def draw_beside_ground_truth(
 ) -> np.ndarray:
     """A picture uint8 RGB: the ground truth on the left; on the right what was found, right or wrong, and missed.
 
-    image: uint8 RGB (H, W, 3).
+    Args:
+        image: uint8 RGB (H, W, 3).
     """
     names, judged = drawable_names(params.all_classes), judge(scored.shown, truth, params)
     objects = []

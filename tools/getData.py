@@ -40,8 +40,12 @@ from pipeline.parameters import load_parameters
 def main(params: Parameters, what: str, source: Path | str | None = None, force: bool = False) -> Path:
     """Get one of `PUBLIC_DATA` or the "weights" of `params.network`; returns the path of what is in place then.
 
-    source: a folder or file on this machine to take it from; force: replace what is there but wrong.
-    Raises `UserError` if it cannot be had or is not what is expected; then nothing has changed.
+    Args:
+        source: a folder or file on this machine to take it from.
+        force: replace what is there but wrong.
+
+    Raises:
+        UserError: if it cannot be had or is not what is expected; then nothing has changed.
     """
     source = None if source is None else Path(source)
     if source and not source.exists():

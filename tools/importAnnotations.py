@@ -69,8 +69,10 @@ def main(
 ) -> tuple[list[Placed], list[Note]]:
     """Import annotations; returns [(`ImportedImage`, subdir, file name)] of what is new in the data set, and the notes.
 
-    options: those of the command line by name, see `OPTIONS`. Raises `UserError` where there is nothing to import or
-    something in the way; then nothing has changed.
+    options: those of the command line by name, see `OPTIONS`.
+
+    Raises:
+        UserError: where there is nothing to import or something in the way; then nothing has changed.
     """
     options = SimpleNamespace(**{**OPTIONS, **given})
     target = params.replace(datasetName=dataset).image_dir

@@ -18,7 +18,7 @@ from tiny import draw_data_set
 
 from fuzzing.trials import ROOT
 
-TINY = {  # the grid alone, 20 ROIs an image: the whole pipeline takes a second
+TINY = {  # the grid alone, 20 ROIs per image: the whole pipeline takes a second
     "datasetName": "tiny", "classes": "circle,square", "network": "squeezenet1_1", "networkWeights": "random",
     "network_device": "cpu", "cntk_nrRois": 20, "cntk_padWidth": 160, "cntk_padHeight": 160, "roi_engine": "grid",
     "roi_maxImgDim": 160, "roi_minDimRel": 0.1, "roi_maxDimRel": 0.5, "nn_learningRates": "((2, 0.001),)",

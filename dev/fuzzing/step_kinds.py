@@ -161,7 +161,7 @@ def _folder_annotations(trial):
 
 
 def _require_boxes_as_written(folder):
-    """Compare the true boxes in step 2's files with what the .tsv files say, read here by three lines of our own."""
+    """Compare the ground truth in step 2's files with what the .tsv files say, read here by three lines of our own."""
     cntk = folder / "proc/tiny/cntkFiles"
     keys = [line.split("\t")[1] for line in (cntk / "train.txt").read_text().splitlines()]
     rois = (cntk / "train.rois.txt").read_text().splitlines()

@@ -146,8 +146,10 @@ class BoxSession(Session):
     def mouse(self, kind: str, x: float, y: float, shift: bool = False) -> None:
         """What the mouse does at (x, y) of the window.
 
-        kind: "move"; "down" and "up" of the left button, "grab" and "release" of the right one; "wheel in" and "wheel
-        out"; shift: whether the key is held, so that a new box may begin at the edge of another.
+        Args:
+            kind: "move"; "down" and "up" of the left button, "grab" and "release" of the right one; "wheel in" and
+                "wheel out".
+            shift: whether the key is held, so that a new box may begin at the edge of another.
         """
         if kind == "move" and self._grabbed and not self.help:
             factors = self.fit.factors

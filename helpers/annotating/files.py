@@ -75,9 +75,11 @@ class MarkedImage:
 def read_folder(folder: Path | str) -> list[MarkedImage]:
     """All images of a folder in natural order, with what is marked on them: list of `MarkedImage`.
 
-    Boxes that are reversed or stick out of their image are put in order, but not written. Raises `UserError` for a
-    folder that is missing, has no image or cannot be written to, for an image without a readable head, for a row that
-    is not four numbers, and for labels without boxes.
+    Boxes that are reversed or stick out of their image are put in order, but not written.
+
+    Raises:
+        UserError: for a folder that is missing, has no image or cannot be written to, for an image without a readable
+            head, for a row that is not four numbers, and for labels without boxes.
     """
     folder = Path(os.path.expanduser(folder))
     if not folder.is_dir():
@@ -130,11 +132,14 @@ def _parse_box(path: Path, row: int, text: str) -> Box:
 
 
 def save_marks(image_path: Path, before: Marks, after: Marks) -> None:
-    """Write what changed from one `Marks` to another; raises `UserError` where it cannot be written.
+    """Write what changed from one `Marks` to another
 
     Each file is written at once or not at all. Labels that belong to other boxes afterwards are taken off the file
     first, so that no label ever stands in the row of another box. A file with the other suffix from which the marks
     were read goes: beside the new one it would be out of date.
+
+    Raises:
+        UserError: where it cannot be written.
     """
     old_boxes, old_labels = (annotation_path(image_path, suffixes) for suffixes in (BOX_SUFFIXES, LABEL_SUFFIXES))
     box_path, label_path = (

@@ -136,10 +136,12 @@ def dragged_box(box: Box, edges: Sequence[int], point: Point) -> Box:
     return spanned_box((values[0], values[1]), (values[2], values[3]))
 
 
-def surroundings(box: Box, size: Size, margin: float = 0.35, least: float = 24) -> tuple[int, ...]:
+def region_around(box: Box, size: Size, margin: float = 0.35, least: float = 24) -> tuple[int, ...]:
     """The part (x1, y1, x2, y2) of an image, whole pixels, with a box and a margin around it on either side.
 
-    margin: in units of the box's longer side; least: in pixels.
+    Args:
+        margin: in units of the box's longer side.
+        least: in pixels.
     """
     room = max(least, margin * max(box[2] - box[0], box[3] - box[1]))
     low, high = np.floor(np.subtract(box[:2], room)), np.ceil(np.add(box[2:], room))

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from helpers.annotating.boxes import BoxView
-from helpers.annotating.geometry import Area, Box, Fit, Point, fit_image, surroundings
+from helpers.annotating.geometry import Area, Box, Fit, Point, fit_image, region_around
 from helpers.annotating.labels import Button, LabelView
 from helpers.annotating.session import MARGIN, STATUS_HEIGHT
 from helpers.base.images import Size
@@ -102,7 +102,7 @@ class LabelPainter:
         picture = np.full((canvas[1], canvas[0], 3), GROUND, np.uint8)
         picture[: canvas[1] - STATUS_HEIGHT, area[0] + area[2] + MARGIN // 2 :] = PANEL
         image = self._read(path)
-        x1, y1, x2, y2 = surroundings(box, image.shape[1::-1])
+        x1, y1, x2, y2 = region_around(box, image.shape[1::-1])
         fit = fit_image((x2 - x1, y2 - y1), area)
         _paste(picture, image[y1:y2, x1:x2], fit)
         color = class_color(class_id) if class_id else WHITE

@@ -65,7 +65,8 @@ def require_display() -> None:
 def run_window(title: str, session: Session, paint: Callable[[Any], np.ndarray], size: Size) -> None:
     """Show a session in a window of size (width, height) until the user quits it or closes the window.
 
-    paint: from a view to a picture, uint8 RGB. The picture follows the size of the window.
+    Args:
+        paint: from a view to a picture, uint8 RGB. The picture follows the size of the window.
     """
     mouse, typing = _Mouse(), Typing()
     _open(title, size, mouse)

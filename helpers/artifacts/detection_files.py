@@ -45,7 +45,11 @@ def write_detections(path: Path, rows: Iterable[str]) -> None:
 
 
 def prepare_to_write(path: Path) -> None:
-    """Make the folder for a file of detections; raises `UserError` where `path` is a file of another kind."""
+    """Make the folder for a file of detections.
+
+    Raises:
+        UserError: where `path` is a file of another kind.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path):
         require_file(path, math.inf, "name another place for the detections")
@@ -57,7 +61,10 @@ def prepare_to_write(path: Path) -> None:
 def read_detections(path: Path, all_classes: Sequence[str]) -> Iterator[tuple[str, Candidates]]:
     """Yield the key and the candidates of one image after the other, in the order of the file.
 
-    Images without a row are not there. Raises `UserError` naming file and row.
+    Images without a row are not there.
+
+    Raises:
+        UserError: naming file and row.
     """
     for key, rows in groupby(_parsed_rows(path, all_classes), key=itemgetter(0)):
         yield key, _candidates([row for _, row in rows])

@@ -46,7 +46,11 @@ def write_model(
 
 
 def read_description(path: Path) -> Description:
-    """The description in a model's header; raises `UserError` for a file that is no model of this project."""
+    """The description in a model's header.
+
+    Raises:
+        UserError: for a file that is no model of this project.
+    """
     require_safetensors(path, "model", ADVICE)
     try:
         with safe_open(path, "pt") as file:
@@ -59,7 +63,11 @@ def read_description(path: Path) -> Description:
 
 
 def checked_description(text: str, path: Path) -> Description:
-    """The description of a model from its JSON; raises `UserError` where it is none of this project."""
+    """The description of a model from its JSON.
+
+    Raises:
+        UserError: where it is none of this project.
+    """
     try:
         description = json.loads(text[:MOST_HEADER_BYTES])
     except (ValueError, RecursionError):
@@ -73,9 +81,13 @@ def checked_description(text: str, path: Path) -> Description:
 
 
 def read_tensors(path: Path, expected: Mapping[str, Declared]) -> "dict[str, torch.Tensor]":
-    """All tensors of a model by name; raises `UserError` where one is unreadable or not finite.
+    """All tensors of a model by name.
 
-    expected: what the file must declare; it is compared before anything is read or allocated.
+    Args:
+        expected: what the file must declare; it is compared before anything is read or allocated.
+
+    Raises:
+        UserError: where one is unreadable or not finite.
     """
     try:
         with safe_open(path, "pt") as file:

@@ -57,8 +57,10 @@ def write_onnx(path: Path, data: bytes, description: Description) -> None:
 def read_onnx(path: Path) -> tuple[Description, bytes]:
     """The description in an ONNX file, and the serialised graph: nothing in it refers to another file.
 
-    Raises `UserError` for a file that is not readable, that keeps tensors in other files (a path in there could name
-    any file of this machine), that computes with other operators than ONNX's own, or that is no model of this project.
+    Raises:
+        UserError: for a file that is not readable, that keeps tensors in other files (a path in there could name any
+            file of this machine), that computes with other operators than ONNX's own, or that is no model of this
+            project.
     """
     onnx = import_onnx()
     require_file(path, MOST_BYTES, ADVICE)

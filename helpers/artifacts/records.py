@@ -38,7 +38,11 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 
 
 def read_record(path: Path, step: str) -> Record | None:
-    """The record of a step, or None where there is none; raises `UserError` for one that is damaged."""
+    """The record of a step, or None where there is none.
+
+    Raises:
+        UserError: for one that is damaged.
+    """
     refuse_special(path)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

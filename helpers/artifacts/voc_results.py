@@ -35,7 +35,11 @@ class ResultRows:
 
 
 def result_path(folder: Path, class_name: str, image_set: str = "test") -> Path:
-    """Where the detections of a class are; raises `UserError` for a name that cannot be part of a file name."""
+    """Where the detections of a class are.
+
+    Raises:
+        UserError: for a name that cannot be part of a file name.
+    """
     if re.search(r'[/\\:*?"<>|\x00-\x1f]', class_name):
         raise UserError(f"class {class_name[:100]!a} cannot be part of the name of a VOC result file; rename the class")
     return Path(folder, f"comp4_det_{image_set}_{class_name}.txt")
@@ -99,8 +103,8 @@ class ResultWriter:
 def read_results(folder: Path, classes: Sequence[str], image_set: str = "test") -> dict[str, ResultRows]:
     """Class name -> `ResultRows` in the order of the file, also of files that other programs wrote.
 
-    Raises `UserError`, naming file and row, for a missing file and for a row that is not one text and five finite
-    numbers.
+    Raises:
+        UserError: naming file and row, for a missing file and for a row that is not one text and five finite numbers.
     """
     return {name: _read_rows(result_path(folder, name, image_set)) for name in classes}
 

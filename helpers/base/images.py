@@ -100,8 +100,10 @@ def read_image(path: Path, formats: tuple[str, ...] = FORMATS) -> np.ndarray:
 
     Transparency is dropped, grey becomes RGB, other types of pixels become 8-bit (helpers/base/pixel_types.py). The
     memory that it takes at its height is below twice that of the result (but of a large progressive JPEG, whose decoder
-    holds all coefficients besides: 2.3 times). Raises `UserError` for a missing, truncated, broken or gigantic file,
-    and one of another format.
+    holds all coefficients besides: 2.3 times).
+
+    Raises:
+        UserError: for a missing, truncated, broken or gigantic file, and one of another format.
     """
     return read_with_note(path, formats)[0]
 

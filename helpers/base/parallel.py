@@ -41,10 +41,15 @@ def in_parallel(
 ) -> Results:
     """Yield `function(image)` of each image, in their order, and show a bar.
 
-    function: picklable, as a function of a module or a `functools.partial` of one is; images: list of `ImageFile`;
-    threads: where the work is of this machine, do it in threads, because it hardly needs the interpreter. What
-    `function` raises is raised here. Raises `UserError` where the backend cannot be used, and for an image that killed
-    worker after worker, `MAX_DEATHS` of them (on a Dask cluster that runs already, as many as its scheduler allows).
+    Args:
+        function: picklable, as a function of a module or a `functools.partial` of one is.
+        images: list of `ImageFile`.
+        threads: where the work is of this machine, do it in threads, because it hardly needs the interpreter. What
+            `function` raises is raised here.
+
+    Raises:
+        UserError: where the backend cannot be used, and for an image that killed worker after worker, `MAX_DEATHS` of
+            them (on a Dask cluster that runs already, as many as its scheduler allows).
     """
     backend = "threading" if threads and params.parallel_backend == "loky" else params.parallel_backend
     run = {"loky": _in_processes, "threading": _in_threads, "dask": _on_dask, "ray": _on_ray}[backend]
@@ -67,8 +72,10 @@ def _in_order(
 ) -> Results:
     """Yield the results in order, with a bounded number of images handed out.
 
-    submit: function of an image that returns a future; result_of: function of a future and its image; give_up: function
-    of the futures that nobody wants any more, after an error or Ctrl-C.
+    Args:
+        submit: function of an image that returns a future.
+        result_of: function of a future and its image.
+        give_up: function of the futures that nobody wants any more, after an error or Ctrl-C.
     """
     waiting: deque[Any] = deque()
     handed_out = 0

@@ -32,7 +32,9 @@ class Terminated(KeyboardInterrupt):
 def start(environment: bool = True) -> None:
     """Prepare this process to be a script's; called once, before anything else is imported.
 
-    environment: continue with the Python of .venv where this one lacks packages (run.py, which makes .venv, does not).
+    Args:
+        environment: continue with the Python of .venv where this one lacks packages (run.py, which makes .venv, does
+            not).
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup and `command &` of a shell want it

@@ -15,7 +15,10 @@ def walk(root: Path) -> tuple[list[tuple[Path, list[str]]], list[tuple[Path, Pat
 
     Links to folders are followed, after all that lies below the root itself; a link to a folder that was walked through
     already is in the second list instead, with the path that the folder has there. A link that leads back to a folder
-    above it is passed over. Raises `UserError` for a folder that cannot be read, and for more than `MAX_FILES` files.
+    above it is passed over.
+
+    Raises:
+        UserError: for a folder that cannot be read, and for more than `MAX_FILES` files.
     """
     found: list[tuple[Path, list[str]]] = []
     links: list[tuple[Path, Path]] = []

@@ -18,8 +18,9 @@ PATH = os.path.join(os.path.abspath(os.path.join(os.path.dirname(__file__), os.p
 def read_parameters_file() -> ModuleType:
     """The module PARAMETERS.
 
-    Raises `UserError` where the file is missing, is not Python, fails, has a value of no type, which may be a
-    misspelled parameter, or where its data sets and presets are no dicts.
+    Raises:
+        UserError: where the file is missing, is not Python, fails, has a value of no type, which may be a misspelled
+            parameter, or where its data sets and presets are no dicts.
     """
     if not os.path.isfile(PATH):
         raise UserError(f"{PATH}: no such file; fetch it again")

@@ -33,8 +33,12 @@ def kept_path(image_dir: Path) -> Path:
 def read_kept(image_dir: Path, check: Callable[[str], tuple[str, Any]], settings: Iterable[str] = ()) -> dict[str, Any]:
     """Name -> value of the parameters that are kept with a data set, maybe none; says on stderr, once, which they are.
 
-    check: a function of "name=value" that returns the name and the value, or raises `UserError`; settings: those of the
-    command line, which count more. Raises `UserError` naming file and row.
+    Args:
+        check: a function of "name=value" that returns the name and the value, or raises `UserError`.
+        settings: those of the command line, which count more.
+
+    Raises:
+        UserError: naming file and row.
     """
     path = kept_path(image_dir)
     kept: dict[str, Any] = {}

@@ -19,7 +19,11 @@ def auto_max_detections(most_objects: int) -> int:
 
 def max_detections(value: int | Literal["auto"], folder: Path) -> int:
     """`nms_maxDetections` as a number: value itself, or what "auto" is. folder: of the files of step 2, which count the
-    ground-truth boxes of each training image; 100 before they are there. Raises `UserError` where one is damaged."""
+    ground-truth boxes of each training image; 100 before they are there.
+
+    Raises:
+        UserError: where one is damaged.
+    """
     if value != "auto":
         return value
     path = folder / "train.nrRois.txt"

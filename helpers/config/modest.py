@@ -13,7 +13,8 @@ MOST_PIXELS = 6 * 10**6  # of the network's input: cntk_padWidth * cntk_padHeigh
 def require_modest(values: Mapping[str, Any], path: Path | str, settings: Iterable[str] = ()) -> None:
     """Raise `UserError` where the checked parameters of a file ask for more than a file may by itself.
 
-    settings: those of the command line ("name=value"), which count more than the file's.
+    Args:
+        settings: those of the command line ("name=value"), which count more than the file's.
     """
     asked = {name: value for name, value in values.items() if name not in {text.partition("=")[0] for text in settings}}
     for name, value in asked.items():

@@ -44,7 +44,11 @@ class Parameter:
         return allowed(self.kind).modest
 
     def check(self, value: object) -> Any:
-        """A value in its final type; raises `ValueError` for one that is not allowed."""
+        """A value in its final type.
+
+        Raises:
+            ValueError: for one that is not allowed.
+        """
         return check(self.kind, value)
 
     def takes(self, value: object) -> bool:
@@ -77,7 +81,11 @@ def _declared(module: ModuleType) -> dict[str, Parameter]:
 
 
 def parameter(name: str) -> Parameter:
-    """A parameter by its name; raises `UserError` for an unknown one."""
+    """A parameter by its name.
+
+    Raises:
+        UserError: for an unknown one.
+    """
     known = declared()
     if name not in known:
         raise UserError(f'unknown parameter "{name[:99]}"{nearest(name, known)}; all are listed in PARAMETERS.py')
@@ -93,7 +101,11 @@ class Parameters:
     """All parameters as attributes, frozen, and the folders that follow from them."""
 
     def __init__(self, values: dict[str, Any]) -> None:
-        """values: of every parameter; raises `UserError` for one that is missing or not allowed."""
+        """values: of every parameter.
+
+        Raises:
+            UserError: for one that is missing or not allowed.
+        """
         self.__dict__.update(_checked(values))
 
     def __getattr__(self, name: str) -> Any:

@@ -36,7 +36,11 @@ def allowed(kind: Any) -> Allowed:
 
 
 def check(kind: Any, value: object) -> Any:
-    """A value in its final type; raises `ValueError` for one that the type does not allow."""
+    """A value in its final type.
+
+    Raises:
+        ValueError: for one that the type does not allow.
+    """
     return _adapter(kind).validate_python(value)
 
 
@@ -46,7 +50,11 @@ def _adapter(kind: Any) -> TypeAdapter:
 
 
 def checked(name: str, value: object, kind: Any) -> Any:
-    """A value in its final type; raises `UserError`, naming it, for one that the type does not allow."""
+    """A value in its final type.
+
+    Raises:
+        UserError: naming it, for one that the type does not allow.
+    """
     try:
         return check(kind, value)
     except ValueError:

@@ -28,7 +28,11 @@ MIN_SIDE = 64  # pixels; scaling a smaller image up to cntk_padWidth invents mor
 
 
 def check_dataset(params: Parameters) -> Report:
-    """Read every file of the data set. Raises `UserError` where its folder is missing."""
+    """Read every file of the data set.
+
+    Raises:
+        UserError: where its folder is missing.
+    """
     root = params.image_dir
     images, problems = check_folders(root) if params.datasetLayout == "folders" else (list_images(params), [])
     checked = list(in_parallel(partial(_check_image, params=params), images, params, "0 check", threads=True))

@@ -55,9 +55,10 @@ def photo_name(stem: str) -> PhotoName:
 def group_by_name(places: Sequence[tuple[object, str]]) -> np.ndarray:
     """Group images that are copies of one photo by their names: int (N,), the index of each group's first member.
 
-    places: (folder, file name without suffix). Copies belong to the photo of their name in their own folder;
-    where that is none, copies and photos of that name belong together in whatever folder they lie. Photos of one name
-    in several folders are different ones, as long as no copy ties them.
+    Args:
+        places: (folder, file name without suffix). Copies belong to the photo of their name in their own folder; where
+            that is none, copies and photos of that name belong together in whatever folder they lie. Photos of one name
+            in several folders are different ones, as long as no copy ties them.
     """
     names = [photo_name(stem.casefold()) for _, stem in places]
     photos = {name.name for name in names if not name.is_copy}

@@ -20,7 +20,11 @@ from helpers.dataset.summary import LIMITS, relative_sizes
 def derive_unnamed(params: Parameters, blocks: Iterable[str]) -> dict[str, Any]:
     """What a data set says of itself for which nobody names the classes, as `derive_block`.
 
-    blocks: the names of all blocks in PARAMETERS.py. Raises `UserError` where there is neither a block nor a folder.
+    Args:
+        blocks: the names of all blocks in PARAMETERS.py.
+
+    Raises:
+        UserError: where there is neither a block nor a folder.
     """
     if params.datasetName not in blocks and not params.image_dir.is_dir():
         folders = sorted(path.parent.name for path in Path(params.dataRootDir).glob("*/positive"))
@@ -35,8 +39,11 @@ def derive_unnamed(params: Parameters, blocks: Iterable[str]) -> dict[str, Any]:
 def derive_block(params: Parameters) -> dict[str, Any]:
     """Values by name for a data set whose classes PARAMETERS.py does not name: them, and limits that fit the boxes.
 
-    The limits come from the images to train on alone, never from the test images. Raises `UserError` where no class is
-    found. What is wrong with single images and rows, step 0 says.
+    The limits come from the images to train on alone, never from the test images. What is wrong with single images and
+    rows, step 0 says.
+
+    Raises:
+        UserError: where no class is found.
     """
     classes = derive_classes(params)
     params = params.replace(classes=classes)

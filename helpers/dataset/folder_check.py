@@ -96,7 +96,9 @@ def _check_names(images: list[ImageFile]) -> list[Problem]:
 def _check_other_file(path: Path, subdir: str, stems: dict[str, str], lost: set[str]) -> list[Problem]:
     """Problems of a file that is no image that the steps read.
 
-    stems: those of images, by themselves and by how other systems see them; lost: those of images in other formats.
+    Args:
+        stems: those of images, by themselves and by how other systems see them.
+        lost: those of images in other formats.
     """
     suffix = next((suffix for suffix in (*BOX_SUFFIXES, *LABEL_SUFFIXES) if path.name.endswith(suffix)), None)
     found: Found | None

@@ -73,8 +73,8 @@ def refuse_bad_names(images: Iterable[ImageFile]) -> None:
 def list_folder_images(image_dir: str | Path, subdirs: Sequence[str] = SUBDIRS) -> list[ImageFile]:
     """All images of some subfolders, in natural order within each.
 
-    Raises `UserError` where the data set's folder is missing, and where two images of a folder share one annotation
-    file.
+    Raises:
+        UserError: where the data set's folder is missing, and where two images of a folder share one annotation file.
     """
     image_dir = Path(image_dir)
     if not image_dir.is_dir():

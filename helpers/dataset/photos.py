@@ -12,7 +12,8 @@ from helpers.dataset.image_files import is_image, natural_order
 def find_images(patterns: Iterable[str]) -> list[Path]:
     """Image paths from files, folders (the images in them) and patterns, each once.
 
-    Raises `UserError` for one without images.
+    Raises:
+        UserError: for one without images.
     """
     found: dict[Path, None] = {}
     for pattern in patterns:

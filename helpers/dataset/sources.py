@@ -37,7 +37,8 @@ IMAGE_SETS = {"train": TRAIN_SUBDIRS, "test": TEST_SUBDIRS}
 def list_images(params: Parameters, subdirs: Sequence[str] = SUBDIRS) -> list[ImageFile]:
     """All images of some subdirs of the data set, in a fixed order.
 
-    Raises `UserError` where the name of one cannot stand in the files that steps write.
+    Raises:
+        UserError: where the name of one cannot stand in the files that steps write.
     """
     images = LAYOUTS[params.datasetLayout].list_images(params, subdirs)
     refuse_bad_names(images)
@@ -88,7 +89,11 @@ def read_annotation(
 def load_ground_truth(image: ImageFile, size: tuple[float, float], params: Parameters) -> GroundTruth:
     """The ground truth of an image for evaluation: difficult objects are ignored.
 
-    size: (width, height) as displayed. Raises `UserError` for an annotation with errors.
+    Args:
+        size: (width, height) as displayed.
+
+    Raises:
+        UserError: for an annotation with errors.
     """
     return _ground_truth(image, size, params, use_difficult=False)
 

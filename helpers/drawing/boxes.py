@@ -98,7 +98,8 @@ def side_by_side(
 ) -> np.ndarray:
     """Images of one height in a row on white: each with its title, a heading above them all, a legend below.
 
-    legend: boxes whose captions are the entries; where they lie does not matter.
+    Args:
+        legend: boxes whose captions are the entries; where they lie does not matter.
     """
     height, width = max(panel.shape[0] for panel in panels), sum(panel.shape[1] for panel in panels)
     side = _mean_side((width / len(panels), height))

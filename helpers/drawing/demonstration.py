@@ -14,7 +14,10 @@ from helpers.formats.own_layout import TEST_SUBDIRS
 def random_test_images(params: Parameters, count: int) -> dict[ImageFile, GroundTruth]:
     """`count` test images, or all if there are fewer, that show an object of a class, in the data set's order.
 
-    `seed` decides which. Raises `UserError` where no test image shows one.
+    `seed` decides which.
+
+    Raises:
+        UserError: where no test image shows one.
     """
     shows: dict[int, GroundTruth] = {}
     images = list_images(params, TEST_SUBDIRS)

@@ -146,7 +146,8 @@ def can_draw(text: str) -> bool:
 def drawable_names(all_classes: tuple[str, ...]) -> tuple[str, ...]:
     """Class names for pictures and plots: a class whose letters no font has is shown as "#" and its number.
 
-    all_classes: a tuple, the background first. Says so in one line on stderr, once for the same classes.
+    Args:
+        all_classes: the background first. What has no letters is said in one line on stderr, once for the same classes.
     """
     missing = {index: name for index, name in enumerate(all_classes) if not can_draw(name)}
     if missing:

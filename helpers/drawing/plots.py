@@ -91,7 +91,9 @@ def whole_numbers(axis: Axis) -> None:
 def plot_precision_recall(curves: Mapping[str, Curve], aps: Mapping[str, float | None]) -> Figure:
     """Precision over recall of each class: in one pair of axes, or of many classes in one each.
 
-    curves: name -> `Curve`; aps: name -> AP or None.
+    Args:
+        curves: name -> `Curve`.
+        aps: name -> AP or None.
     """
     names = _names((BACKGROUND, *curves))
     shown = {names[k]: (_color(k), curve) for k, curve in enumerate(curves.values(), 1) if curve.nr_objects}

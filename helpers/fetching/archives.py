@@ -54,13 +54,17 @@ def extract(
 ) -> list[str]:
     """Unpack an archive, or copy from a folder, into the new folder `target`; returns the sorted names of its files.
 
-    wanted: function from a member's name ("/" between folders) to its name below `target`, or to None for a member
-    that stays out; without it all keep their names. max_bytes: limit of what is unpacked, counted while it is read;
-    max_files: limit of members, wanted or not.
+    Args:
+        wanted: function from a member's name ("/" between folders) to its name below `target`, or to None for a member
+            that stays out; without it all keep their names.
+        max_bytes: limit of what is unpacked, counted while it is read.
+        max_files: limit of members, wanted or not.
 
-    Raises `UserError`, and leaves nothing behind, when `target` exists, when the archive is broken, of another kind or
-    beyond the limits, when any name in it leads out of the target (absolute, "..", drive letter, backslash), and when
-    a wanted member is a link, a device or encrypted, has a name that not every system can hold, or comes twice.
+    Raises:
+        UserError: and leaves nothing behind, when `target` exists, when the archive is broken, of another kind or
+            beyond the limits, when any name in it leads out of the target (absolute, "..", drive letter, backslash),
+            and when a wanted member is a link, a device or encrypted, has a name that not every system can hold, or
+            comes twice.
     """
     archive, target = Path(archive), Path(target)
     if os.path.lexists(target):

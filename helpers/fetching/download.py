@@ -38,15 +38,21 @@ def download(
 ) -> Path:
     """Download `url` to `path` unless the right file is there already; returns `path`.
 
-    sha256: 64 hexadecimal digits; sha256_prefix: the first few, as torch has them in its file names (8 digits); md5: 32
-    digits, for files of which nothing better is known; size: bytes, without it a file may have MAX_BYTES; describe:
-    what the file is, for messages; timeout: seconds without a byte after which a connection counts as broken; progress:
-    a bar on stderr where that is a terminal.
-
     With a hash, `NAME.part` of an earlier run is continued. Without one it could be part of another version of the
     file, so only breaks within this run are continued, and only if the server names the version.
-    Raises `UserError`, with what was expected, what came and what to do, for addresses other than http and https,
-    when the server or the disk fails, and for a file, new or already there, of wrong size or hash.
+
+    Args:
+        sha256: 64 hexadecimal digits.
+        sha256_prefix: the first few, as torch has them in its file names (8 digits).
+        md5: 32 digits, for files of which nothing better is known.
+        size: bytes, without it a file may have MAX_BYTES.
+        describe: what the file is, for messages.
+        timeout: seconds without a byte after which a connection counts as broken.
+        progress: a bar on stderr where that is a terminal.
+
+    Raises:
+        UserError: with what was expected, what came and what to do, for addresses other than http and https, when the
+            server or the disk fails, and for a file, new or already there, of wrong size or hash.
     """
     path = Path(path)
     check = _check(sha256, sha256_prefix, md5, size)
@@ -175,7 +181,12 @@ class _Part:
 
 
 def _fetch(job: _Job, progress: bool) -> None:
-    """Make `NAME.part` complete and give it its final name. Raises `UserError` and, from the disk, OSError."""
+    """Make `NAME.part` complete and give it its final name.
+
+    Raises:
+        UserError: where the file cannot be had, or is not the right one.
+        OSError: from the disk.
+    """
     part_path = job.path.with_name(job.path.name + ".part")
     part = _Part(part_path, job.check)
     try:
@@ -205,7 +216,14 @@ def _progress_bar(job: _Job, progress: bool) -> tqdm:
 
 
 def _complete(job: _Job, part: _Part, bar: tqdm) -> str | None:
-    """Attempt until the file is complete. Returns what is wrong with it, or None; raises `UserError` if all fail."""
+    """Attempt until the file is complete.
+
+    Returns:
+        What is wrong with it, or None.
+
+    Raises:
+        UserError: if all fail.
+    """
     if part.length >= job.check.limit:
         part.clear()
     for attempt in range(ATTEMPTS):
@@ -224,7 +242,11 @@ def _complete(job: _Job, part: _Part, bar: tqdm) -> str | None:
 
 
 def _receive(job: _Job, part: _Part, bar: tqdm) -> None:
-    """One request: append what comes. Raises `Failure` unless the whole file has come."""
+    """One request: append what comes.
+
+    Raises:
+        Failure: unless the whole file has come.
+    """
     check = job.check
     if part.length and not check.hash and not part.version:
         part.clear()  # the rest might come from another version of the file, and nothing would tell

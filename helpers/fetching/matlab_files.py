@@ -40,9 +40,12 @@ def cell_array(path: Path, name: str) -> Iterator[tuple[int, Iterator[Cell]]]:
     """Open a variable that is a cell array: yields (number of cells, iterator of cells in MATLAB's order).
 
     A cell is an array of numbers as they are stored (of a smaller type than in MATLAB where that holds them), with
-    MATLAB's shape, or a str. Raises `Unreadable` if the file, the variable or a cell (when it is the iterator's turn)
-    is anything else or beyond the limits above, and OSError if the file cannot be read. The memory it takes does not
-    grow with the file.
+    MATLAB's shape, or a str. The memory it takes does not grow with the file.
+
+    Raises:
+        Unreadable: if the file, the variable or a cell (when it is the iterator's turn) is anything else or beyond the
+            limits above.
+        OSError: if the file cannot be read.
     """
     with open(path, "rb") as file:
         order = _byte_order(file)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 CHUNK = 2**16  # bytes
-PASSING_TROUBLES = (408, 425, 429, 500, 502, 503, 504)  # HTTP codes that another attempt may mend
+PASSING_TROUBLES = (408, 425, 429, 500, 502, 503, 504)  # HTTP codes that another attempt may fix
 STRONG_TAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')  # the weak ones, W/"...", do not promise the same bytes
 CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15}|\*)")
 
@@ -47,7 +47,11 @@ class Answer:
         self.response.close()
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes as they come. Raises `Failure` when the connection breaks in a way that http.client notices."""
+        """The bytes as they come.
+
+        Raises:
+            Failure: when the connection breaks in a way that http.client notices.
+        """
         while True:
             try:
                 chunk = self.response.read1(CHUNK)
@@ -61,8 +65,11 @@ class Answer:
 def ask(url: str, start: int, version: str | None, timeout: float) -> Answer:
     """Ask for a file from byte `start` on; returns an `Answer`, which may begin at 0 all the same.
 
-    version: as in an earlier answer; if the server has another one by now, it sends the whole file.
-    Raises `Failure` for whatever goes wrong on the way and for answers that are not what was asked for.
+    Args:
+        version: as in an earlier answer; if the server has another one by now, it sends the whole file.
+
+    Raises:
+        Failure: for whatever goes wrong on the way and for answers that are not what was asked for.
     """
     headers = {"User-Agent": "fast-rcnn-scripts (Python urllib)", "Accept-Encoding": "identity"}
     if start:

@@ -29,7 +29,8 @@ RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 def torchvision_url(network: str) -> str:
     """Where torchvision publishes its ImageNet weights of a network; the file name ends in the hash's beginning.
 
-    Raises `UserError` for a network that is not torchvision's.
+    Raises:
+        UserError: for a network that is not torchvision's.
     """
     if network not in torchvision.models.list_models():
         raise UserError(
@@ -47,7 +48,8 @@ def auto_candidates(network: str) -> list[Path]:
 def find_weights(params: Parameters) -> Path | None:
     """The path of the weights' file, or None where they are random or not on this machine yet.
 
-    Raises `UserError` for a path that does not exist.
+    Raises:
+        UserError: for a path that does not exist.
     """
     if params.networkWeights == "random":
         return None
@@ -121,8 +123,10 @@ def _check_hash(path: Path) -> None:
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Tensors by name from a .pth, .pt or .safetensors file, on the CPU, as float32.
 
-    Nothing in the file is executed: pickles are read with torch's restricted unpickler. Raises `UserError` for a file
-    that is broken or holds anything but tensors by name.
+    Nothing in the file is executed: pickles are read with torch's restricted unpickler.
+
+    Raises:
+        UserError: for a file that is broken or holds anything but tensors by name.
     """
     path = Path(path)
     if path.suffix.lower() == ".safetensors":

@@ -39,7 +39,8 @@ class _Bits:
 def box_of_brush(rle: object, size: Size) -> Box:
     """The bounding box in pixels of what a brush painted on an image of some size.
 
-    Raises `Unreadable` where the mask is empty, or is none of an image of this size.
+    Raises:
+        Unreadable: where the mask is empty, or is none of an image of this size.
     """
     width, height = map(int, size)
     if width * height > MAX_PIXELS:

@@ -26,7 +26,8 @@ def find_class_file(source: Source) -> Path:
 
     In its folder a YAML file of any name counts as well, where there is none of the usual ones.
 
-    Raises `UserError` where there is none, and where two in the source's folder or below it give a class two names.
+    Raises:
+        UserError: where there is none, and where two in the source's folder or below it give a class two names.
     """
     start = source.path if source.path.is_dir() else source.path.parent
     found = [start / name for name in CLASS_FILES if (start / name).is_file()]
@@ -68,7 +69,8 @@ def _names_in(path: Path) -> dict[int, str]:
 def read_class_file(path: Path) -> tuple[dict[int, str], bool]:
     """({number: class name}, whether key points follow the boxes).
 
-    Raises `UserError` for a number or a name that comes twice.
+    Raises:
+        UserError: for a number or a name that comes twice.
     """
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: larger than {MAX_BYTES // 10**6} MB, too large for class names")

@@ -41,7 +41,9 @@ def read(source: Source) -> list[Record]:
 def read_content(notes: Notes, path: Path, content: object) -> tuple[dict[Id, str], list[Record]]:
     """({category id: class name}, one `Record` per image) of a file; notes what is of no image.
 
-    Raises `Unreadable` where it is not COCO, `UserError` where its categories are not clear.
+    Raises:
+        Unreadable: where it is not COCO.
+        UserError: where its categories are not clear.
     """
     if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in LISTS):
         raise Unreadable(f"is not COCO: it must hold the lists {', '.join(LISTS)}")
@@ -115,7 +117,8 @@ def _images(notes: Notes, path: Path, images: list[Any]) -> list[tuple[str, str,
 def _classes(notes: Notes, path: Path, content: dict[str, list[Any]]) -> dict[Id, str]:
     """{category id: class name}.
 
-    Raises `UserError` where two categories with boxes have one name, or one id has two names.
+    Raises:
+        UserError: where two categories with boxes have one name, or one id has two names.
     """
     used = set()
     for annotation in content["annotations"]:

@@ -23,7 +23,9 @@ def find_or_unpack(source: Source, path: Path, names: tuple[str, ...], size: Siz
     """The names by which `source.images` finds the photo of an annotation file: its own, where the photo is a file.
 
     Else the photo is written out of `data`, base64, into the source's scratch folder, under the annotation file's name.
-    Raises `Unreadable` where `data` is no image; whether the image is whole shows when it is opened, as with any other.
+
+    Raises:
+        Unreadable: where `data` is no image; whether the image is whole shows when it is opened, as with any other.
     """
     try:
         source.images.find(names, path, size, strict=True)

@@ -55,7 +55,8 @@ def id_of(value: object, name: str) -> int | float | str:
 def class_name(value: object) -> str:
     """A class name as text without line breaks, tabs and spaces around it; whole numbers become text.
 
-    Raises `Unreadable` for other numbers: 1.10 would be 1.1.
+    Raises:
+        Unreadable: for other numbers: 1.10 would be 1.1.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)

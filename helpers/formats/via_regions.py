@@ -19,7 +19,11 @@ def is_empty(cells: dict[str, str]) -> bool:
 
 
 def class_of_region(cells: dict[str, str]) -> str:
-    """The class in a row; raises `Unreadable` where it has several."""
+    """The class in a row.
+
+    Raises:
+        Unreadable: where it has several.
+    """
     attributes = _attributes(cells[CLASS])
     labels = [attributes[name] for name in CLASS_NAMES if name in attributes] or list(attributes.values())
     label = labels[0] if labels else ""
@@ -32,7 +36,11 @@ def class_of_region(cells: dict[str, str]) -> str:
 
 
 def box_of_region(cells: dict[str, str]) -> Box:
-    """The bounding box of the shape in a row; raises `Unreadable` for one without area."""
+    """The bounding box of the shape in a row.
+
+    Raises:
+        Unreadable: for one without area.
+    """
     shape = _attributes(cells[SHAPE])
 
     def value(name: str) -> float:

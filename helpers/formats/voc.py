@@ -32,7 +32,12 @@ def read(source: Source) -> list[Record]:
 
 
 def read_record(path: Path) -> Record:
-    """The `Record` of one file; raises `UserError` where it cannot be read, `Unreadable` where it is not VOC's."""
+    """The `Record` of one file.
+
+    Raises:
+        UserError: where it cannot be read.
+        Unreadable: where it is not VOC's.
+    """
     root = read_xml(path)
     for element in root.iter():
         element.tag = element.tag.lower()

@@ -13,10 +13,12 @@ def balanced_test_set(
 ) -> set[int]:
     """Indices of the images to test on: a set, in which every class has about the same fraction of its images.
 
-    counts: for each image the classes on it (any mapping or collection), all images with at least one object; units:
-    lists of the indices of images that stay together, all of them; without it each image is one. Iterative
-    stratification after Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data" (2011): the
-    rarest class is handed out first, each unit to the side that lacks most of that class.
+    Iterative stratification after Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data" (2011):
+    the rarest class is handed out first, each unit to the side that lacks most of that class.
+
+    Args:
+        counts: for each image the classes on it (any mapping or collection), all images with at least one object.
+        units: lists of the indices of images that stay together, all of them; without it each image is one.
     """
     units = [[index] for index in range(len(counts))] if units is None else units
     of_unit = [Counter(name for index in unit for name in set(counts[index])) for unit in units]

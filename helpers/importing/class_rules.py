@@ -27,7 +27,8 @@ class ClassRules:
     def label(self, name: str, ignored: bool, where: str) -> str | None:
         """The label in the data set of an object whose class has a name, or None where its class is not wanted.
 
-        Raises `Unreadable`, with the place of the object, for a name that no class can have.
+        Raises:
+            Unreadable: with the place of the object, for a name that no class can have.
         """
         label = self.renamed.get(name) or OWN_WORDS.get(name, name)
         if label in IGNORED_LABELS:
@@ -52,8 +53,12 @@ def class_rules(
 ) -> ClassRules:
     """`ClassRules` after the options; a name in other letters (small ones for capitals) is taken with a note.
 
-    wanted: names; renamings: texts "OLD=NEW". Raises `UserError` for a class that no annotation has, and lists those
-    that there are.
+    Args:
+        wanted: names.
+        renamings: texts "OLD=NEW".
+
+    Raises:
+        UserError: for a class that no annotation has, and lists those that there are.
     """
     there = {label for record in records for label in _labels(record) if label}
     pairs = [_pair(text) for text in renamings]
@@ -86,7 +91,11 @@ def _pair(text: str) -> tuple[str, str, str]:
 
 
 def _known(source: Source, option: str, name: str, there: set[str]) -> str:
-    """The class that is meant by a name. Raises `UserError` where there is none."""
+    """The class that is meant by a name.
+
+    Raises:
+        UserError: where there is none.
+    """
     if name in there:
         return name
     like = [label for label in sorted(there) if _plain(label) == _plain(name)]

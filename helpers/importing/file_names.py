@@ -22,8 +22,8 @@ Taken = frozenset[tuple[str, str]]  # (subdir, `name_key` of a stem)
 def file_names(chosen: Sequence[Chosen], taken: Taken = frozenset()) -> list[str]:
     """The new file name of each image: its own, and where several have the same one, with their folders before it.
 
-    taken: names that must stay free. Stems are unique in each subdir, because "1.jpg" and "1.PNG" would share their
-    annotations, and short enough for the files beside them.
+    Stems are unique in each subdir, because "1.jpg" and "1.PNG" would share their annotations, and short enough for the
+    files beside them. `taken` are names that must stay free.
     """
     groups = Counter((subdir, name_key(item.image.path.stem)) for item, subdir in chosen)
     used, names = set(taken), []

@@ -43,12 +43,20 @@ class FoundImage:
 
     @cached_property
     def shape(self) -> tuple[tuple[int, int], int]:
-        """((width, height) as displayed, EXIF orientation). Raises `UserError` for an unreadable file."""
+        """((width, height) as displayed, EXIF orientation).
+
+        Raises:
+            UserError: for an unreadable file.
+        """
         return image_size(self.path, IMPORTED_FORMATS)
 
     @cached_property
     def examined(self) -> Examined:
-        """What came out when it was decoded. Raises `UserError` for an unreadable file."""
+        """What came out when it was decoded.
+
+        Raises:
+            UserError: for an unreadable file.
+        """
         return examine(self.path)
 
 
@@ -108,14 +116,17 @@ class ImageIndex:
 
         A name may be a path of any system or a URL, with or without suffix. Among several images of one name the
         nearest counts: the longest common path, a folder that corresponds to that of `near` ("labels/train/1.txt" and
-        "images/train/1.jpg"), the recorded size (width, height). Raises `Ambiguous` where there is no nearest.
+        "images/train/1.jpg"), the recorded size (width, height).
 
-        strict: an equal name alone is no evidence. The image must lie where the name leads, in a folder that the name
-        gives, or in the one that corresponds to that of `near`; a name without folders may be that of an image below
-        the latter, if the recorded size fits, or if no size is recorded and it has the image's suffix, or `near` is
-        named after the image's folder. In folders that
-        the user named, every name counts. Raises `Unreadable` where there is none, `Ambiguous` where an image above the
-        folder of `near` has the name.
+        Args:
+            strict: an equal name alone is no evidence. The image must lie where the name leads, in a folder that the
+                name gives, or in the one that corresponds to that of `near`; a name without folders may be that of an
+                image below the latter, if the recorded size fits, or if no size is recorded and it has the image's
+                suffix, or `near` is named after the image's folder. In folders that the user named, every name counts.
+
+        Raises:
+            Ambiguous: where there is no nearest, and where an image above the folder of `near` has the name.
+            Unreadable: where there is none.
         """
         for path in (path for name in names for path in paths_of(name, near)):
             if path in self._by_path:
@@ -201,7 +212,11 @@ def _has_size(image: FoundImage, size: Size | None) -> bool:
 
 
 def _nearest(spots: list[Spot[FoundImage]], parts: Parts, near: Path, size: Size | None) -> FoundImage:
-    """The image of the spot that fits best. Raises `Ambiguous` where two images fit equally well."""
+    """The image of the spot that fits best.
+
+    Raises:
+        Ambiguous: where two images fit equally well.
+    """
 
     def rank(spot: Spot[FoundImage]) -> tuple[bool, int, bool, bool, bool, bool, int]:
         own = spot.parts[:-1]

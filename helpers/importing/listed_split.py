@@ -17,9 +17,11 @@ SUBDIR_OF_LIST = {"train": "positive", "test": "testImages", "negative": "negati
 def read_lists(source: ImportSource, lists: dict[str, Sequence[str | Path]]) -> dict[Path, str]:
     """{path of an image: subdir} from files or folders that list images.
 
-    lists: {"train" | "test" | "negative": [paths]}. A file has one image per row, by its name with or without suffix
-    and folders; a column -1, 0 or 1 after it, as in PASCAL VOC's lists of a class, is passed over. A folder stands for
-    all images below it. Names that no image has are noted in `source`; an image in two lists raises `UserError`.
+    Args:
+        lists: {"train" | "test" | "negative": [paths]}. A file has one image per row, by its name with or without
+            suffix and folders; a column -1, 0 or 1 after it, as in PASCAL VOC's lists of a class, is passed over. A
+            folder stands for all images below it. Names that no image has are noted in `source`; an image in two lists
+            raises `UserError`.
     """
     chosen: dict[Path, str] = {}
     origin: dict[Path, Path] = {}
@@ -54,7 +56,8 @@ def _listed(source: ImportSource, path: Path) -> list[tuple[FoundImage, str]]:
 def subdir_by_lists(image: ImportedImage, chosen: dict[Path, str], kinds: Collection[str]) -> str | None:
     """The subdir of an image, or None for an image that no list names.
 
-    kinds: which of "train" and "test" have a list; where only one has, the other takes the rest.
+    Args:
+        kinds: which of "train" and "test" have a list; where only one has, the other takes the rest.
     """
     subdir = chosen.get(image.image.path)
     if subdir is None and kinds == {"test"}:

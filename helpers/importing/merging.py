@@ -179,7 +179,8 @@ def _boxes(
 ) -> list[LabelledBox]:
     """The boxes of a record, clipped; corners (N, 4): those of its objects on an image of size (width, height).
 
-    Raises `Unreadable` where there is a wanted object that is no box on the image.
+    Raises:
+        Unreadable: where there is a wanted object that is no box on the image.
     """
     found: list[LabelledBox] = []
     useless: list[str] = []

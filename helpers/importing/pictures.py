@@ -37,7 +37,11 @@ class Examined:
 
 
 def examine(path: Path) -> Examined:
-    """Decode an image whole: `Examined`. Raises `UserError` for one that cannot be read."""
+    """Decode an image whole: `Examined`.
+
+    Raises:
+        UserError: for one that cannot be read.
+    """
     kind, count, _ = picture_format(path)
     pixels, note = read_with_note(path, IMPORTED_FORMATS)
     notes = [note] if note else []

@@ -64,7 +64,8 @@ def _of_folders(folders: Sequence[str]) -> str | None:
 def own_split(source: ImportSource, images: Iterable[ImportedImage]) -> tuple[dict[Path, str], str]:
     """({path: "positive" or "testImages"} of the images that the source gives to a side, what to say of it).
 
-    images: of records that were marked. Where the source has no split, ({}, "").
+    Args:
+        images: of records that were marked. Where the source has no split, ({}, "").
     """
     listed = {path: _without_both(kinds) for path, kinds in _listed_images(source).items()}
     kinds: dict[Path, str | None] = {}

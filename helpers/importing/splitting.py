@@ -107,7 +107,8 @@ def split_images(
 ) -> list[Chosen]:
     """The images that are taken, each with its subdir, in their order; the others are noted in `source`.
 
-    there: images of the data set to which these are added.
+    Args:
+        there: images of the data set to which these are added.
     """
     by_user = wanted.kinds or wanted.fraction is not None
     own, words = ({}, "") if by_user else own_split(source, images)

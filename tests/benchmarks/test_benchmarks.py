@@ -59,7 +59,7 @@ RUNS = [  # script, arguments, beginnings of lines that it must print
     (roi_engines, dict(images=1, engines=["opencv-fast", "grid"], sizes=[100], counts=[20], rankCounts=[10]),
      [r"opencv-fast, 100 .*\d\.\d\d$", r"grid ", r"by votes  .*\d\.\d\d$"]),
     (shared_convolutions, dict(rois=[3, 6], crops=2, batchSize=2, images=2, repeats=1),
-     [r"2 ROIs an image were cropped", r"3, 3 .*\d\.\d$", r"6, 6 .*\d\.\d$"]),
+     [r"2 ROIs per image were cropped", r"3, 3 .*\d\.\d$", r"6, 6 .*\d\.\d$"]),
     (network_speed, dict(matrix=32, images=1, repeats=1, threads=1),
      [r"matrix product .* 100% ", r"plain eager .* 1\.00x$", r"torchvision .* 1\.00x +-$", r"ours .*x +\de[-+]\d\d$",
       r"pooling ", r"sum .* 100%$"]),

@@ -1,13 +1,13 @@
-"""Protects benchmarks/readme_pictures.py: what the README quotes is cut out of what scripts print, and put there."""
+"""Protects benchmarks/readme_pictures.py: what README and Part 1 quote is cut out of what scripts print."""
 
 import json
+import re
 
 import pytest
 import readme_pictures
 
 from helpers.base.errors import UserError
 
-README = readme_pictures.ROOT / "README.md"
 DETECTION = {"label": "water", "score": 2.1, "box": [1.0, 2.0, 3.0, 4.0]}
 LIMITS = """x
 
@@ -51,7 +51,7 @@ PRINTED = {
 
 
 def test_quotes_are_cut_out_of_what_is_printed():
-    quotes = readme_pictures.quotes(PRINTED)
+    quotes = readme_pictures.quotes(PRINTED)[readme_pictures.PART_1]
     assert quotes["limit of ROIs"][-1] == "roi_maxDimRel  0.25" and len(quotes["limit of ROIs"]) == 4
     assert quotes["round 1:"][1] == "round 2: 0 ROIs inside the margin, 3 held" and len(quotes["round 1:"]) == 2
     assert quotes["class     objects"][-1] == "mean    5  1.000"
@@ -61,9 +61,10 @@ def test_quotes_are_cut_out_of_what_is_printed():
         readme_pictures.quotes({**PRINTED, "5_evaluate.py": "nothing"})
 
 
-def test_every_quote_has_its_block_in_the_readme_and_nothing_else_changes():
-    text = README.read_text(encoding="utf-8")
-    for beginning, lines in readme_pictures.quotes(PRINTED).items():
+@pytest.mark.parametrize("page", [readme_pictures.README, readme_pictures.PART_1])
+def test_every_quote_has_its_block_in_its_page_and_nothing_else_changes(page):
+    text = page.read_text(encoding="utf-8")
+    for beginning, lines in readme_pictures.quotes(PRINTED)[page].items():
         changed = readme_pictures.replace_block(text, beginning, lines)
         assert "".join(f"    {line}\n" for line in lines) in changed
         first = text.index(f"    {beginning}")
@@ -72,9 +73,8 @@ def test_every_quote_has_its_block_in_the_readme_and_nothing_else_changes():
         readme_pictures.replace_block(text, "no such block", ["x"])
 
 
-def test_every_picture_of_the_readme_is_made():
-    shown = {
-        line.split("resources/readme/")[1].rstrip(")\n") for line in README.open() if "](resources/readme/" in line
-    }
+def test_every_picture_of_the_pages_is_made():
+    texts = [page.read_text(encoding="utf-8") for page in (readme_pictures.README, readme_pictures.PART_1)]
+    shown = set(re.findall(r"\]\((?:\.\./)?resources/readme/([^)]+)\)", "".join(texts)))
     assert shown == set(readme_pictures.PICTURES)
     assert {path.name for path in (readme_pictures.ROOT / "resources" / "readme").iterdir()} == shown

@@ -1,4 +1,4 @@
-"""Protects the README's commands: every block of them is run as it stands, in their order, in a copy of the project.
+"""Protects the commands of README and tutorial: every block of them is run as it stands, in a copy of the project.
 
 What is not at hand has a stand-in: tiny images for the data sets, a server on the loopback address for downloads, a
 virtual screen with a hand for the windows. Every command that is not run is listed with the reason.
@@ -25,18 +25,21 @@ NOT_RUN = {
     "python3 benchmarks/voc.py": "trains five networks; tests/benchmarks/test_voc_benchmark.py runs it on a stand-in",
 }
 COMMAND = re.compile(r"    ((?:python3?|source|torchrun|tensorboard|pip|git|cd|\.venv/\S+) .*|# put photos .*)")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in (
+    "part1-svm", "part2-training", "part3-own-images", "part4-voc-and-coco", "troubleshooting",
+)))  # fmt: skip
 SHOWN = (  # blocks that show files or what a script printed, by how they begin
     "PARAMETERS.py  ", "ERROR: svm_C is", "ROIs frame", "data/groceryDemo/positive/1.bboxes.tsv", "limit of ROIs",
-    "proc/groceryDemo/rois", "train.txt", ">>> numpy.load", "round 1:", "class     objects", "score from",
-    '{"image":', "3 training:",
+    "proc/groceryDemo/rois", "train.txt", "train.rois.txt", ">>> numpy.load", "round 1:", "class     objects",
+    "score from", '{"image":', "3 training:",
 )  # fmt: skip
 
 
 def blocks():
-    """The README's indented blocks: lists of lines."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "```" not in text, "fenced blocks: teach this test to find them"
-    return [block.splitlines() for block in re.findall(r"(?m)(?:^    .*\n)+", text)]
+    """The indented blocks of all pages: lists of lines."""
+    texts = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
+    assert not any("```" in text for text in texts), "fenced blocks: teach this test to find them"
+    return [block.splitlines() for text in texts for block in re.findall(r"(?m)(?:^    .*\n)+", text)]
 
 
 def commands():
@@ -97,7 +100,7 @@ def test_lists_and_stand_ins_are_not_stale():
     there = commands()
     assert len(there) > 15
     for known in (*NOT_RUN, *PREPARATIONS):
-        assert any(command.startswith(known) for command in there), f"{known}: not in the README any more"
+        assert any(command.startswith(known) for command in there), f"{known}: in no page any more"
     assert all(reason for reason in NOT_RUN.values())
 
 

@@ -20,7 +20,7 @@ from fastRCNN.backbones import BACKBONES
 from fastRCNN.network import RoiNetwork
 from fastRCNN.trunks import TwoLevels, UnitScale
 
-# channels of the trunk, numbers a ROI, smallest side of an image that the trunk's own layers accept
+# channels of the trunk, numbers per ROI, smallest side of an image that the trunk's own layers accept
 SIZES = {
     "alexnet": (256, 4096, 31),
     "vgg_cnn_m_1024": (512, 1024, 25),

@@ -34,7 +34,7 @@ def problem(rows, nr_features, nr_classes, seed=0):
     return features, proposals, targets, random.integers(0, nr_classes, rows)
 
 
-# about 10 rows a class for 25 features (solved in the space of rows), and 60 rows for 6 (in the space of features)
+# about 10 rows per class for 25 features (solved in the space of rows), and 60 rows for 6 (in the space of features)
 @pytest.mark.parametrize(("rows", "nr_features"), [(30, 25), (180, 6)])
 @pytest.mark.parametrize("ridge", [0.5, 300.0])
 @pytest.mark.parametrize("block", [1, 25, 1000])  # rows that are added up at once: 1000 is more than there are

@@ -247,7 +247,7 @@ def pycocotools_ap(found, truths):
 def test_coco_against_pycocotools():
     random = np.random.default_rng(8)
     seen = {"ap": 0, "without objects": 0}
-    # the last image set has more than 100 detections a class and image
+    # the last image set has more than 100 detections per class and image
     for most in [12] * 40 + [500]:
         found, truths = random_image_set(random, nr_images=5, most=most)
         if not any(len(one) for one in found):

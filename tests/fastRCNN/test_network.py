@@ -163,7 +163,7 @@ def test_pooling_against_loops(name, reference):
         assert found == pytest.approx(reference(cells, roi, 1 / 16, 3), abs=1e-5), roi
 
 
-# --- the surroundings of a ROI ---
+# --- the context region of a ROI ---
 
 
 def test_enlarging_by_hand():
@@ -184,12 +184,12 @@ def region_means(cells, rois, factor):
     return network.on_map(map_of_one, torch.as_tensor(rois, dtype=torch.float32)).numpy()
 
 
-def test_surroundings_against_loops():
+def test_context_region_against_loops():
     random = np.random.default_rng(1)
     cells = random.normal(size=(7, 9))
     corners = random.uniform(0, 90, (40, 2))
     rois = np.hstack([corners, corners + random.uniform(0, 60, (40, 2))])
-    rois[0] = 0, 0, 144, 112  # the whole image: its surroundings are outside
+    rois[0] = 0, 0, 144, 112  # the whole image: its context region is outside
     zeros_around = np.pad(cells, 1)  # a cell is 16 pixels
     for roi, found in zip(rois, region_means(cells, rois, 1.8), strict=True):
         center, half = (roi[:2] + roi[2:]) / 2, (roi[2:] - roi[:2]) / 2
@@ -198,8 +198,8 @@ def test_surroundings_against_loops():
         assert found == pytest.approx(np.ravel(expected), abs=1e-4), roi
 
 
-def test_no_jump_where_surroundings_leave_the_image():
-    # a ROI that moves right by a hundredth of a pixel a time, its surroundings over the border of a map of ones;
+def test_no_jump_where_a_context_region_leaves_the_image():
+    # a ROI that moves right by a hundredth of a pixel a time, its context region over the border of a map of ones;
     # RoiAlign alone lets each sample point go from 1 to 0 in one such step
     steps = np.arange(0, 90, 0.01)
     rois = np.stack([50 + steps, 0 * steps + 40, 90 + steps, 0 * steps + 80], axis=1)
@@ -209,14 +209,14 @@ def test_no_jump_where_surroundings_leave_the_image():
 
 
 @pytest.mark.parametrize("name, numbers", [("squeezenet1_1", 6912), ("alexnet", 4096)])
-def test_surroundings_follow_the_roi_itself(name, numbers):
+def test_context_region_follows_the_roi_itself(name, numbers):
     torch.manual_seed(2)
     network = RoiNetwork(name, context_factor=1.8)
     alone = copy.copy(network)
     alone.context_factor = 1.0
     both, itself = network.features(IMAGE, ROIS, 500), alone.features(IMAGE, ROIS, 500)
     assert both.shape == (2, 2 * numbers) and np.array_equal(both[:, :numbers], itself)
-    # well inside the image, surroundings are nothing but the ROI that they make
+    # well inside the image, context regions are nothing but the ROI that they make
     inner, outer = np.array([[36, 28, 54, 42]]), np.array([[28.8, 22.4, 61.2, 47.6]])
     expected = alone.features(IMAGE, outer, 500)[0]
     assert network.features(IMAGE, inner, 500)[0, numbers:] == pytest.approx(expected, rel=1e-2, abs=1e-3)

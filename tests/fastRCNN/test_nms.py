@@ -76,7 +76,7 @@ def test_equal_scores_keep_their_order():
     scores = [index % 3 for index in range(count)]
     expected = [index for score in (2, 1, 0) for index in range(count) if scores[index] == score]
     assert nms(boxes, scores, 0.5).tolist() == expected
-    # of equally good doubles the first one stays
+    # of equally good duplicates the first one stays
     assert nms([[0, 0, 10, 10]] * count, [1.0] * count, 0.5).tolist() == [0]
 
 

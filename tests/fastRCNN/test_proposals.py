@@ -99,7 +99,7 @@ def test_engine_finds_drawn_rectangles(engine, max_image_side):
     assert best.min() > 0.8, best  # selectivesearch blurs edges by a pixel of the searched size
     rois = rois_of(drawn_image(), search, grid=NO_GRID)
     best = iou(OBJECTS, rois).max(axis=1)
-    assert best.min() > 0.7, best  # of near doubles one is kept, not always the best
+    assert best.min() > 0.7, best  # of near duplicates one is kept, not always the best
     assert_inside(rois, 200, 160)
     # the same again, although OpenCV's random numbers have gone on
     assert np.array_equal(rois, rois_of(drawn_image(), search, grid=NO_GRID))
@@ -230,7 +230,7 @@ def test_rank_by_votes_by_hand():
     d, e, f = [300, 0, 400, 100], [500, 0, 600, 100], [300, 0, 400, 80]
     boxes = np.array([d, a, e, c, f, b, e], np.float32)
     ranked = boxes[rank_by_votes(boxes, 0.85)].tolist()
-    assert ranked[:2] == [b, e]  # A and C are near doubles of B, the second E of the first
+    assert ranked[:2] == [b, e]  # A and C are near duplicates of B, the second E of the first
     assert sorted(ranked[2:]) == sorted([d, f])
     assert rank_by_votes(np.zeros((0, 4), np.float32), 0.85).tolist() == []
     assert rank_by_votes(np.array([a], np.float32), 0.85).tolist() == [0]
@@ -247,7 +247,7 @@ def test_rank_by_votes_on_many_boxes_in_any_order():
     votes = np.clip(overlaps - 0.85, 0, None).sum(axis=1)
     assert (np.diff(votes[kept]) < 1e-5).all()
     assert (overlaps[np.ix_(kept, kept)] - np.eye(len(kept)) <= 0.85).all()
-    assert (overlaps[:, kept].max(axis=1) > 0.85).sum() == len(boxes)  # nothing but near doubles is dropped
+    assert (overlaps[:, kept].max(axis=1) > 0.85).sum() == len(boxes)  # nothing but near duplicates is dropped
     shuffle = random.permutation(len(boxes))
     assert np.array_equal(boxes[shuffle][rank_by_votes(boxes[shuffle], 0.85)], boxes[kept])
 

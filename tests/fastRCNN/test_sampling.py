@@ -1,8 +1,8 @@
 """Protects which ROIs a training step looks at, and what it is told about them.
 
 Too much easy background, or background that lies on an object nobody was allowed to learn, raises no error and costs
-average precision. Overlaps here can be computed in the head: a true box is 100 wide and 100 high, and a ROI that has
-its left 50 columns overlaps it by 0.5.
+average precision. Overlaps here can be computed in the head: a ground-truth box is 100 wide and 100 high, and a ROI
+that has its left 50 columns overlaps it by 0.5.
 """
 
 import numpy as np

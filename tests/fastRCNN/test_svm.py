@@ -166,7 +166,7 @@ def test_a_round_adds_no_more_than_the_limit_and_the_examples(monkeypatch):
     sizes, _ = cache_sizes(monkeypatch, images, settings)
     assert len(sizes) == 3  # max_rounds
     assert sizes[0] <= nr_examples + 40 and min(np.diff(sizes)) > 0 and max(np.diff(sizes)) <= 40
-    # with weights of zero all are offenders: the first round takes every example and an even share of the rest
+    # with weights of zero all are hard negatives: the first round takes every positive and an even share of the rest
     sizes, _ = cache_sizes(monkeypatch, images, replace(settings, retrain_limit=1, max_rounds=1))
     assert nr_examples <= sizes[0] <= nr_examples + 1
 

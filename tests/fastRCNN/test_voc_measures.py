@@ -165,7 +165,7 @@ def uneven_image_set(random):
 
 
 def from_files(folder, nr_images):
-    """What VOC's result files hold, as one entry an image."""
+    """What VOC's result files hold, as one entry per image."""
     images = [[] for _ in range(nr_images)]
     for class_id, rows in enumerate(read_results(folder, CLASSES).values(), start=1):
         for image, score, box in zip(rows.images, rows.scores, rows.boxes, strict=True):

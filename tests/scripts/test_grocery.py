@@ -14,7 +14,7 @@ from pipeline.parameters import load_parameters
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "squeezenet1_1-imagenet.pth"
-LEAST_MAP = 0.92  # at IoU 0.5, 200 ROIs an image, 5 test images with 45 objects: one object more or less is 0.02
+LEAST_MAP = 0.92  # at IoU 0.5, 200 ROIs per image, 5 test images with 45 objects: one object more or less is 0.02
 
 pytestmark = [
     pytest.mark.slow,

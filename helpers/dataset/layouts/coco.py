@@ -42,7 +42,11 @@ def annotation_file(params: Parameters, image_set: str) -> Path:
 
 
 def read_coco(path: Path) -> CocoFile:
-    """The content of an annotation file; parsed once, until it changes. Raises `UserError` for what is wrong in it."""
+    """The content of an annotation file; parsed once, until it changes.
+
+    Raises:
+        UserError: for what is wrong in it.
+    """
     try:
         return _read(path, path.stat().st_mtime_ns)
     except OSError as error:
@@ -142,7 +146,8 @@ def annotation_paths(params: Parameters) -> list[Path]:
 def derive_classes(params: Parameters) -> tuple[str, ...]:
     """The names of `coco_categories`, which may be numbers; all categories where it is empty.
 
-    Raises `UserError` for a category that there is not, with the nearest name.
+    Raises:
+        UserError: for a category that there is not, with the nearest name.
     """
     path = annotation_file(params, params.coco_trainSet)
     categories = read_coco(path).categories

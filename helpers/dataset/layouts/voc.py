@@ -29,7 +29,8 @@ NAME = re.compile(r"[\w.-]{1,200}")
 def list_images(params: Parameters, subdirs: Sequence[str]) -> list[ImageFile]:
     """The images of the lists, in their order: those to train on count as positive/, those to test on as testImages/.
 
-    Raises `UserError` where a list or an image is missing, or an image is both trained and tested on.
+    Raises:
+        UserError: where a list or an image is missing, or an image is both trained and tested on.
     """
     lists = {"positive": params.voc_trainSets, "testImages": params.voc_testSets}
     images: list[ImageFile] = []

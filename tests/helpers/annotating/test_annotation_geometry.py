@@ -10,7 +10,7 @@ from helpers.annotating.geometry import (
     edges_under,
     fit_image,
     lay_out_buttons,
-    surroundings,
+    region_around,
     tidy_box,
 )
 
@@ -65,8 +65,8 @@ def test_an_edge_may_pass_the_opposite_one():
     assert dragged_box((10, 10, 50, 50), (2, 3), (60, 5)) == (10, 5, 60, 10)
 
 
-def test_surroundings_stay_inside_the_image():
-    assert surroundings((10, 10, 50, 30), (100, 80), margin=0.5, least=0) == (0, 0, 70, 50)
+def test_region_around_stay_inside_the_image():
+    assert region_around((10, 10, 50, 30), (100, 80), margin=0.5, least=0) == (0, 0, 70, 50)
 
 
 @pytest.mark.parametrize("count", [1, 3, 18, 30, 82])
