@@ -279,3 +279,17 @@ def test_offsets_of_one_object_and_of_none():
     assert measure_offsets(model, [np.array([[0.1, 0.2, 0.3, -0.4]])]) == 1
     assert model.offset_mean.tolist() == pytest.approx([0.1, 0.2, 0.3, -0.4])
     assert model.offset_std.tolist() == pytest.approx([0.01] * 4)  # nothing is divided by zero
+
+
+def test_training_asks_for_normalised_offsets(monkeypatch):
+    model, asked = small_model(), []
+    real = training.multi_task_loss
+    monkeypatch.setattr(training, "multi_task_loss", lambda *values: (asked.append(values[2:4]), real(*values))[1])
+    trainer, images = prepared(model, "head", quick_settings(images_per_batch=1, mirrored=False), count=1)
+    model.offset_mean += 0.5  # far from zero, so that it matters
+    mean, std = model.offset_mean.clone(), model.offset_std.clone()
+    trainer.train_epoch(0, images)
+    true = np.concatenate(list(images.offsets()))  # (n, 4)
+    rows = np.concatenate([(targets[labels > 0] * std + mean).numpy() for labels, targets in asked])
+    assert len(rows) > 0
+    assert np.abs(rows[:, None] - true[None]).max(axis=2).min(axis=1).max() < 1e-5, "each is the offset of some ROI"
