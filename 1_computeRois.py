@@ -34,7 +34,7 @@ from helpers.fetching.published_rois import PublishedRois
 from helpers.fetching.weights import OutOfReach
 from pipeline.needs import check_needs
 from pipeline.parameters import run_step
-from pipeline.stages import propose_rois
+from pipeline.regions import propose_rois
 
 
 def compute_one(image: ImageFile, params: Parameters) -> Rois:

@@ -32,7 +32,7 @@ from helpers.dataset.image_files import ImageFile
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_training_ground_truth, require_images
 from pipeline.diagnosis import describe_framing, frame_image
 from pipeline.parameters import run_step
-from pipeline.stages import select_rois
+from pipeline.regions import select_rois
 
 
 def look_at(image: ImageFile, is_training: bool, params: Parameters) -> tuple[RoiInput, Framing]:

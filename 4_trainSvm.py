@@ -29,8 +29,9 @@ from helpers.artifacts.steps import SVMS
 from helpers.base.errors import UserError
 from helpers.base.tables import counted
 from helpers.config.schema import Parameters
+from pipeline.detection import Classifier
 from pipeline.parameters import run_step
-from pipeline.stages import Classifier, training_rois
+from pipeline.regions import training_rois
 
 
 class TrainingSet:

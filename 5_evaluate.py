@@ -37,9 +37,9 @@ from helpers.dataset.caps import as_lines, over_detections, over_rois
 from helpers.dataset.image_files import ImageFile
 from helpers.dataset.sources import load_ground_truth
 from helpers.drawing.plots import plot_confusion, plot_precision_recall, write_figure
+from pipeline.detection import class_scores, detect, load_classifier
 from pipeline.diagnosis import LOW_MAP, likely_causes
 from pipeline.parameters import run_step
-from pipeline.stages import class_scores, detect, load_classifier
 
 
 class EvaluatedImage(NamedTuple):

@@ -32,7 +32,7 @@ from helpers.dataset.sources import IMAGE_SETS, list_images, load_ground_truth
 from helpers.drawing.plots import add_legend, new_figure, set_curves_off, write_figure
 from pipeline.diagnosis import describe_framing, frame_images
 from pipeline.parameters import run_step
-from pipeline.stages import propose_rois, roi_settings
+from pipeline.regions import propose_rois, roi_settings
 
 ROI_COUNTS = (50, 100, 200, 500, 1000, 2000)
 UNLIMITED = RoiLimits(min_side=0, max_side=np.inf, min_area=0, max_area=np.inf, max_aspect_ratio=np.inf)

@@ -104,9 +104,9 @@ voc_publishedRois: Flag = True  # step 1 takes the ROIs published with Fast R-CN
 # ---------------------------------------------------------------------------------------------------------------------
 _rois: Group = Group(ROIS)
 # an entry of fastRCNN/selective_search.py [measured: benchmarks/roi_engines.py]
-roi_engine: Choice[ENGINES] = "opencv-fast"
-# pixels of the longer side during selective search [measured; original 200]
-roi_maxImgDim: Whole[20, 10_000, 2000] = 400
+roi_engine: Choice[ENGINES] = "fast"
+# pixels of the longer side during selective search; opencv-fast wants 400 [measured; original 200]
+roi_maxImgDim: Whole[20, 10_000, 2000] = 250
 roi_minDimRel: Fraction = 0.01                  # least width and height of a ROI, relative [original]
 roi_maxDimRel: Fraction = 1.0                   # greatest width and height of a ROI, relative [original]
 roi_minNrPixelsRel: Fraction = 0.0              # least area of a ROI, in units of the longer side squared [original]
@@ -117,6 +117,10 @@ grid_nrScales: Whole[0, 30] = 7  # sizes of grid ROIs, from the greatest allowed
 grid_aspectRatios: Several[Number[0.001, 1000], 0, 100] = (1.0, 2.0, 0.5)  # width / height of grid ROIs [original]
 grid_downscaleRatioPerIteration: Number[1.01, 100] = 1.5  # ratio of each size to the next smaller one [original]
 grid_stepRel: Number[0.05, 1] = 0.5             # distance of neighbours, in units of their width and height [original]
+
+_fast: Group = Group(ROIS.when(roi_engine="fast"))
+ss_colours: Several[Choice["lab", "hsv", "rgi"]] = ("lab", "hsv")  # colour spaces to segment in [measured]
+ss_ks: Several[Whole[1, 1_000_000]] = (80, 200, 500)  # Felzenszwalb's k of each segmentation [measured]
 
 _opencv: Group = Group(ROIS.when(roi_engine=("opencv-fast", "opencv-quality")))
 ss_base_k: Whole[1, 1_000_000] = 150            # first Felzenszwalb's k [OpenCV]
@@ -261,8 +265,6 @@ datasets = {
     "groceryDemo": dict(
         classes=("orange", "eggBox", "joghurt", "ketchup", "squash", "mushroom", "water", "mustard"),
         networkWeights="bundled",
-        roi_engine="opencv-quality",
-        roi_maxImgDim=500,
         cntk_nrRois=1000,
         roi_minDimRel=0.03,
         roi_maxDimRel=0.25,

@@ -36,17 +36,10 @@ from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import list_images, load_ground_truth
 from helpers.formats.own_layout import TEST_SUBDIRS
+from pipeline.detection import Classifier, detect
 from pipeline.parameters import load_parameters
-from pipeline.stages import (
-    Classifier,
-    build_network,
-    describe_mirrored,
-    describe_rois,
-    detect,
-    prepare_image,
-    propose_rois,
-    select_rois,
-)
+from pipeline.regions import propose_rois, select_rois
+from pipeline.stages import build_network, describe_mirrored, describe_rois, prepare_image
 
 
 @dataclass(frozen=True)

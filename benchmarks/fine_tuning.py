@@ -43,17 +43,10 @@ from helpers.base.script import run_script
 from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
 from helpers.formats.own_layout import TEST_SUBDIRS
+from pipeline.detection import class_scores, detect
 from pipeline.needs import first_layer
 from pipeline.parameters import load_parameters
-from pipeline.stages import (
-    build_network,
-    class_scores,
-    describe_mirrored,
-    describe_rois,
-    detect,
-    predict,
-    prepare_image,
-)
+from pipeline.stages import build_network, describe_mirrored, describe_rois, predict, prepare_image
 from pipeline.training import training_settings
 from pipeline.training_images import TrainingImages
 

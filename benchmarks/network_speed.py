@@ -39,7 +39,8 @@ from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import list_images
 from pipeline.parameters import load_parameters
-from pipeline.stages import build_network, prepare_image, propose_rois, select_rois
+from pipeline.regions import propose_rois, select_rois
+from pipeline.stages import build_network, prepare_image
 
 
 @torch.inference_mode()

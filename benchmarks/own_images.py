@@ -48,9 +48,11 @@ from helpers.dataset.derived import derive_block
 from helpers.dataset.sources import list_images
 from helpers.dataset.summary import LIMITS, relative_sizes
 from helpers.formats.own_layout import TEST_SUBDIRS
+from pipeline.detection import Classifier
 from pipeline.parameters import load_parameters
+from pipeline.regions import roi_settings
 from pipeline.scoring import score_image
-from pipeline.stages import Classifier, build_network, describe_rois, roi_settings
+from pipeline.stages import build_network, describe_rois
 
 TABLES = ("images", "rois", "limits")
 TIMED_IMAGES = 5  # at most, evenly spread over the test images

@@ -40,7 +40,7 @@ from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import list_images, load_ground_truth
 from helpers.formats.own_layout import ANNOTATED_SUBDIRS
 from pipeline.parameters import load_parameters
-from pipeline.stages import propose_rois
+from pipeline.regions import propose_rois
 
 SHUFFLES = 5  # random orders, of which the mean is shown
 

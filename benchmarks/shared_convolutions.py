@@ -35,7 +35,8 @@ from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import list_images
 from pipeline.parameters import load_parameters
-from pipeline.stages import build_network, describe_rois, prepare_image, propose_rois
+from pipeline.regions import propose_rois
+from pipeline.stages import build_network, describe_rois, prepare_image
 
 CROP_SIDE = 224  # pixels: what ImageNet's networks were trained on
 

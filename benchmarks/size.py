@@ -47,8 +47,10 @@ from helpers.config.command_line import argument_parser
 from helpers.dataset.annotations import write_annotation
 from helpers.dataset.image_files import ImageFile, is_image
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_ground_truth
+from pipeline.detection import class_scores, detect
 from pipeline.parameters import load_parameters
-from pipeline.stages import build_network, class_scores, describe_rois, detect, predict, prepare_image, propose_rois
+from pipeline.regions import propose_rois
+from pipeline.stages import build_network, describe_rois, predict, prepare_image
 
 NR_CLASSES, NR_FEATURES = 20, 32
 WIDTH, HEIGHT = 64, 48

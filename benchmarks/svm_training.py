@@ -37,8 +37,8 @@ from helpers.base.files import read_arrays, write_arrays
 from helpers.base.script import run_script
 from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
+from pipeline.detection import Classifier
 from pipeline.parameters import load_parameters
-from pipeline.stages import Classifier
 
 MAX_ITERATIONS = 100_000  # of LinearSVC: enough to converge; the output says so where it is not
 PLAIN, MINED = "LinearSVC on all ROIs", "hard-negative mining"

@@ -32,17 +32,10 @@ from helpers.base.tables import format_table, number
 from helpers.config.command_line import argument_parser
 from helpers.dataset.sources import list_images, load_ground_truth
 from helpers.formats.own_layout import TEST_SUBDIRS
+from pipeline.detection import class_scores, detect
 from pipeline.parameters import load_parameters
-from pipeline.stages import (
-    build_network,
-    class_scores,
-    detect,
-    load_model,
-    predict,
-    prepare_image,
-    propose_rois,
-    select_rois,
-)
+from pipeline.regions import propose_rois, select_rois
+from pipeline.stages import build_network, load_model, predict, prepare_image
 
 
 def thinned(model, ranks):

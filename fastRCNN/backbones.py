@@ -21,8 +21,8 @@ class Backbone:
     build: its constructor, called without arguments for random weights;
     trunk(model): images (1, 3, H, W) -> features (1, C, H / stride, W / stride); head(model): pooled features
     (R, C, P, P) -> (R, D); stride: pixels from one feature to the next; pool_size: P; pooling: "max" as in the Fast
-    R-CNN paper, or "align" (RoIAlign, Mask R-CNN, section 3); layers: torchvision's names of the trunk's layers, at
-    which it can be cut, see `cut`; train_from: the first of them that fine-tuning changes, or "head".
+    R-CNN paper, or "align" (RoIAlign, Mask R-CNN, section 3); nr_features: D; layers: torchvision's names of the
+    trunk's layers, at which it can be cut, see `cut`; train_from: the first that fine-tuning changes, or "head".
     """
 
     build: "Callable[[], nn.Module]"
@@ -31,6 +31,7 @@ class Backbone:
     stride: int
     pool_size: int
     pooling: str
+    nr_features: int
     layers: tuple[str, ...]
     train_from: str
 
@@ -103,6 +104,7 @@ BACKBONES = {
         stride=16,
         pool_size=6,
         pooling="max",
+        nr_features=4096,
         layers=_features(12),
         train_from="features.6",
     ),
@@ -114,6 +116,7 @@ BACKBONES = {
         stride=16,
         pool_size=6,
         pooling="max",
+        nr_features=1024,
         layers=_features(14),
         train_from="features.4",
     ),
@@ -125,6 +128,7 @@ BACKBONES = {
         stride=16,
         pool_size=7,
         pooling="max",
+        nr_features=4096,
         layers=_features(30),
         train_from="features.10",
     ),
@@ -136,6 +140,7 @@ BACKBONES = {
         stride=16,
         pool_size=3,
         pooling="align",
+        nr_features=6912,
         layers=_features(10),
         train_from="features.9",
     ),
@@ -146,6 +151,7 @@ BACKBONES = {
         stride=16,
         pool_size=14,
         pooling="align",
+        nr_features=512,
         layers=RESNET_LAYERS,
         train_from="layer3",
     ),
@@ -156,6 +162,7 @@ BACKBONES = {
         stride=16,
         pool_size=14,
         pooling="align",
+        nr_features=2048,
         layers=RESNET_LAYERS,
         train_from="layer3",
     ),
@@ -167,6 +174,7 @@ BACKBONES = {
         stride=16,
         pool_size=5,
         pooling="align",
+        nr_features=2800,
         layers=_features(13),
         train_from="features.7",
     ),

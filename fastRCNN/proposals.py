@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastRCNN import boxes as box_ops
-from fastRCNN.nms import nms
+from fastRCNN.ranking import GOLDEN_RATIO, rank_by_votes
 from fastRCNN.selective_search import SearchSettings, selective_search
 from fastRCNN.settings import knob
 from fastRCNN.structures import Origin, Rois
 
 MAX_GRID = 2_000_000  # boxes; a ROI of an image is one of a few thousand
-GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 class TooManyRois(ValueError):
@@ -69,7 +68,8 @@ def compute_rois(image: np.ndarray, settings: RoiSettings) -> Rois:
     """
     height, width = image.shape[:2]
     limits = settings.limits
-    proposals = _within(selective_search(image, settings.search), width, height, limits)
+    longest = limits.max_side * max(width, height)
+    proposals = _within(selective_search(image, settings.search, longest), width, height, limits)
     proposals = proposals[rank_by_votes(proposals, settings.nms_threshold)]
     grid = _within(uniform_grid(width, height, limits, settings.grid), width, height, limits)
     rois = Rois.of(proposals).then(Rois.of(grid, Origin.GRID))
@@ -98,23 +98,6 @@ def filter_mask(boxes: ArrayLike, width: float, height: float, limits: RoiLimits
         & (area <= limits.max_area)
         & (longer_side <= limits.max_aspect_ratio * shorter_side)
     )
-
-
-def rank_by_votes(boxes: np.ndarray, nms_threshold: float) -> np.ndarray:
-    """Order proposals by how often the search found nearly the same box, dropping duplicates on the way.
-
-    Selective search runs on several segmentations (colour spaces, region sizes); a region that many of them agree on
-    is likelier to be an object than one that a single segmentation came up with. A box's vote is the sum over all
-    boxes of the IoU in excess of `nms_threshold`. Returns indices of the kept boxes, most votes first.
-    """
-    order = even_order(len(boxes))  # among equal votes, no part of the image is preferred
-    order = np.lexsort(boxes.T)[order] if len(boxes) else order  # whatever order the engine returned them in
-    shuffled = boxes[order]
-    votes = [
-        np.clip(box_ops.iou(block, shuffled) - nms_threshold, 0, None).sum(axis=1)
-        for block in np.array_split(shuffled, max(1, len(boxes) // 500))
-    ]
-    return order[nms(shuffled, np.concatenate(votes), nms_threshold)]
 
 
 def even_order(count: int) -> np.ndarray:

@@ -1,7 +1,9 @@
-"""Three implementations of selective search behind one function; they differ in speed, number and quality of boxes."""
+"""Four implementations of selective search behind one function; they differ in speed, number and quality of boxes."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -18,6 +20,8 @@ class SearchSettings:
 
     engine: str = knob("roi_engine")
     max_image_side: int = knob("roi_maxImgDim")
+    colours: tuple[str, ...] = knob("ss_colours")  # fast
+    ks: tuple[int, ...] = knob("ss_ks")  # fast: Felzenszwalb's k of each segmentation
     base_k: int = knob("ss_base_k")  # opencv: Felzenszwalb's k of the first segmentation ...
     inc_k: int = knob("ss_inc_k")  # ... and the step to the next one
     blur: float = knob("ss_opencvSigma")  # opencv, pixels
@@ -28,11 +32,12 @@ class SearchSettings:
     max_merging_iterations: int = knob("ss_max_merging_iterations")  # dlib
 
 
-def selective_search(image: np.ndarray, settings: SearchSettings) -> np.ndarray:
+def selective_search(image: np.ndarray, settings: SearchSettings, max_side: float = np.inf) -> np.ndarray:
     """Boxes of all regions that selective search finds, unordered and with near duplicates.
 
     Args:
         image: uint8 RGB (H, W, 3), searched at a size where its longer side has at most `max_image_side` pixels.
+        max_side: pixels of the image; the engine "fast" does not look for larger regions, which takes it less time.
 
     Returns:
         (N, 4) float32 in pixels of the image as given; engine "grid" finds none.
@@ -46,9 +51,23 @@ def selective_search(image: np.ndarray, settings: SearchSettings) -> np.ndarray:
     factor = min(1.0, settings.max_image_side / max(image.shape[:2]))
     width, height = (max(1, round(side * factor)) for side in image.shape[1::-1])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    boxes = as_boxes(ENGINES[settings.engine](small, settings))
+    boxes = as_boxes(ENGINES[settings.engine](small, settings, min(max_side * factor, max(width, height))))
     back = np.array([image.shape[1] / width, image.shape[0] / height])
     return box_ops.scale(boxes, back.astype(np.float32))
+
+
+def _fast(image: np.ndarray, settings: SearchSettings, max_side: float) -> ArrayLike:
+    try:
+        from fastRCNN.fast_search.search import search
+    except ImportError as error:
+        _say_what_is_missing(str(error))
+        return _opencv(image, settings, quality=False)
+    return search(image, settings.colours, settings.ks, max_side)
+
+
+@cache  # once
+def _say_what_is_missing(reason: str) -> None:
+    print(f'NOTE: the engine "fast" needs numba ({reason}): "opencv-fast" runs in its place', file=sys.stderr)
 
 
 def _opencv(image: np.ndarray, settings: SearchSettings, quality: bool) -> ArrayLike:
@@ -87,10 +106,12 @@ def _corners(rectangles: ArrayLike) -> np.ndarray:
     return np.hstack([rectangles[:, :2], rectangles[:, :2] + rectangles[:, 2:]])
 
 
-ENGINES: dict[str, Callable[[np.ndarray, SearchSettings], ArrayLike]] = {
-    "opencv-fast": lambda image, settings: _opencv(image, settings, quality=False),
-    "opencv-quality": lambda image, settings: _opencv(image, settings, quality=True),
-    "selectivesearch": _selectivesearch,
-    "dlib": _dlib,
-    "grid": lambda image, settings: [],
+# from an image, the settings and the longest side in pixels that is wanted, which an engine may leave aside, to boxes
+ENGINES: dict[str, Callable[[np.ndarray, SearchSettings, float], ArrayLike]] = {
+    "fast": _fast,
+    "opencv-fast": lambda image, settings, max_side: _opencv(image, settings, quality=False),
+    "opencv-quality": lambda image, settings, max_side: _opencv(image, settings, quality=True),
+    "selectivesearch": lambda image, settings, max_side: _selectivesearch(image, settings),
+    "dlib": lambda image, settings, max_side: _dlib(image, settings),
+    "grid": lambda image, settings, max_side: [],
 }

@@ -13,13 +13,17 @@ projected Newton step (Bertsekas, "Projected Newton methods for optimization pro
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
+from fastRCNN.dual_descent import descend
 from fastRCNN.linear_algebra import product, solve_positive
 
 FIRST_NEWTON = 10  # epochs before the first Newton step; then twice as many as before, for where they do not help
 NEWTON_ROWS = 10_000  # rows that decide, at most: their matrix is 0.4 GB
 STEP_LENGTHS = (1.0, 0.5, 0.25, 0.125)
+
+
+class ConvergenceWarning(UserWarning):
+    """The solver has not come as far as it was meant to."""
 
 
 def solve_dual(
@@ -34,8 +38,8 @@ def solve_dual(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimise 1/2 |w|^2 + sum of costs * loss in the dual.
 
-    When `max_epochs` passes over the rows do not reach the tolerance, warns (scikit-learn's `ConvergenceWarning`) and
-    returns what it has, as `LinearSVC` does.
+    When `max_epochs` passes over the rows do not reach the tolerance, warns (`ConvergenceWarning`) and returns what it
+    has, as scikit-learn's `LinearSVC` does.
 
     Args:
         gram: (n, n) float32, inner products of the rows.
@@ -56,7 +60,7 @@ def solve_dual(
     curvature = np.maximum(np.diag(gram) + extra, 1e-12)
     alpha = np.zeros(len(labels)) if start is None else np.clip(start * labels, 0, upper)  # (n,) >= 0
     scores, exact = _scores(gram, alpha * labels), True
-    change, next_newton = np.empty_like(scores), FIRST_NEWTON
+    signs, next_newton = labels.astype(np.float64), FIRST_NEWTON
     random = np.random.default_rng(seed)
     for epoch in range(1, max_epochs + 1):
         gradient = labels * scores - 1 + extra * alpha
@@ -74,13 +78,7 @@ def solve_dual(
             scores, exact = _scores(gram, alpha * labels), True
             continue
         exact = False
-        for row in random.permutation(unsettled):
-            step = float(labels[row] * scores[row] - 1 + extra[row] * alpha[row]) / curvature[row]
-            moved = min(max(alpha[row] - step, 0.0), upper[row])
-            if moved != alpha[row]:
-                # not by BLAS, which shares out even so little among threads, and waits for them every time
-                scores += np.multiply(gram[row], np.float32((moved - alpha[row]) * labels[row]), out=change)
-                alpha[row] = moved
+        descend(gram, signs, extra, curvature, upper, random.permutation(unsettled), alpha, scores)
     message = f"an SVM is not within {tolerance:g} of the optimum after {max_epochs} epochs; a smaller C helps"
     warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return (alpha * labels).astype(np.float32), _scores(gram, alpha * labels)

@@ -19,7 +19,7 @@ from helpers.base.images import Size, image_size
 from helpers.base.tables import counted
 from helpers.config.schema import Parameters
 from helpers.dataset.sources import IMAGE_SETS, list_images, load_training_ground_truth
-from pipeline.stages import input_factors, roi_settings, select_rois
+from pipeline.regions import input_factors, roi_settings, select_rois
 
 ENOUGH_FRAMED = 0.9  # the share of ground-truth boxes that the ROIs should frame
 LOW_MAP = 0.3  # below this, step 5 looks for causes

@@ -16,17 +16,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import torch
-
 from fastRCNN.backbones import BACKBONES
-from fastRCNN.trunks import cut_to_train
 from helpers.artifacts.model_files import model_path
 from helpers.base.errors import UserError
 from helpers.base.images import Size, image_size
 from helpers.config.schema import Parameters
 from helpers.dataset.sources import IMAGE_SETS, list_images
 from helpers.fetching.weights import get_weights
-from pipeline.stages import input_size
+from pipeline.regions import input_size
 
 GB, MB = 1e9, 1e6
 
@@ -68,13 +65,7 @@ def map_root(params: Parameters) -> Path:
 
 def nr_features(params: Parameters) -> int:
     """Numbers that describe a ROI."""
-    backbone = BACKBONES[params.network]
-    with torch.device("meta"):  # shapes without values
-        model = backbone.build()
-        channels = backbone.trunk(model)(torch.empty(1, 3, 64, 64)).shape[1]
-        pooled = torch.empty(1, channels, backbone.pool_size, backbone.pool_size)
-        length = backbone.head(model).eval()(pooled).flatten(1).shape[1]
-    return length * (2 if params.network_contextFactor > 1 else 1)
+    return BACKBONES[params.network].nr_features * (2 if params.network_contextFactor > 1 else 1)
 
 
 def output_bytes(params: Parameters, train_rois: int, test_rois: int) -> int:
@@ -87,6 +78,10 @@ def output_bytes(params: Parameters, train_rois: int, test_rois: int) -> int:
 
 def map_bytes(params: Parameters, sizes: Iterable[Size]) -> int:
     """Bytes of the cached maps of training images of these sizes (width, height) in pixels, mirror images included."""
+    import torch  # takes seconds: imported only for training
+
+    from fastRCNN.trunks import cut_to_train
+
     backbone, layer = BACKBONES[params.network], first_layer(params)
     with torch.device("meta"):  # shapes without values
         frozen, _ = cut_to_train(backbone.trunk(backbone.build()), backbone.layers, layer)

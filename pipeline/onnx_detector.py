@@ -22,7 +22,8 @@ from fastRCNN.structures import Rois, RoiScores
 from helpers.artifacts.onnx_files import ADVICE, import_onnx, import_onnxruntime, read_onnx
 from helpers.base.errors import UserError
 from helpers.config.schema import Parameters
-from pipeline.stages import NetworkInput, class_scores, require_classes
+from pipeline.detection import class_scores
+from pipeline.stages import NetworkInput, require_classes
 
 OPSET = 18  # of ONNX, 2022; RoiAlign is exact from 16 on
 INPUTS = {"image": 4, "rois": 2}  # number of dimensions

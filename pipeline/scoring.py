@@ -18,16 +18,10 @@ from helpers.artifacts.onnx_files import is_onnx, read_onnx
 from helpers.artifacts.steps import require_parameters, trained_by
 from helpers.config.modest import require_modest
 from helpers.config.schema import Parameters
+from pipeline.detection import detect
 from pipeline.onnx_detector import OnnxDetector
-from pipeline.stages import (
-    Detector,
-    NnDetector,
-    SvmDetector,
-    detect,
-    prepare_image,
-    propose_rois,
-    select_rois,
-)
+from pipeline.regions import propose_rois, select_rois
+from pipeline.stages import Detector, NnDetector, SvmDetector, prepare_image
 
 
 @dataclass(frozen=True)

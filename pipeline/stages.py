@@ -1,9 +1,8 @@
-"""The stages of the pipeline, as functions of data and parameters: the scripts run them over files, step 6 in memory.
+"""Step 3 for one image: the network, what it says of ROIs, and detectors that step 6 runs in memory.
 
-Here PARAMETERS' names meet the algorithm's settings. What was trained is what scores, because both call these.
+What was trained is what scores, because both call these functions and those of regions.py and detection.py.
 """
 
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,54 +13,21 @@ import numpy as np
 import torch
 
 from fastRCNN import boxes as box_ops
-from fastRCNN.box_regression import BoxRegressor
-from fastRCNN.detection import candidates, suppress, vote
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
-from fastRCNN.proposals import RoiSettings, TooManyRois, compute_rois
-from fastRCNN.settings import settings_from
-from fastRCNN.structures import Candidates, GroundTruth, Origin, Rois, RoiScores
+from fastRCNN.structures import Rois, RoiScores
 from fastRCNN.svd import compress
-from fastRCNN.svm import LinearSvms, scaled
-from helpers.artifacts.classifier_files import read_classifier
-from helpers.artifacts.cntk_files import RoiInput
 from helpers.artifacts.model_files import read_description, read_tensors
 from helpers.base.errors import UserError
-from helpers.base.images import Size, fitted_size, scale_to_fit
+from helpers.base.images import scale_to_fit
 from helpers.base.threads import require_threads
 from helpers.config.schema import Parameters
-from helpers.dataset.caps import max_ground_truth
-from helpers.dataset.image_files import ImageFile
-from helpers.dataset.sources import load_training_ground_truth
-from helpers.fetching.weights import get_weights, read_state_dict
+from helpers.fetching.state_dicts import read_state_dict
+from helpers.fetching.weights import get_weights
+from pipeline.detection import class_scores, load_classifier
+from pipeline.regions import _input_bounds
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them
-VOTING_FLOOR = {"svm": -1.0, "nn": 0.0}  # the score of a clear negative: the margin, and no probability
-
-
-def roi_settings(params: Parameters) -> RoiSettings:
-    """Step 1: how ROIs are computed."""
-    return settings_from(RoiSettings, params)
-
-
-def propose_rois(image: np.ndarray, params: Parameters) -> Rois:
-    """Step 1 for one image, uint8 RGB (H, W, 3): all its ROIs, most promising first."""
-    try:
-        return compute_rois(image, roi_settings(params))
-    except TooManyRois as error:
-        raise UserError(f"{error}; lower grid_nrScales, or raise grid_stepRel") from error
-    except ImportError as error:
-        raise UserError(f'roi_engine = "{params.roi_engine}": {error}') from error
-
-
-def select_rois(proposals: Rois, params: Parameters, truth: GroundTruth | None = None) -> Rois:
-    """Step 2 for one image: the ROIs that are used, at most `cntk_nrRois`.
-
-    For training, the ground truth comes first, up to three quarters of them (`truth`): what is evaluated must have been
-    proposed.
-    """
-    added = GroundTruth() if truth is None else truth.counted.take(slice(max_ground_truth(params.cntk_nrRois)))
-    return Rois.of(added.boxes, Origin.GROUND_TRUTH).then(proposals).take(slice(params.cntk_nrRois))
 
 
 def choose_device(params: Parameters) -> torch.device:
@@ -115,23 +81,9 @@ class NetworkInput:
         return type(self)(self.pixels[:, ::-1].copy(), self.factors)  # of one column, a view keeps its negative stride
 
 
-def _input_bounds(params: Parameters) -> tuple[int, int, float]:
-    return params.cntk_padWidth, params.cntk_padHeight, params.network_maxShorterSide or math.inf
-
-
 def prepare_image(image: np.ndarray, params: Parameters) -> NetworkInput:
     """Step 3 before the network, for an image uint8 RGB (H, W, 3)."""
     return NetworkInput(*scale_to_fit(image, *_input_bounds(params)))
-
-
-def input_size(size: Size, params: Parameters) -> Size:
-    """The (width, height) that `prepare_image` scales an image of size (width, height) to."""
-    return fitted_size(size, *_input_bounds(params))[0]
-
-
-def input_factors(size: Size, params: Parameters) -> tuple[float, float]:
-    """The factors (x, y) of `prepare_image` for an image of size (width, height)."""
-    return fitted_size(size, *_input_bounds(params))[1]
 
 
 def describe_rois(network: RoiNetwork, prepared: NetworkInput, rois: Rois, params: Parameters) -> np.ndarray:
@@ -154,23 +106,9 @@ def describe_mirrored(
     return describe_rois(network, prepared.mirrored(), rois.mirrored(width), params)
 
 
-def training_rois(entry: RoiInput, params: Parameters, mirrored: bool = False) -> tuple[Rois, GroundTruth]:
-    """Step 3 and 4: what is learned from an image's entry, on the image or on its mirror image."""
-    truth = load_training_ground_truth(ImageFile(params.image_dir, entry.key), entry.size, params)
-    if mirrored:
-        width = entry.size[0]
-        return entry.rois.mirrored(width), truth.mirrored(width)
-    return entry.rois, truth
-
-
 def predict(model: FastRcnn, prepared: NetworkInput, rois: Rois, params: Parameters) -> tuple[np.ndarray, np.ndarray]:
     """Step 3 with a trained network, for one image: probabilities (R, K + 1) and offsets (R, K, 4), float32."""
     return model.predict(prepared.pixels, prepared.place(rois.boxes), params.network_roiBatchSize)
-
-
-def class_scores(probabilities: np.ndarray, offsets: np.ndarray, params: Parameters) -> RoiScores:
-    """What `detect` takes, of what `predict` gives."""
-    return RoiScores(probabilities[:, 1:], offsets if params.boxRegression else None)
 
 
 def require_classes(description: Mapping[str, Any], params: Parameters, path: Path) -> None:
@@ -206,37 +144,6 @@ def load_model(path: Path, params: Parameters) -> FastRcnn:
     model.load_state_dict(tensors)
     print(f"network {params.network}, trained: {path}, on {describe_device(device)}", file=sys.stderr)
     return model.to(device)
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """Step 5: the trained SVMs and, unless `boxRegression` is off, the box regressor on the same scaled features."""
-
-    svms: LinearSvms
-    regressor: BoxRegressor | None
-
-    def __call__(self, features: np.ndarray) -> RoiScores:
-        """What they say of ROIs with these features (R, D)."""
-        offsets = self.regressor.offsets(scaled(features, self.svms.scale)) if self.regressor else None
-        return RoiScores(self.svms.scores(features), offsets)
-
-
-def detect(rois: Rois, scored: RoiScores, size: Size, params: Parameters) -> Candidates:
-    """Step 5 for one image of this size: everything that was scored, and what non-maximum suppression kept of it.
-
-    Boxes of kept detections are already moved by voting, those of other candidates are not.
-    """
-    found = candidates(rois.boxes, scored.scores, scored.offsets, size, score_threshold=-np.inf)
-    kept = suppress(found, params.nmsThreshold, params.max_detections)
-    if params.nms_boxVoting:
-        found = vote(found, kept, params.nms_votingOverlap, VOTING_FLOOR[params.classifier])
-    return Candidates(found, kept)
-
-
-def load_classifier(params: Parameters) -> Classifier:
-    """Step 5: the classifier that step 4 trained."""
-    svms, regression = read_classifier(params.svm_dir, params.experimentName, len(params.classes), params.boxRegression)
-    return Classifier(LinearSvms(*svms), BoxRegressor(*regression) if regression else None)
 
 
 class Detector(Protocol):

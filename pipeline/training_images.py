@@ -27,7 +27,9 @@ from helpers.base.images import read_image
 from helpers.config.schema import Parameters
 from helpers.dataset.image_files import ImageFile
 from helpers.dataset.sources import load_ground_truth
-from pipeline.stages import class_scores, detect, input_factors, predict, prepare_image, training_rois
+from pipeline.detection import class_scores, detect
+from pipeline.regions import input_factors, training_rois
+from pipeline.stages import predict, prepare_image
 
 
 class TrainingImages:

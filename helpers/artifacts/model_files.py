@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from helpers.base.errors import UserError
 from helpers.base.files import atomic_path
@@ -38,6 +37,8 @@ def write_model(
     path: Path, state: "Mapping[str, torch.Tensor]", params: Parameters, versions: Mapping[str, str], **more: Any
 ) -> None:
     """Write the tensors by name, the parameters and whatever else describes the model. Never a half file."""
+    from safetensors.torch import save  # torch takes seconds
+
     stored = params.subset(item.name for item in declared().values() if item.group.stored)
     description = {"format": FORMAT, "parameters": stored, "versions": versions, **more}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

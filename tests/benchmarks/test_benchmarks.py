@@ -28,7 +28,8 @@ from benchmarks.cross_validation import Described
 from fastRCNN.structures import GroundTruth, Rois
 from fastRCNN.svm import SvmSettings, train_svms
 from helpers.base.images import read_image
-from pipeline.stages import build_network, describe_rois, prepare_image, propose_rois
+from pipeline.regions import propose_rois
+from pipeline.stages import build_network, describe_rois, prepare_image
 
 ROIS = np.array([[2, 3, 40, 50], [60, 10, 120, 100], [0, 0, 160, 120]])
 

@@ -121,11 +121,11 @@ merging.merge_records = lose
 """),
     "scores are no probabilities": (["model"], "a probability that is none", """
 from pipeline import stages
-original = stages.class_scores
+original = detection.class_scores
 def raised(*arguments):
     scored = original(*arguments)
     return stages.RoiScores(scored.scores + 2, scored.offsets)
-stages.class_scores = raised
+detection.class_scores = raised
 """),
 }  # fmt: skip
 

@@ -66,7 +66,7 @@ def with_positives(counts, nr_images=4):
         ([5000, 400, 100], [500, 400, 100]),
     ],
 )
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::fastRCNN.svm_solver.ConvergenceWarning")
 def test_many_positives_are_shared_out_among_the_classes(monkeypatch, counts, kept):
     monkeypatch.setattr(svm, "MAX_POSITIVES", 1000)
     found = Solved(monkeypatch, with_positives(counts)).positives()
@@ -75,7 +75,7 @@ def test_many_positives_are_shared_out_among_the_classes(monkeypatch, counts, ke
         assert abs(number - wanted) <= 4 * (wanted * (1 - wanted / max(of_class, 1))) ** 0.5
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::fastRCNN.svm_solver.ConvergenceWarning")
 def test_which_positives_are_trained_on_follows_from_the_seed(monkeypatch):
     monkeypatch.setattr(svm, "MAX_POSITIVES", 1000)
     images = with_positives([5000, 500])
@@ -104,7 +104,7 @@ def test_positives_that_stay_stand_for_those_that_do_not(monkeypatch):
 
 
 @pytest.mark.parametrize("weight", ["balanced", 3.0])
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::fastRCNN.svm_solver.ConvergenceWarning")
 def test_the_weight_of_all_positives_together_stays(monkeypatch, weight):
     images, solved = with_positives([5000, 500]), []
     for most in (10_000, 1000):

@@ -4,11 +4,10 @@ which resemble each other do not keep it from the end, and that it says when it 
 
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from fastRCNN import svm_solver
-from fastRCNN.svm_solver import solve_dual
+from fastRCNN.svm_solver import ConvergenceWarning, solve_dual
 
 
 @pytest.mark.parametrize(

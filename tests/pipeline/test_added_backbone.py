@@ -28,6 +28,7 @@ def added(monkeypatch):
         stride=4,
         pool_size=2,
         pooling="align",
+        nr_features=16,
         layers=("body.0", "body.1", "body.2", "body.3"),
         train_from="body.2",
     )

@@ -5,7 +5,7 @@ from ground_truth import part, truth
 from tiny import tiny_params
 
 from fastRCNN.structures import Origin, Rois
-from pipeline.stages import select_rois
+from pipeline.regions import select_rois
 
 OBJECTS = truth(*((part(100, 200 * number), 1) for number in range(5)), (part(50), None))
 PROPOSALS = Rois.of([part(percent) for percent in (10, 20, 30, 40)]).then(Rois.of([part(99)], Origin.GRID))

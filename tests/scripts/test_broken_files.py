@@ -19,7 +19,7 @@ from helpers.artifacts.feature_files import read_features, read_predictions
 from helpers.artifacts.roi_files import read_rois
 from helpers.base.errors import UserError
 from helpers.base.files import read_arrays, write_arrays
-from helpers.fetching.weights import read_state_dict
+from helpers.fetching.state_dicts import read_state_dict
 
 
 def refused(words, reader, *arguments):

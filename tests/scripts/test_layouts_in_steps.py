@@ -14,7 +14,8 @@ from helpers.artifacts.roi_files import read_rois
 from helpers.artifacts.voc_results import read_results
 from helpers.base.errors import UserError
 from pipeline.parameters import load_parameters
-from pipeline.stages import input_factors, prepare_image
+from pipeline.regions import input_factors
+from pipeline.stages import prepare_image
 
 
 def make_coco(source, folder):

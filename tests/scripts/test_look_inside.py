@@ -16,7 +16,7 @@ from helpers.base.errors import UserError
 from helpers.base.images import read_image
 from helpers.dataset.annotations import write_annotation
 from helpers.drawing.boxes import class_color
-from pipeline.stages import propose_rois
+from pipeline.regions import propose_rois
 
 step2 = importlib.import_module("2_computeCntkInputs")
 evaluate_rois = importlib.import_module("B1_evaluateRois")

@@ -20,8 +20,9 @@ from fastRCNN.structures import Rois
 from helpers.artifacts.model_files import model_path, read_description, write_model
 from helpers.artifacts.onnx_files import read_onnx
 from helpers.base.errors import UserError
+from pipeline.detection import detect
 from pipeline.onnx_detector import OnnxDetector
-from pipeline.stages import NnDetector, detect, predict
+from pipeline.stages import NnDetector, predict
 
 pytestmark = pytest.mark.slow
 

@@ -26,11 +26,12 @@ from helpers.artifacts.onnx_files import read_onnx
 from helpers.base.errors import UserError, printable
 from helpers.config.modest import require_modest
 from helpers.config.schema import declared
-from helpers.fetching.weights import read_state_dict
+from helpers.fetching.state_dicts import read_state_dict
 from pipeline.onnx_detector import OnnxDetector
 from pipeline.parameters import load_parameters
+from pipeline.regions import propose_rois
 from pipeline.scoring import model_settings
-from pipeline.stages import NetworkInput, load_model, propose_rois
+from pipeline.stages import NetworkInput, load_model
 
 MODEST = {item.name: item.modest for item in declared().values() if item.modest}
 NOT_STORED = [item.name for item in declared().values() if not item.group.stored]

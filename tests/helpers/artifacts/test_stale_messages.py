@@ -50,9 +50,9 @@ def test_other_weights_are_named_with_the_option_that_brings_the_former_back(fin
 
 
 def test_parameters_of_another_engine_are_not_called_changed(finished):
-    with pytest.raises(UserError, match=r"^roi_engine is 'grid' now but was 'opencv-fast' when .*: --set roi_engine="):
+    with pytest.raises(UserError, match=r"^roi_engine is 'grid' now but was 'fast' when .*: --set roi_engine="):
         run_steps(tiny_params(finished, roi_engine="grid"), 2)
-    with pytest.raises(UserError, match=r"^roi_engine is 'dlib' now but was 'opencv-fast' when .*: --set roi_engine="):
+    with pytest.raises(UserError, match=r"^roi_engine is 'dlib' now but was 'fast' when .*: --set roi_engine="):
         run_steps(tiny_params(finished, roi_engine="dlib"), 2)
 
 

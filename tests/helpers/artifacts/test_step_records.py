@@ -47,7 +47,7 @@ def contents(folder):
     ("change", "stale"),
     [
         ({"roi_maxImgDim": 120}, ROIS), ({"roi_minDimRel": 0.11}, ROIS), ({"roi_engine": "grid"}, ROIS),
-        ({"ss_nmsThreshold": 0.8}, ROIS), ({"ss_base_k": 151}, ROIS), ({"grid_aspectRatios": "1,2"}, ROIS),
+        ({"ss_nmsThreshold": 0.8}, ROIS), ({"ss_ks": "80,300"}, ROIS), ({"grid_aspectRatios": "1,2"}, ROIS),
         ({"cntk_nrRois": 59}, INPUTS), ({"cntk_padWidth": 150}, INPUTS), ({"classes": "square,circle"}, INPUTS),
         ({"train_posOverlapThres": 0.55}, INPUTS),
         ({"network": "mobilenet_v3_large"}, FEATURES), ({"train_mirrored": "False"}, FEATURES),

@@ -141,7 +141,10 @@ def test_set_takes_several_values_and_may_be_repeated():
         ("seed=True", ["seed = 'True'", "a whole number"]),
         ("boxRegression=1", ["boxRegression = '1'", "True or False"]),
         ("classifier=svn", ["classifier = 'svn'", 'one of "svm", "nn"']),
-        ("roi_engine=", ["roi_engine = ''", '"opencv-fast", "opencv-quality", "selectivesearch", "dlib", "grid"']),
+        (
+            "roi_engine=",
+            ["roi_engine = ''", '"fast", "opencv-fast", "opencv-quality", "selectivesearch", "dlib", "grid"'],
+        ),
         ("experimentName=a/b", ["experimentName = 'a/b'", "letters, digits, - and _"]),
         ("datasetName=../grocery", ["../grocery"]),
         ("datasetName=grocary", ['datasetName = "grocary"', 'did you mean "grocery"?', "known: "]),

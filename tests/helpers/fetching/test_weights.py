@@ -22,7 +22,8 @@ from torchvision import models
 from fastRCNN.backbones import BACKBONES
 from helpers.base.errors import UserError
 from helpers.fetching import download, weights
-from helpers.fetching.weights import find_weights, get_weights, read_state_dict, torchvision_url, weights_fingerprint
+from helpers.fetching.state_dicts import read_state_dict
+from helpers.fetching.weights import find_weights, get_weights, torchvision_url, weights_fingerprint
 from pipeline.stages import build_network
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([0.1, -2]), "steps": torch.tensor(7)}
