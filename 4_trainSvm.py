@@ -23,7 +23,7 @@ from fastRCNN.svm import LinearSvms, SvmSettings, TrainingImage, scaled, train_s
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.artifacts.classifier_files import Regression, Svms, classifier_paths, write_classifier
 from helpers.artifacts.cntk_files import read_inputs
-from helpers.artifacts.feature_files import feature_path, read_features
+from helpers.artifacts.feature_files import MappedFeatures, feature_path
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import SVMS
 from helpers.base.errors import UserError
@@ -32,6 +32,8 @@ from helpers.config.schema import Parameters
 from pipeline.detection import Classifier
 from pipeline.parameters import run_step
 from pipeline.regions import training_rois
+
+HELD_BYTES = 2**26  # of targets that are computed once instead of in every round
 
 
 class TrainingSet:
@@ -43,6 +45,8 @@ class TrainingSet:
     def __init__(self, params: Parameters) -> None:
         self.params = params
         self.entries = read_inputs(params, "train")
+        self.files = MappedFeatures()
+        self._targets: dict[int, np.ndarray] = {}  # those of the first images
 
     def __len__(self) -> int:
         return len(self.entries) * (2 if self.params.train_mirrored else 1)
@@ -55,15 +59,20 @@ class TrainingSet:
 
     def targets(self, index: int) -> np.ndarray:
         """(R, K), see `svm_targets`."""
+        if index in self._targets:
+            return self._targets[index]
         rois, truth = self.rois_and_truth(index)
         overlaps = self.params.train_posOverlapThres, self.params.train_negOverlapThres
-        return svm_targets(rois.boxes, truth, len(self.params.classes), *overlaps)
+        targets = svm_targets(rois.boxes, truth, len(self.params.classes), *overlaps)
+        if (len(self._targets) + 1) * targets.nbytes <= HELD_BYTES:
+            self._targets[index] = targets
+        return targets
 
     def features(self, index: int) -> np.ndarray:
         """(R, D) float16."""
         mirrored, row = divmod(index, len(self.entries))
         path = feature_path(self.params.cntk_files_dir, "train", "svm", row)
-        return read_features(path, int(self.entries.nr_rois[row]), "mirrored" if mirrored else "arr_0")
+        return self.files.read(path, int(self.entries.nr_rois[row]), "mirrored" if mirrored else "arr_0")
 
     def rois_and_truth(self, index: int) -> tuple[Rois, GroundTruth]:
         """The ROIs of an image or mirror image, and its ground truth."""

@@ -37,11 +37,12 @@ class BoxRegressor:
     weights: np.ndarray
     biases: np.ndarray
 
-    def offsets(self, features: np.ndarray) -> np.ndarray:
-        """Offsets for every ROI and class: (R, D) -> (R, K, 4) float32."""
+    def offsets(self, features: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        """Offsets for every ROI and class, of features that are to be multiplied by `scale`: (R, D) -> (R, K, 4)
+        float32."""
         nr_classes, nr_features, _ = self.weights.shape
         by_feature = self.weights.transpose(1, 0, 2).reshape(nr_features, nr_classes * 4)  # (D, K * 4)
-        offsets = product(np.asarray(features, dtype=np.float32), by_feature)  # (R, K * 4)
+        offsets = product(np.asarray(features), by_feature * np.float32(scale))  # (R, K * 4)
         return offsets.reshape(-1, nr_classes, 4) + self.biases
 
 

@@ -1,13 +1,14 @@
 """How functions are compiled: once per machine, kept on disk, without the interpreter's lock."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-try:
+njit: Any = None
+with contextlib.suppress(ImportError):  # without it functions run as they are
     from numba import njit
-except ImportError:  # then the functions below run as they are
-    njit = None
 
+IS_COMPILED = njit is not None
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

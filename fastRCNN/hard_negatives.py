@@ -1,7 +1,7 @@
 """Hard-negative mining: of all ROIs of an image set, those that the SVMs still get wrong (R-CNN, section 2.3).
 
-n ROIs, D features, K classes. The features of a ROI come with one more number, the constant that the intercept is the
-weight of.
+n ROIs, D features, K classes. The features of a ROI that is held come with one more number, the constant that the
+intercept is the weight of.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,15 @@ from fastRCNN.structures import Rows
 
 @dataclass(frozen=True)
 class MinedRois:
-    """ROIs inside the margin: features (n, D + 1) float32, targets (n, K) int8, places (n, 2) int64, which (image, ROI)
-    each is, and ranks (n, 2), the worst least: minus the violation of the margin, then a random number."""
+    """ROIs inside the margin: targets (n, K) int8, places (n, 2) int64, which (image, ROI) each is, and ranks (n, 2),
+    the worst least: minus the violation of the margin, then a random number."""
 
-    features: np.ndarray
     targets: np.ndarray
     places: np.ndarray
     ranks: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.places)
 
     def take(self, rows: Rows) -> Self:
         """The ROIs of these rows."""
@@ -47,11 +46,6 @@ class WorstRois:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.parts: list[MinedRois] = []
-        self.last: tuple[float, float] | np.ndarray = (np.inf, np.inf)  # the rank that others must stay below
-
-    def admits(self, ranks: np.ndarray) -> np.ndarray:
-        """Which of some ROIs, ranks (n, 2), may still be among the worst (n,) bool: only those are worth copying."""
-        return (ranks[:, 0] < self.last[0]) | ((ranks[:, 0] == self.last[0]) & (ranks[:, 1] < self.last[1]))
 
     def add(self, rois: MinedRois) -> None:
         """Take in the ROIs of an image."""
@@ -62,17 +56,13 @@ class WorstRois:
     def worst(self, count: int) -> MinedRois:
         """The `count` of least rank, that one first."""
         rois = MinedRois.join(self.parts)
-        order = np.lexsort(rois.ranks.T[::-1])
-        chosen = order[: max(count, 0)]
-        if len(chosen) < len(order):
-            self.last = rois.ranks[order[len(chosen)]]
-        return rois.take(chosen)
+        return rois.take(np.lexsort(rois.ranks.T[::-1])[: max(count, 0)])
 
 
 class HeldRois:
     """The ROIs that the SVMs train on, with what their dual problem needs.
 
-    features (n, D + 1), targets (n, K) and places (n, 2) as in `MinedRois`; gram (n, n): inner products of the
+    features (n, D + 1) float32; targets (n, K) and places (n, 2) as in `MinedRois`; gram (n, n): inner products of the
     features; dual (n, K): dual variables.
     """
 
@@ -86,15 +76,15 @@ class HeldRois:
     def __len__(self) -> int:
         return len(self.features)
 
-    def add(self, rois: MinedRois) -> None:
-        """Append m ROIs."""
+    def add(self, rois: MinedRois, features: np.ndarray) -> None:
+        """Append m ROIs with their features (m, D + 1)."""
         held = len(self)
         both = np.empty((held + len(rois),) * 2, np.float32)  # filled piece by piece: it is the largest thing in memory
-        both[:held, :held], both[held:, held:] = self.gram, gram(rois.features)
-        both[:held, held:] = product(self.features, rois.features.T)
+        both[:held, :held], both[held:, held:] = self.gram, gram(features)
+        both[:held, held:] = product(self.features, features.T)
         both[held:, :held] = both[:held, held:].T
         self.gram = both
-        self.features = np.concatenate([self.features, rois.features])
+        self.features = np.concatenate([self.features, features])
         self.targets = np.concatenate([self.targets, rois.targets])
         self.places = np.concatenate([self.places, rois.places])
         self.dual = np.concatenate([self.dual, np.zeros(rois.targets.shape, np.float32)])

@@ -15,6 +15,8 @@ import numpy as np
 from scipy import linalg  # loads scipy's own BLAS, which must be there when the controller looks for it
 from threadpoolctl import ThreadpoolController
 
+from fastRCNN.half_precision import to_float32
+
 BLOCK = 256  # rows of a product that one thread computes
 SMALL = 2**24  # multiplications: below it, threads cost more than they save
 
@@ -50,13 +52,42 @@ _one_thread = _OneThread()
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The matrix product: (N, M) @ (M, K) -> (N, K), of the type that numpy gives it."""
+    """The matrix product: (N, M) @ (M, K) -> (N, K), of the type that numpy gives it.
+
+    Finite float16 numbers in `a` become float32 in blocks, so that they are never all in memory in both types.
+    """
+    if a.dtype == np.float16:
+        return _product_of_half(a, b)
     with _one_thread:
         if len(a) <= BLOCK or a.size * b.shape[1] < SMALL:
             return a @ b
         out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
         in_blocks(len(a), lambda rows: np.matmul(a[rows], b, out=out[rows]))
         return out
+
+
+def _product_of_half(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    out = np.empty((len(a), b.shape[1]), np.float32)
+    b = b.astype(np.float32, copy=False)
+
+    def compute(rows: slice) -> None:
+        np.matmul(as_float32(a[rows]), b, out=out[rows])
+
+    in_blocks(len(a), compute)
+    return out
+
+
+_buffers = threading.local()
+
+
+def as_float32(numbers: np.ndarray) -> np.ndarray:
+    """Finite float16 numbers (N, M) as float32, in an array of this thread's that its next call writes into again."""
+    size = numbers.size
+    if getattr(_buffers, "numbers", np.empty(0)).size < size:
+        _buffers.numbers = np.empty(size, np.float32)
+    out = _buffers.numbers[:size].reshape(numbers.shape)
+    to_float32(np.ascontiguousarray(numbers), out)
+    return out
 
 
 def gram(rows: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from fastRCNN.hard_negatives import HeldRois, MinedRois, WorstRois
-from fastRCNN.linear_algebra import in_blocks, product
+from fastRCNN.linear_algebra import as_float32, in_blocks, product
 from fastRCNN.settings import knob
 from fastRCNN.svm_solver import solve_dual
 
@@ -50,7 +50,7 @@ class LinearSvms:
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Signed distance to each hyperplane in units of the margin: (R, D) -> (R, K) float32."""
-        return product(scaled(features, self.scale), self.weights.T) + self.biases
+        return product(np.asarray(features), self.weights.T * np.float32(self.scale)) + self.biases
 
 
 @dataclass(frozen=True)
@@ -71,23 +71,27 @@ class TrainingImages(Protocol):
 
 def scaled(features: np.ndarray, scale: float) -> np.ndarray:
     """Features as float32 times the scale: (R, D) -> (R, D)."""
-    features = np.asarray(features)
-    result = np.empty(features.shape, np.float32)
+    return np.asarray(features).astype(np.float32) * np.float32(scale)
 
-    def compute(
-        rows: slice,
-    ) -> None:  # of float16 numbers, numpy makes others so slowly that it takes longer than all else
-        np.multiply(features[rows], np.float32(scale), out=result[rows], dtype=np.float32)
+
+def _norms(features: np.ndarray) -> np.ndarray:
+    """The L2 norms of rows (R, D): (R,) float32."""
+    norms = np.empty(len(features), np.float32)
+
+    def compute(rows: slice) -> None:
+        block = features[rows]
+        block = as_float32(block) if block.dtype == np.float16 else block
+        norms[rows] = np.sqrt(np.einsum("rd,rd->r", block, block))
 
     in_blocks(len(features), compute)
-    return result
+    return norms
 
 
 def feature_scale(images: Iterable[TrainingImage], target_norm: float) -> float:
     """The factor that gives the features of all ROIs the mean L2 norm `target_norm` (R-CNN's released code: 20)."""
     total, count = 0.0, 0
     for image in images:
-        total += float(np.linalg.norm(scaled(image.features, 1), axis=1).sum(dtype=np.float64))
+        total += float(_norms(np.asarray(image.features)).sum(dtype=np.float64))
         count += len(image.features)
     return target_norm * count / total if total else 1.0
 
@@ -153,7 +157,7 @@ def train_svms(
     of more, some at random, from the seed.
 
     Args:
-        images: each is read once a round.
+        images: each is read once a round, and once more where some of its ROIs are taken.
         progress: called with one line of text a round.
     """
     scale = feature_scale(images, settings.target_norm)
@@ -165,7 +169,7 @@ def train_svms(
     for round_number in range(1, settings.max_rounds + 1):
         # with zero weights every ROI is inside the margin, and round 1 takes the positives and some of the rest
         found, nr_inside = _mine(images, problem, held, weights)
-        held.add(found)
+        held.add(found, _features_of(found, images, problem))
         rois = "1 ROI" if nr_inside == 1 else f"{nr_inside} ROIs"
         say(f"round {round_number}: {rois} inside the margin, {len(held)} held")
         if not len(found):
@@ -189,31 +193,39 @@ def _mine(images: TrainingImages, problem: _Problem, held: HeldRois, weights: np
     """The worst ROIs inside the margin that are not held, and how many there were.
 
     Positives are all taken; they are few, or made few by `_Problem.share`, and each carries a large weight. Of an image
-    set of any size, no more than these, twice the wanted number of others and one image are in memory at a time.
+    set of any size, no more than these, some times the wanted number of others and one image are in memory at a time.
     """
     settings, random = problem.settings, np.random.default_rng(problem.settings.seed)
     nr_inside, others = 0, WorstRois(settings.retrain_limit)
     positives: list[MinedRois] = []
+    by_feature = weights[:-1] * np.float32(problem.scale)  # (D, K)
     for index, image in enumerate(images):
         targets = problem.targets(image, index)  # (R, K); of a class that cannot be trained, no ROI counts
-        features = scaled(image.features, problem.scale)  # (R, D)
-        scores = product(features, weights[:-1]) + settings.intercept_scaling * weights[-1]  # (R, K)
+        scores = product(np.asarray(image.features), by_feature) + settings.intercept_scaling * weights[-1]  # (R, K)
         violation = np.where(targets != 0, 1 - targets * scores, 0).max(axis=1)  # (R,)
         violation[held.of_image(index)] = 0
         inside = np.flatnonzero(violation > TOLERANCE)
         nr_inside += len(inside)
         # ties (all of the first round) are broken at random, so that every image gives its share
         ranks = np.stack([-violation[inside], random.random(len(inside))], axis=1)  # (n, 2)
-        is_positive = (targets[inside] > 0).any(axis=1)
-        for add, chosen in ((positives.append, is_positive), (others.add, others.admits(ranks) & ~is_positive)):
-            rows = inside[chosen]
-            places = np.stack([np.full(len(rows), index), rows], axis=1)
-            constant = np.full((len(rows), 1), settings.intercept_scaling, np.float32)
-            add(MinedRois(np.hstack([features[rows], constant]), targets[rows], places, ranks[chosen]))
+        is_positive: np.ndarray = (targets[inside] > 0).any(axis=1)
+        mined = MinedRois(targets[inside], np.stack([np.full(len(inside), index), inside], axis=1), ranks)
+        positives.append(mined.take(is_positive))
+        others.add(mined.take(~is_positive))
     room = MAX_ROWS - len(held)
     found = MinedRois.join(positives).take(slice(room))
     worst = others.worst(min(settings.retrain_limit, room - len(found)))
     return MinedRois.join([found, worst]).in_order(), nr_inside
+
+
+def _features_of(rois: MinedRois, images: TrainingImages, problem: _Problem) -> np.ndarray:
+    """The scaled features of some ROIs, by image, and the intercept's constant: (n, D + 1) float32."""
+    rows = [np.zeros((0, images[0].features.shape[1]), np.float32)]
+    for index in np.unique(rois.places[:, 0]).tolist():
+        own = rois.places[rois.places[:, 0] == index, 1]
+        rows.append(scaled(np.asarray(images[index].features)[own], problem.scale))
+    constant = np.full((len(rois), 1), problem.settings.intercept_scaling, np.float32)
+    return np.hstack([np.concatenate(rows), constant])
 
 
 def _fit(held: HeldRois, problem: _Problem) -> np.ndarray:

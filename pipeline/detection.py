@@ -7,7 +7,7 @@ import numpy as np
 from fastRCNN.box_regression import BoxRegressor
 from fastRCNN.detection import candidates, suppress, vote
 from fastRCNN.structures import Candidates, Rois, RoiScores
-from fastRCNN.svm import LinearSvms, scaled
+from fastRCNN.svm import LinearSvms
 from helpers.artifacts.classifier_files import read_classifier
 from helpers.base.images import Size
 from helpers.config.schema import Parameters
@@ -29,7 +29,7 @@ class Classifier:
 
     def __call__(self, features: np.ndarray) -> RoiScores:
         """What they say of ROIs with these features (R, D)."""
-        offsets = self.regressor.offsets(scaled(features, self.svms.scale)) if self.regressor else None
+        offsets = self.regressor.offsets(features, self.svms.scale) if self.regressor else None
         return RoiScores(self.svms.scores(features), offsets)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.base.errors import UserError
-from helpers.base.files import read_arrays
+from helpers.base.files import array_start, read_arrays
 
 AGAIN = "delete it, if it is there, and run 3_runNetwork.py again"
 CACHED = 2**16  # numbers that stay in a processor's cache
@@ -40,6 +40,25 @@ def read_features(path: Path, nr_rois: int, name: str = "arr_0") -> np.ndarray:
     if not _all_finite(features):
         raise UserError(f"{path}: {name} holds values that are not finite; {AGAIN}")
     return features
+
+
+class MappedFeatures:
+    """Features in files that are read often: whole and checked the first time, by `read_features`; from then on what is
+    used of them comes from the system's own copy of the file."""
+
+    def __init__(self) -> None:
+        self._checked: dict[
+            tuple[Path, str], tuple[int, tuple[int, ...]]
+        ] = {}  # where the numbers begin, and their shape
+
+    def read(self, path: Path, nr_rois: int, name: str = "arr_0") -> np.ndarray:
+        """See `read_features`; the array cannot be written to."""
+        if (path, name) not in self._checked:
+            features = read_features(path, nr_rois, name)
+            self._checked[path, name] = array_start(path, name), features.shape
+            return features
+        start, shape = self._checked[path, name]
+        return np.memmap(path, np.float16, "r", start, shape)
 
 
 def read_predictions(path: Path, nr_rois: int, nr_classes: int) -> tuple[np.ndarray, np.ndarray]:

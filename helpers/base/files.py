@@ -6,6 +6,7 @@ import math
 import os
 import re
 import stat
+import struct
 import tokenize
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -104,6 +105,22 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
             part = file.read(CHUNK)
             data[start : start + CHUNK] = np.frombuffer(part, np.uint8)
     return array.reshape(shape, order="F" if in_columns else "C")
+
+
+def array_start(path: Path, name: str) -> int:
+    """At which byte of an npz file that `read_arrays` reads the numbers of an array begin."""
+    with zipfile.ZipFile(path) as archive:
+        entry = archive.getinfo(f"{name}.npy")
+        with archive.open(entry) as file:
+            np.lib.format.read_magic(file)
+            np.lib.format.read_array_header_1_0(file)
+            behind = file.tell()
+    with open(path, "rb") as file:
+        file.seek(
+            entry.header_offset + 26
+        )  # a local header has 30 bytes, a name and more of these lengths, then the data
+        lengths = struct.unpack("<HH", file.read(4))
+    return entry.header_offset + 30 + sum(lengths) + behind
 
 
 def read_lines(path: Path) -> list[str]:

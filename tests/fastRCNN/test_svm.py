@@ -16,6 +16,8 @@ from sklearn.svm import LinearSVC
 from svm_image_sets import NR_CLASSES, image_set
 
 from fastRCNN import svm
+from fastRCNN.half_precision import to_float32
+from fastRCNN.linear_algebra import product
 from fastRCNN.svm import LinearSvms, SvmSettings, TrainingImage, feature_scale, scaled, train_svms
 from fastRCNN.svm_solver import solve_dual
 
@@ -215,3 +217,19 @@ def test_scores_by_hand():
     scores = svms.scores([[3, 4]])
     assert scores.tolist() == [[21, -7.5]] and scores.dtype == np.float32
     assert svms.scores(np.zeros((0, 2))).shape == (0, 2)
+
+
+def test_float16_features_count_as_the_float32_numbers_that_they_are():
+    random = np.random.default_rng(4)
+    half = random.normal(0, 3, (700, 40)).astype(np.float16)
+    half[0, :4] = [0, -0.0, 6e-8, 65504]  # zeros, the least and the greatest number
+    matrix = random.normal(size=(40, 5)).astype(np.float32)
+    assert product(half, matrix) == pytest.approx(half.astype(np.float32) @ matrix, rel=1e-5, abs=1e-4)
+    out = np.empty(half.shape, np.float32)
+    to_float32(half, out)
+    assert (out == half.astype(np.float32)).all() and (np.signbit(out) == np.signbit(half)).all()
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)[None]
+    every = every[:, np.isfinite(every[0])].copy()
+    out = np.empty(every.shape, np.float32)
+    to_float32(every, out)
+    assert (out == every.astype(np.float32)).all()

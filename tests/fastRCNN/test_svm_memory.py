@@ -156,8 +156,7 @@ def test_the_worst_are_found_whatever_the_order_and_the_images():
         ranks = np.stack([-random.integers(0, 5, 200), random.random(200)], axis=1)
         worst, most = WorstRois(limit), 0
         for rows in np.array_split(np.arange(200), 23):
-            rows = rows[worst.admits(ranks[rows])]
-            worst.add(MinedRois(rows[:, None], rows, rows, ranks[rows]))
+            worst.add(MinedRois(rows[:, None], np.stack([rows, rows], axis=1), ranks[rows]))
             most = max(most, sum(map(len, worst.parts)))
         worst_first = sorted(range(200), key=lambda row: tuple(ranks[row]))
         assert worst.worst(limit).targets.tolist() == worst_first[:limit] and most <= 2 * limit
