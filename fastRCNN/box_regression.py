@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastRCNN import boxes as box_ops
-from fastRCNN.linear_algebra import gram, product, solve_positive
+from fastRCNN.linear_algebra import as_numbers, gram, product, solve_positive
 from fastRCNN.structures import GroundTruth
 
 HELD_NUMBERS = 2**27  # features and sums of features in memory at once: 1 GB, and as much again while one is solved
@@ -42,7 +42,7 @@ class BoxRegressor:
         float32."""
         nr_classes, nr_features, _ = self.weights.shape
         by_feature = self.weights.transpose(1, 0, 2).reshape(nr_features, nr_classes * 4)  # (D, K * 4)
-        offsets = product(np.asarray(features), by_feature * np.float32(scale))  # (R, K * 4)
+        offsets = product(as_numbers(features), by_feature * np.float32(scale))  # (R, K * 4)
         return offsets.reshape(-1, nr_classes, 4) + self.biases
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import linalg  # loads scipy's own BLAS, which must be there when the controller looks for it
 from threadpoolctl import ThreadpoolController
 
@@ -75,6 +76,12 @@ def _product_of_half(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     in_blocks(len(a), compute)
     return out
+
+
+def as_numbers(features: ArrayLike) -> np.ndarray:
+    """Features as `product` takes them: float16 as it is, anything else as float32."""
+    features = np.asarray(features)
+    return features if features.dtype == np.float16 else features.astype(np.float32, copy=False)
 
 
 _buffers = threading.local()

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from fastRCNN.hard_negatives import HeldRois, MinedRois, WorstRois
-from fastRCNN.linear_algebra import as_float32, in_blocks, product
+from fastRCNN.linear_algebra import as_float32, as_numbers, in_blocks, product
 from fastRCNN.settings import knob
 from fastRCNN.svm_solver import solve_dual
 
@@ -50,7 +50,7 @@ class LinearSvms:
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Signed distance to each hyperplane in units of the margin: (R, D) -> (R, K) float32."""
-        return product(np.asarray(features), self.weights.T * np.float32(self.scale)) + self.biases
+        return product(as_numbers(features), self.weights.T * np.float32(self.scale)) + self.biases
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def feature_scale(images: Iterable[TrainingImage], target_norm: float) -> float:
     """The factor that gives the features of all ROIs the mean L2 norm `target_norm` (R-CNN's released code: 20)."""
     total, count = 0.0, 0
     for image in images:
-        total += float(_norms(np.asarray(image.features)).sum(dtype=np.float64))
+        total += float(_norms(as_numbers(image.features)).sum(dtype=np.float64))
         count += len(image.features)
     return target_norm * count / total if total else 1.0
 
@@ -201,14 +201,14 @@ def _mine(images: TrainingImages, problem: _Problem, held: HeldRois, weights: np
     by_feature = weights[:-1] * np.float32(problem.scale)  # (D, K)
     for index, image in enumerate(images):
         targets = problem.targets(image, index)  # (R, K); of a class that cannot be trained, no ROI counts
-        scores = product(np.asarray(image.features), by_feature) + settings.intercept_scaling * weights[-1]  # (R, K)
+        scores = product(as_numbers(image.features), by_feature) + settings.intercept_scaling * weights[-1]  # (R, K)
         violation = np.where(targets != 0, 1 - targets * scores, 0).max(axis=1)  # (R,)
         violation[held.of_image(index)] = 0
         inside = np.flatnonzero(violation > TOLERANCE)
         nr_inside += len(inside)
         # ties (all of the first round) are broken at random, so that every image gives its share
         ranks = np.stack([-violation[inside], random.random(len(inside))], axis=1)  # (n, 2)
-        is_positive: np.ndarray = (targets[inside] > 0).any(axis=1)
+        is_positive = np.any(targets[inside] > 0, axis=1)
         mined = MinedRois(targets[inside], np.stack([np.full(len(inside), index), inside], axis=1), ranks)
         positives.append(mined.take(is_positive))
         others.add(mined.take(~is_positive))

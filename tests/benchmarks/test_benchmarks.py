@@ -122,7 +122,7 @@ def test_recalls_by_hand():
 def test_engines_are_compared_on_what_step_1_writes(params):
     images = roi_engines.load_images(params, 2)
     first, grid = images[0].pixels, propose_rois(images[0].pixels, params.replace(roi_engine="grid"))
-    varied = roi_engines.variants(params, ["opencv-fast"], [160])["opencv-fast", 160]
+    varied = roi_engines.variants(params, ["fast"], [160])["fast", 160]
     both = roi_engines.joined(propose_rois(first, varied), grid)
     assert np.array_equal(both.boxes, propose_rois(first, params).boxes)
     table = roi_engines.compare_engines(images, params, ["opencv-fast", "dlib", "grid"], [80, 160], [5, 50])
