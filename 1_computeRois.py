@@ -73,7 +73,8 @@ def main(params: Parameters) -> dict[str, int]:
         nr_done, todo = len(images) - len(todo), write_published(params, outputs, todo, run)
         wanted = set(todo)
         jobs = [image for image in images if image.key in wanted]
-        results = in_parallel(partial(compute_one, params=params), jobs, params, "1 ROIs")
+        compiled = params.roi_engine == "fast"  # it needs no processes of its own, which would take seconds to start
+        results = in_parallel(partial(compute_one, params=params), jobs, params, "1 ROIs", threads=compiled)
         for key, rois in zip(todo, results, strict=True):
             write_rois(outputs[key], rois)  # not in the workers: those of a killed run would go on writing for a while
             run.wrote(outputs[key])

@@ -137,7 +137,7 @@ def describe_in_parts(network, image_path, rois, params, output):
     done("decode")
     prepared = prepare_image(image, params)
     done("scale")
-    batch = to_input(prepared.pixels).to(network.device, memory_format=torch.channels_last)
+    batch = to_input(prepared.pixels, network.backbone).to(network.device, memory_format=torch.channels_last)
     done("normalise")
     feature_map = network.trunk(batch)
     done("trunk")
@@ -190,11 +190,10 @@ def main(arguments):
     rois = prepared.place(select_rois(propose_rois(photo, params), params).boxes)
     height, width = prepared.pixels.shape[:2]
     print(f"\n{params.network}, image of {width} x {height} pixels; float32 unless it says bf16")
-    print(
-        format_table(compare_trunk(network, to_input(prepared.pixels), arguments.matrix, arguments.repeats)), end="\n\n"
-    )
+    pixels = to_input(prepared.pixels, network.backbone)
+    print(format_table(compare_trunk(network, pixels, arguments.matrix, arguments.repeats)), end="\n\n")
     print(f"{len(rois)} ROIs, {network.backbone.pool_size} x {network.backbone.pool_size} cells each")
-    print(format_table(compare_pooling(network, to_input(prepared.pixels), rois, arguments.repeats)), end="\n\n")
+    print(format_table(compare_pooling(network, pixels, rois, arguments.repeats)), end="\n\n")
     print(f"{len(files)} photos, {params.cntk_nrRois} ROIs per image at most")
     print(format_table(split_step(network, files, params, arguments.repeats)))
 

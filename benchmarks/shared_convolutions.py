@@ -70,7 +70,7 @@ def describe_crops(network, image, rois, batch_size):
     for start in range(0, len(rois), batch_size):
         crops = [image[y1:y2, x1:x2] for x1, y1, x2, y2 in rois[start : start + batch_size].astype(int)]
         warped = [cv2.resize(crop, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_LINEAR) for crop in crops]
-        batch = torch.cat([to_input(crop) for crop in warped])  # (B, 3, 224, 224)
+        batch = torch.cat([to_input(crop, network.backbone) for crop in warped])  # (B, 3, 224, 224)
         maps = network.trunk(batch.to(network.device, memory_format=torch.channels_last))  # (B, C, 14, 14) or so
         pool = functional.adaptive_max_pool2d if network.backbone.pooling == "max" else functional.adaptive_avg_pool2d
         features.append(network.head(pool(maps, network.backbone.pool_size)).to("cpu", torch.float16))

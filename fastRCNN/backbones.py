@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from fastRCNN.trunks import Trunk
 
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB in [0, 1]; torchvision's weights expect (image - mean) / std
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
 @dataclass(frozen=True)
 class Backbone:
     """How to build and cut a network, most of them torchvision's.
@@ -22,7 +26,9 @@ class Backbone:
     trunk(model): images (1, 3, H, W) -> features (1, C, H / stride, W / stride); head(model): pooled features
     (R, C, P, P) -> (R, D); stride: pixels from one feature to the next; pool_size: P; pooling: "max" as in the Fast
     R-CNN paper, or "align" (RoIAlign, Mask R-CNN, section 3); nr_features: D; layers: torchvision's names of the
-    trunk's layers, at which it can be cut, see `cut`; train_from: the first that fine-tuning changes, or "head".
+    trunk's layers, at which it can be cut, see `cut`; train_from: the first that fine-tuning changes, or "head";
+    mean, std: of RGB in [0, 1], by which pixels are normalised; multiple: what the sides of the network's input must be
+    multiples of; finish(trunk): called once the weights are in.
     """
 
     build: "Callable[[], nn.Module]"
@@ -34,6 +40,15 @@ class Backbone:
     nr_features: int
     layers: tuple[str, ...]
     train_from: str
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    multiple: int = 1
+    finish: "Callable[[nn.Module], None]" = lambda trunk: None
+
+    def input_side(self, side: int) -> int:
+        """How long a side of the network's input is, where that of the image has `side` pixels: layers without padding
+        need two cells at least."""
+        return -(-max(side, 2 * self.stride) // self.multiple) * self.multiple
 
 
 def _features(count: int) -> tuple[str, ...]:
@@ -95,7 +110,43 @@ def _resnet_head(model: Any) -> "nn.Module":
     return _in_turn(model.layer4, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
+def _lite0() -> "nn.Module":
+    from fastRCNN.efficientnet import EfficientNetLite0
+
+    return EfficientNetLite0()
+
+
+def _lite0_trunk(model: Any) -> "Trunk":
+    from fastRCNN.trunks import TwoLevels
+
+    stem = model._conv_stem, model._bn0, model.relu6
+    return TwoLevels(_in_turn(*stem, *model._blocks[:5]), model._blocks[5:11], ratio=2)
+
+
+def _fold(trunk: "nn.Module") -> None:
+    from fastRCNN.efficientnet import fold_batch_norms
+
+    fold_batch_norms(trunk)
+
+
 BACKBONES = {
+    # blocks 4 and 10, at strides 8 and 16: (40 + 112) x 4 x 4 = 2432 numbers per ROI. Of the blocks, those are best
+    # that know colours and borders; block 15, at stride 32, is no help [measured: benchmarks/cross_validation.py]
+    "efficientnet_lite0": Backbone(
+        build=_lite0,
+        trunk=_lite0_trunk,
+        head=lambda model: _flat(),
+        stride=16,
+        pool_size=4,
+        pooling="align",
+        nr_features=2432,
+        layers=("_conv_stem", "_bn0", "relu6", *(f"_blocks.{index}" for index in range(6))),
+        train_from="_blocks.5",
+        mean=(127 / 255,) * 3,  # TensorFlow's (x - 127) / 128
+        std=(128 / 255,) * 3,
+        multiple=16,
+        finish=_fold,
+    ),
     # relu5, 6x6 max pooling, fc6 and fc7: 4096 numbers per ROI, as in the original tutorial
     "alexnet": Backbone(
         build=_torchvision("alexnet"),

@@ -13,11 +13,9 @@ import torchvision
 from torch import nn
 from torch.nn import functional
 
-from fastRCNN.backbones import BACKBONES
+from fastRCNN.backbones import BACKBONES, Backbone
 from fastRCNN.roi_align import roi_align
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB in [0, 1]; torchvision's weights expect (image - mean) / std
-IMAGENET_STD = (0.229, 0.224, 0.225)
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 Align = Callable[[torch.Tensor, torch.Tensor, int, float], torch.Tensor]  # what computes RoIAlign, as `roi_align`
@@ -58,6 +56,7 @@ class RoiNetwork(nn.Module):
         trunk, head = self.backbone.trunk(model), self.backbone.head(model)
         if state is not None:
             _load_used(model, (trunk, head), state, network)
+        self.backbone.finish(trunk)
         # channels_last is the layout that CPU convolutions are fastest in, see benchmarks/network_speed.py
         self.trunk = trunk.to(memory_format=torch.channels_last)
         self.head = head
@@ -117,11 +116,15 @@ class RoiNetwork(nn.Module):
     def prepare(self, image: np.ndarray) -> torch.Tensor:
         """uint8 RGB (H, W, 3) -> what the trunk takes (1, 3, H', W') on its device.
 
-        Layers without padding need some pixels: a strip narrower than two cells gets grey ones, right and below.
+        See `padded_input`.
         """
-        down, right = (max(0, 2 * self.backbone.stride - side) for side in image.shape[:2])
-        pixels = functional.pad(to_input(image), (0, right, 0, down))
-        return pixels.to(self.device, memory_format=torch.channels_last)
+        return padded_input(image, self.backbone).to(self.device, memory_format=torch.channels_last)
+
+
+def padded_input(image: np.ndarray, backbone: Backbone) -> torch.Tensor:
+    """uint8 RGB (H, W, 3) -> what a trunk takes (1, 3, H', W'), with grey pixels right and below if it wants more."""
+    down, right = (backbone.input_side(side) - side for side in image.shape[:2])
+    return functional.pad(to_input(image, backbone), (0, right, 0, down))
 
 
 def enlarge(rois: torch.Tensor, factor: float) -> torch.Tensor:
@@ -130,11 +133,11 @@ def enlarge(rois: torch.Tensor, factor: float) -> torch.Tensor:
     return torch.cat([rois[:, :2] - margins, rois[:, 2:] + margins], dim=1)
 
 
-def to_input(image: np.ndarray) -> torch.Tensor:
+def to_input(image: np.ndarray, backbone: Backbone) -> torch.Tensor:
     """uint8 RGB (H, W, 3) -> normalised float32 (1, 3, H, W)."""
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)  # (3, H, W), a view
-    mean = torch.tensor(IMAGENET_MEAN).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    mean = torch.tensor(backbone.mean).view(3, 1, 1)
+    std = torch.tensor(backbone.std).view(3, 1, 1)
     return ((pixels / 255 - mean) / std).unsqueeze(0)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class UnitScale(nn.Module):
@@ -18,18 +19,22 @@ class TwoLevels(nn.Module):
 
     Deep features name an object, those before still know its colours, textures and borders, which tell the objects of
     one refrigerator apart, and frame them (Inside-Outside Net, Bell et al. 2016, section 3). Depths differ in
-    magnitude, so each is brought to unit scale. `deep` must keep the resolution.
+    magnitude, so each is brought to unit scale, and a finer `shallow` map to the resolution of the other.
     """
 
-    def __init__(self, shallow: nn.Sequential, deep: nn.Sequential) -> None:
+    def __init__(self, shallow: nn.Sequential, deep: nn.Sequential, ratio: int = 1) -> None:
+        """ratio: of the strides of the two maps."""
         super().__init__()
-        self.shallow, self.deep = shallow, deep
+        self.shallow, self.deep, self.ratio = shallow, deep, ratio
         self.unit_scale = UnitScale()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Images (1, 3, H, W) -> features (1, C1 + C2, H / stride, W / stride)."""
         shallow = self.shallow(x)
-        return torch.cat([self.unit_scale(shallow), self.unit_scale(self.deep(shallow))], dim=1)
+        deep = self.deep(shallow)
+        if self.ratio > 1:
+            shallow = functional.avg_pool2d(shallow, self.ratio)
+        return torch.cat([self.unit_scale(shallow), self.unit_scale(deep)], dim=1)
 
 
 Trunk = nn.Sequential | TwoLevels
@@ -38,7 +43,7 @@ Trunk = nn.Sequential | TwoLevels
 def cut(trunk: Trunk, index: int) -> tuple[nn.Sequential, Trunk]:
     """A trunk as two: its first `index` layers, and the rest. They share their weights with it."""
     if isinstance(trunk, TwoLevels):
-        return trunk.shallow[:index], TwoLevels(trunk.shallow[index:], trunk.deep)
+        return trunk.shallow[:index], TwoLevels(trunk.shallow[index:], trunk.deep, trunk.ratio)
     return trunk[:index], trunk[index:]
 
 

@@ -87,7 +87,7 @@ def map_bytes(params: Parameters, sizes: Iterable[Size]) -> int:
         frozen, _ = cut_to_train(backbone.trunk(backbone.build()), backbone.layers, layer)
 
     def numbers(width: int, height: int) -> int:
-        width, height = (max(side, 2 * backbone.stride) for side in (width, height))  # as `RoiNetwork.prepare` has it
+        width, height = map(backbone.input_side, (width, height))
         return frozen(torch.empty(1, 3, height, width, device="meta")).numel()
 
     counts = Counter(input_size(size, params) for size in sizes)

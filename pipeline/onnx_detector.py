@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import pad
 
 from fastRCNN.backbones import BACKBONES
 from fastRCNN.export import ExportableDetector
 from fastRCNN.fast_rcnn import FastRcnn
-from fastRCNN.network import to_input
+from fastRCNN.network import padded_input
 from fastRCNN.structures import Rois, RoiScores
 from helpers.artifacts.onnx_files import ADVICE, import_onnx, import_onnxruntime, read_onnx
 from helpers.base.errors import UserError
@@ -33,7 +32,7 @@ OUTPUTS = {"scores": 2, "boxes": 3, "offsets": 3}
 def to_onnx(model: FastRcnn, params: Parameters) -> bytes:
     """A model on the CPU as a serialised ONNX graph, see `ExportableDetector`; any H, W and R.
 
-    H and W must be at least two cells of the trunk's map, 32 pixels: see `RoiNetwork.prepare`.
+    H and W must be at least two cells of the trunk's map, and for some networks multiples of 32: see `padded_input`.
     """
     import_onnx()  # torch needs it for this, and its own message does not say how to install it
     detector = ExportableDetector(model, moves_boxes=params.boxRegression)
@@ -88,9 +87,7 @@ class OnnxDetector:
 
     def predict(self, prepared: NetworkInput, rois: Rois) -> tuple[np.ndarray, np.ndarray]:
         """As `stages.predict`: probabilities (R, K + 1) and offsets (R, K, 4), float32."""
-        least = 2 * BACKBONES[self.params.network].stride
-        down, right = (max(0, least - side) for side in prepared.pixels.shape[:2])
-        pixels = pad(to_input(prepared.pixels), (0, right, 0, down)).numpy()  # as in `RoiNetwork.prepare`
+        pixels = padded_input(prepared.pixels, BACKBONES[self.params.network]).numpy()
         boxes = prepared.place(rois.boxes).astype(np.float32)
         try:
             scores, offsets = self.session.run(["scores", "offsets"], {"image": pixels, "rois": boxes})

@@ -1,5 +1,6 @@
 """The search itself: several colour spaces, segmentations of each, groupings of each; the frame of every region."""
 
+import numba  # noqa: F401 (without it this would take minutes per image: the caller does something else)
 import numpy as np
 
 from fastRCNN.fast_search.colours import COLOUR_SPACES, blurred

@@ -1,5 +1,6 @@
 """Counting votes and dropping duplicates among many boxes (fastRCNN/ranking.py): each box meets those of like area."""
 
+import numba  # noqa: F401 (without it fastRCNN/ranking.py does the same in numpy)
 import numpy as np
 
 from fastRCNN.compiled import compiled

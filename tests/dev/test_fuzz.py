@@ -120,12 +120,13 @@ def lose(*arguments):
 merging.merge_records = lose
 """),
     "scores are no probabilities": (["model"], "a probability that is none", """
+from fastRCNN.structures import RoiScores
 from pipeline import stages
-original = detection.class_scores
+original = stages.class_scores
 def raised(*arguments):
     scored = original(*arguments)
-    return stages.RoiScores(scored.scores + 2, scored.offsets)
-detection.class_scores = raised
+    return RoiScores(scored.scores + 2, scored.offsets)
+stages.class_scores = raised
 """),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import conv2d, max_pool2d, pad, relu
+from torch.nn.functional import avg_pool2d, batch_norm, conv2d, max_pool2d, pad, relu, relu6
 from torchvision import models, transforms
 from torchvision.ops import misc, roi_align, roi_pool
 
@@ -22,6 +22,7 @@ from fastRCNN.trunks import TwoLevels, UnitScale
 
 # channels of the trunk, numbers per ROI, smallest side of an image that the trunk's own layers accept
 SIZES = {
+    "efficientnet_lite0": (152, 2432, 1),
     "alexnet": (256, 4096, 31),
     "vgg_cnn_m_1024": (512, 1024, 25),
     "vgg16": (512, 4096, 16),
@@ -92,6 +93,8 @@ def plain_features(name, model, image, rois):
         x = model.maxpool(relu(model.bn1(model.conv1(image))))
         x = model.layer3(model.layer2(model.layer1(x)))
         return model.layer4(align(x, rois, 14)).mean(dim=(2, 3)), x
+    if name == "efficientnet_lite0":
+        return plain_lite0(model, rois)
     if name == "vgg_cnn_m_1024":
         return plain_vgg_m(model, image, rois)
     x, maps = image, []
@@ -106,6 +109,36 @@ def plain_features(name, model, image, rois):
     first, second = [layer for layer in model.classifier if isinstance(layer, nn.Linear)][:2]
     pooled = roi_pool(x, [rois], (side, side), 1 / 16).reshape(len(rois), -1)
     return relu(second(relu(first(pooled)))), x
+
+
+def plain_lite0(model, rois):
+    """As `plain_features`, of the layers' weights alone; the padding is TensorFlow's, batch norm is not folded."""
+
+    def convolve(x, layer, norm, stride=1, groups=1):
+        side, kernel = x.shape[2:], layer.weight.shape[2]
+        missing = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in side]  # tf.nn's "SAME"
+        before = [value // 2 for value in missing]
+        x = pad(x, (before[1], missing[1] - before[1], before[0], missing[0] - before[0]))
+        x = conv2d(x, layer.weight, None, stride, groups=groups)
+        return batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=1e-3)
+
+    image = (torch.tensor(IMAGE).permute(2, 0, 1)[None].float() - 127) / 128
+    image = pad(image, (0, -WIDTH % 16, 0, -HEIGHT % 16))  # with grey, to a whole number of cells
+    x = relu6(convolve(image, model._conv_stem, model._bn0, 2))
+    maps = {}
+    strides = {1: 2, 3: 2, 5: 2}  # blocks that halve the resolution
+    for index, block in enumerate(model._blocks[:11]):
+        y = x
+        if index:
+            y = relu6(convolve(y, block._expand_conv, block._bn0))
+        stride = strides.get(index, 1)
+        y = relu6(convolve(y, block._depthwise_conv, block._bn1, stride, y.shape[1]))
+        y = convolve(y, block._project_conv, block._bn2)
+        x = x + y if x.shape == y.shape else y
+        maps[index] = x
+    levels = avg_pool2d(maps[4], 2), maps[10]
+    x = torch.cat([level * (level.numel() ** 0.5 / level.norm()) for level in levels], dim=1)
+    return align(x, rois, 4).reshape(len(rois), -1), x
 
 
 def plain_vgg_m(model, image, rois):
@@ -142,7 +175,8 @@ def test_features_equal_the_plain_network(case):
     assert found.shape == (len(ROIS), numbers) and found.dtype == np.float16
     assert np.abs(found - case.expected.numpy()).max() < 1e-3 * scale  # float16 rounds to 5e-4 of a value
     # training calls the same function
-    assert (case.network(normalised(IMAGE), torch.tensor(ROIS)) - case.expected).abs().max() < 1e-4 * scale
+    pixels = case.network.prepare(IMAGE) if case.name == "efficientnet_lite0" else normalised(IMAGE)
+    assert (case.network(pixels, torch.tensor(ROIS)) - case.expected).abs().max() < 1e-4 * scale
 
 
 @torch.inference_mode()
@@ -194,8 +228,8 @@ def test_evaluation_mode(case):
     assert not any(module.training for module in case.network.modules())
     before = {name: tensor.clone() for name, tensor in case.network.named_buffers()}
     assert bool(before) == (
-        case.name not in ("alexnet", "vgg_cnn_m_1024", "vgg16", "squeezenet1_1")
-    )  # the others have batch norm
+        case.name in ("resnet18", "resnet50", "mobilenet_v3_large")
+    )  # which have batch norm; that of EfficientNet is folded into its convolutions
     first = case.network.features(IMAGE, ROIS[:2], 500)
     assert (case.network.features(IMAGE, ROIS[:2], 500) == first).all()
     assert all((tensor == before[name]).all() for name, tensor in case.network.named_buffers())
@@ -222,13 +256,16 @@ def test_two_levels_by_hand():
 
 
 def test_both_levels_weigh_the_same(case):
-    if case.name != "squeezenet1_1":
+    channels = {"squeezenet1_1": [256, 512], "efficientnet_lite0": [40, 112]}
+    if case.name not in channels:
         assert not any(isinstance(module, TwoLevels) for module in case.network.modules())
         return
     with torch.inference_mode():
-        feature_map = case.network.trunk(normalised(IMAGE))
-    for level in feature_map.split([256, 512], dim=1):
+        feature_map = case.network.trunk(case.network.prepare(IMAGE))
+    for level in feature_map.split(channels[case.name], dim=1):
         assert float(level.square().mean()) == pytest.approx(1, abs=1e-4)
+    if case.name != "squeezenet1_1":
+        return
     # fire modules 9 to 12 keep the resolution, so a cell of both levels is the same place
     assert list(case.network.trunk.shallow(normalised(IMAGE)).shape[2:]) == list(feature_map.shape[2:])
 
@@ -254,7 +291,7 @@ def smooth(module):
 
 def seen_by(trunk, channel, column):
     """The pixel x that a channel's receptive fields in a column of cells are centred on; pixel 0 is from 0 to 1."""
-    image = torch.ones(1, 3, 48, 496, requires_grad=True)
+    image = torch.full((1, 3, 48, 496), 0.01, requires_grad=True)  # far below the 6 of ReLU6
     trunk(image)[:, channel, :, column].sum().backward()
     weights = image.grad.sum(dim=(0, 1, 2)).double()
     assert weights[0] == 0 and weights[-1] == 0 and (weights >= 0).all()  # the whole field lies in the image
@@ -275,6 +312,7 @@ def pooled_from(backbone, left, right):
 # padding (AlexNet, SqueezeNet) see further right with each cell; ROI max pooling takes cell k to be at 16 k, RoIAlign
 # at 16 k + 8. A network with another cut or pooling must say here what that does to its ROIs.
 OFFSETS = {
+    "efficientnet_lite0": (3.5, 7.5),  # TensorFlow pads less before an image than behind it
     "alexnet": 15.5,
     "vgg_cnn_m_1024": 17.5,
     "vgg16": 8,
@@ -293,7 +331,8 @@ def test_distance_of_rois_from_the_cells_that_see_them(name):
         trunk = backbone.trunk(backbone.build())
     trunk = smooth(trunk.to_empty(device="cpu")).eval()
     column = pooled_from(backbone, 208.0, 272.0)  # both ends are multiples of 16, the middle is 240
-    for channel in (0, -1):  # of the shallow and of the deep level, where there are two
+    wanted = OFFSETS[name] if isinstance(OFFSETS[name], tuple) else (OFFSETS[name],) * 2
+    for channel, offset in zip((0, -1), wanted, strict=True):  # of the shallow and of the deep level, if there are two
         first, second = seen_by(trunk, channel, 14), seen_by(trunk, channel, 15)
         assert second - first == pytest.approx(backbone.stride, abs=1e-3)
-        assert first + (column - 14) * backbone.stride - 240 == pytest.approx(OFFSETS[name], abs=0.1)
+        assert first + (column - 14) * backbone.stride - 240 == pytest.approx(offset, abs=0.1)

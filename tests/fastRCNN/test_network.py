@@ -37,11 +37,11 @@ def test_to_input_is_torchvisions_normalisation():
     preset = models.SqueezeNet1_1_Weights.IMAGENET1K_V1.transforms()
     preprocess = transforms.Compose([transforms.ToTensor(), transforms.Normalize(preset.mean, preset.std)])
     for image in (IMAGE, IMAGE[:, ::-1], IMAGE[::2, 3:50], IMAGE[:1, :1]):
-        found = to_input(image)
+        found = to_input(image, BACKBONES["vgg16"])
         assert found.shape == (1, 3, *image.shape[:2]) and found.dtype == torch.float32
         assert (found[0] - preprocess(image.copy())).abs().max() < 1e-6
     # red is the first channel: (1 - 0.485) / 0.229, then (0 - 0.456) / 0.224 and (0 - 0.406) / 0.225
-    found = to_input(np.array([[[255, 0, 0]]], np.uint8))[0, :, 0, 0]
+    found = to_input(np.array([[[255, 0, 0]]], np.uint8), BACKBONES["vgg16"])[0, :, 0, 0]
     assert found.tolist() == pytest.approx([0.515 / 0.229, -0.456 / 0.224, -0.406 / 0.225])
 
 

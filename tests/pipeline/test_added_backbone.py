@@ -50,5 +50,7 @@ def test_svms_are_trained_on_what_it_describes(prepared, added):
 
 
 def test_a_wrong_name_lists_it(prepared, added):
-    with pytest.raises(UserError, match='^network = \'two\': must be one of "alexnet", .*"two_convolutions"$'):
+    with pytest.raises(
+        UserError, match='^network = \'two\': must be one of "efficientnet_lite0", .*"two_convolutions"$'
+    ):
         tiny_params(prepared, network="two")

@@ -72,7 +72,7 @@ def test_the_remedy_is_that_which_the_files_speak_for(tmp_path):
     limits = describe_framing(frame_images("train", params.replace(roi_minDimRel=0.5)), "train", params)
     assert "2 of the 2 that are not framed break the limits of ROI sizes" in limits[1]
     closer = describe_framing(frame_images("train", params), "train", params)
-    assert "--set roi_maxImgDim=800 cntk_nrRois=2000" in closer[1]
+    assert "--set roi_maxImgDim=500 cntk_nrRois=2000" in closer[1]
 
 
 def test_b1_looks_at_training_and_test_images(tmp_path, capsys):

@@ -19,7 +19,9 @@ ANYWHERE = {
     "classifier",  # part of the records' names
     "datasetLayout",  # part of the names of files
     "networkWeights",  # part of the weights' fingerprint
-    "ss_scale", "ss_sigma", "ss_minSize", "ss_kvals", "ss_max_merging_iterations",  # of engines that do not run here
+    # of engines that do not run here
+    "ss_base_k", "ss_inc_k", "ss_opencvSigma", "ss_scale", "ss_sigma", "ss_minSize", "ss_kvals",
+    "ss_max_merging_iterations",
 }  # fmt: skip
 UNRECORDED = {
     # how it is computed, with the same result; and whether there will be room for the files of step 3
