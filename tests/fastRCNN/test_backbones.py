@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import avg_pool2d, batch_norm, conv2d, max_pool2d, pad, relu, relu6
+from torch.nn.functional import avg_pool2d, batch_norm, conv2d, interpolate, max_pool2d, pad, relu, relu6
 from torchvision import models, transforms
 from torchvision.ops import misc, roi_align, roi_pool
 
 from fastRCNN.backbones import BACKBONES
 from fastRCNN.network import RoiNetwork
-from fastRCNN.trunks import TwoLevels, UnitScale
+from fastRCNN.trunks import ThreeLevels, TwoLevels, UnitScale
 
 # channels of the trunk, numbers per ROI, smallest side of an image that the trunk's own layers accept
 SIZES = {
-    "efficientnet_lite0": (152, 2432, 1),
+    "efficientnet_lite0": (472, 4248, 1),
     "alexnet": (256, 4096, 31),
     "vgg_cnn_m_1024": (512, 1024, 25),
     "vgg16": (512, 4096, 16),
@@ -123,11 +123,11 @@ def plain_lite0(model, rois):
         return batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=1e-3)
 
     image = (torch.tensor(IMAGE).permute(2, 0, 1)[None].float() - 127) / 128
-    image = pad(image, (0, -WIDTH % 16, 0, -HEIGHT % 16))  # with grey, to a whole number of cells
+    image = pad(image, (0, -WIDTH % 32, 0, -HEIGHT % 32))  # with grey, to a whole number of cells
     x = relu6(convolve(image, model._conv_stem, model._bn0, 2))
     maps = {}
-    strides = {1: 2, 3: 2, 5: 2}  # blocks that halve the resolution
-    for index, block in enumerate(model._blocks[:11]):
+    strides = {1: 2, 3: 2, 5: 2, 11: 2}  # blocks that halve the resolution
+    for index, block in enumerate(model._blocks):
         y = x
         if index:
             y = relu6(convolve(y, block._expand_conv, block._bn0))
@@ -136,9 +136,12 @@ def plain_lite0(model, rois):
         y = convolve(y, block._project_conv, block._bn2)
         x = x + y if x.shape == y.shape else y
         maps[index] = x
-    levels = avg_pool2d(maps[4], 2), maps[10]
-    x = torch.cat([level * (level.numel() ** 0.5 / level.norm()) for level in levels], dim=1)
-    return align(x, rois, 4).reshape(len(rois), -1), x
+    levels = avg_pool2d(maps[4], 2), maps[10], interpolate(maps[15], maps[10].shape[2:], mode="bilinear")
+    scales = 1, 1, 0.5
+    x = torch.cat(
+        [level * (scale * level.numel() ** 0.5 / level.norm()) for level, scale in zip(levels, scales, strict=True)], 1
+    )
+    return align(x, rois, 3).reshape(len(rois), -1), x
 
 
 def plain_vgg_m(model, image, rois):
@@ -184,12 +187,12 @@ def test_stride_and_shapes(case):
     channels, numbers, _ = SIZES[case.name]
     stride, side = case.network.backbone.stride, case.network.backbone.pool_size
     maps = [
-        case.network.trunk(torch.zeros(1, 3, *size)) for size in ((9 * stride, 12 * stride), (10 * stride, 15 * stride))
+        case.network.trunk(torch.zeros(1, 3, *size)) for size in ((8 * stride, 12 * stride), (10 * stride, 14 * stride))
     ]
     (height, width), (height_2, width_2) = (feature_map.shape[2:] for feature_map in maps)
     assert maps[0].shape[:2] == (1, channels)
-    assert (height_2 - height, width_2 - width) == (1, 3)  # a cell for each stride
-    assert 7 <= height <= 9 and 10 <= width <= 12  # layers without padding cost at most two cells
+    assert (height_2 - height, width_2 - width) == (2, 2)  # a cell for each stride
+    assert 6 <= height <= 8 and 10 <= width <= 12  # layers without padding cost at most two cells
     pooled = case.network.pool(maps[0], torch.tensor([[0.0, 0, 99, 88]] * 3))
     assert pooled.shape == (3, channels, side, side)
     assert case.network.head(pooled).shape == (3, numbers)
@@ -256,14 +259,14 @@ def test_two_levels_by_hand():
 
 
 def test_both_levels_weigh_the_same(case):
-    channels = {"squeezenet1_1": [256, 512], "efficientnet_lite0": [40, 112]}
+    channels = {"squeezenet1_1": [256, 512], "efficientnet_lite0": [40, 112, 320]}
     if case.name not in channels:
-        assert not any(isinstance(module, TwoLevels) for module in case.network.modules())
+        assert not any(isinstance(module, (TwoLevels, ThreeLevels)) for module in case.network.modules())
         return
     with torch.inference_mode():
         feature_map = case.network.trunk(case.network.prepare(IMAGE))
-    for level in feature_map.split(channels[case.name], dim=1):
-        assert float(level.square().mean()) == pytest.approx(1, abs=1e-4)
+    for level, wanted in zip(feature_map.split(channels[case.name], dim=1), (1, 1, 0.25), strict=False):
+        assert float(level.square().mean()) == pytest.approx(wanted, abs=1e-4)
     if case.name != "squeezenet1_1":
         return
     # fire modules 9 to 12 keep the resolution, so a cell of both levels is the same place
@@ -291,7 +294,7 @@ def smooth(module):
 
 def seen_by(trunk, channel, column):
     """The pixel x that a channel's receptive fields in a column of cells are centred on; pixel 0 is from 0 to 1."""
-    image = torch.full((1, 3, 48, 496), 0.01, requires_grad=True)  # far below the 6 of ReLU6
+    image = torch.full((1, 3, 64, 1536), 0.01, requires_grad=True)  # far below the 6 of ReLU6
     trunk(image)[:, channel, :, column].sum().backward()
     weights = image.grad.sum(dim=(0, 1, 2)).double()
     assert weights[0] == 0 and weights[-1] == 0 and (weights >= 0).all()  # the whole field lies in the image
@@ -312,7 +315,7 @@ def pooled_from(backbone, left, right):
 # padding (AlexNet, SqueezeNet) see further right with each cell; ROI max pooling takes cell k to be at 16 k, RoIAlign
 # at 16 k + 8. A network with another cut or pooling must say here what that does to its ROIs.
 OFFSETS = {
-    "efficientnet_lite0": (3.5, 7.5),  # TensorFlow pads less before an image than behind it
+    "efficientnet_lite0": (3.5, 15.5),  # TensorFlow pads less before an image than behind it
     "alexnet": 15.5,
     "vgg_cnn_m_1024": 17.5,
     "vgg16": 8,
@@ -333,6 +336,6 @@ def test_distance_of_rois_from_the_cells_that_see_them(name):
     column = pooled_from(backbone, 208.0, 272.0)  # both ends are multiples of 16, the middle is 240
     wanted = OFFSETS[name] if isinstance(OFFSETS[name], tuple) else (OFFSETS[name],) * 2
     for channel, offset in zip((0, -1), wanted, strict=True):  # of the shallow and of the deep level, if there are two
-        first, second = seen_by(trunk, channel, 14), seen_by(trunk, channel, 15)
-        assert second - first == pytest.approx(backbone.stride, abs=1e-3)
-        assert first + (column - 14) * backbone.stride - 240 == pytest.approx(offset, abs=0.1)
+        first, third = seen_by(trunk, channel, 46), seen_by(trunk, channel, 48)
+        assert third - first == pytest.approx(2 * backbone.stride, abs=1e-3)
+        assert first + (column - 14) * backbone.stride - (240 + 32 * backbone.stride) == pytest.approx(offset, abs=0.1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fastRCNN.backbones import BACKBONES
-from fastRCNN.trunks import TwoLevels, cut
+from fastRCNN.trunks import ThreeLevels, TwoLevels, cut
 
 
 @pytest.fixture(scope="module", params=BACKBONES)
@@ -30,6 +30,8 @@ def network(request):
 
 def trunk_layers(trunk):
     """The trunk's layers, one after the other."""
+    if isinstance(trunk, ThreeLevels):
+        return [*trunk.shallow, *trunk.middle, *trunk.deep]
     return [*trunk.shallow, *trunk.deep] if isinstance(trunk, TwoLevels) else [*trunk]
 
 
@@ -47,7 +49,7 @@ def test_names_are_torchvisions(network):
 @torch.no_grad()
 def test_frozen_and_rest_are_the_whole_trunk(network):
     backbone, _, trunk = network
-    pixels = torch.randn(1, 3, 48, 64)
+    pixels = torch.randn(1, 3, 64, 96)
     expected = trunk(pixels.clone())
     assert expected.std() > 1e-3  # there is something to compare
     for index in range(len(backbone.layers)):

@@ -9,8 +9,8 @@ from project import ROOT
 HEAVY = ("torch", "torchvision", "sklearn", "numba", "tensorboard", "onnx", "onnxruntime", "skimage")
 WITHOUT = (  # scripts that need none of them until they compute
     "0_checkDataset", "1_computeRois", "2_computeCntkInputs", "4_trainSvm", "5_evaluate", "5_visualize",
-    "B1_evaluateRois", "B2_visualizeInputs", "B3_analyzeInputs", "A1_annotateImages", "A2_annotateLabels", "run", "importAnnotations",
-    "exportAnnotations", "findDuplicates", "newDataset", "listCocoCategories", "getData",
+    "B1_evaluateRois", "B2_visualizeInputs", "B3_analyzeInputs", "A1_annotateImages", "A2_annotateLabels", "run",
+    "importAnnotations", "exportAnnotations", "findDuplicates", "newDataset", "listCocoCategories", "getData",
 )  # fmt: skip
 WITH_COMPILER = ("4_trainSvm", "5_evaluate")  # numba, whose functions they run
 CODE = """
