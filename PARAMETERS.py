@@ -152,7 +152,7 @@ cntk_padHeight: Whole[32, 10_000, 4000] = 1000  # [original]
 train_posOverlapThres: Fraction = 0.6
 
 _network: Group = Group(TRAINING, FEATURES.when(**_with_svms))
-network: Choice[BACKBONES] = "squeezenet1_1"    # an entry of fastRCNN/backbones.py
+network: Choice[BACKBONES] = "efficientnet_lite0"  # an entry of fastRCNN/backbones.py
 # "max" [Fast R-CNN], "align" [Mask R-CNN]; "auto": which suits the network
 network_roiPooling: Choice["auto", "align", "max"] = "auto"
 # a ROI is described by itself and by its context region, so many times as wide and high; 1: by itself alone
@@ -163,8 +163,9 @@ network_maxShorterSide: Whole[0, 10_000, 4000] = 0
 train_mirrored: Flag = True                     # train on the mirror images as well [measured; Fast R-CNN]
 
 _weights: Group = Group(stored=False)  # the weights themselves are compared
-# "auto": resources/, then torch's cache, then a download of torchvision's ImageNet weights; "bundled": the
-# small network in resources/; "random": none (for tests); or the path of a state dict (.pth, .safetensors)
+# "auto": ImageNet weights, of efficientnet_lite0 from a package, of torchvision's networks from resources/, torch's
+# cache or a download; "bundled": the small squeezenet1_1 in resources/; "random": none (for tests); or the path of a
+# state dict (.pth, .safetensors)
 networkWeights: Text[r".+", '"auto", "bundled", "random" or the path of a file'] = "auto"
 
 _threads: Group = Group(TRAINING, FEATURES.when(**_with_svms), kept=False, stored=False)
@@ -184,7 +185,7 @@ network_device: Choice["auto", "cpu", "cuda", "mps"] = "auto"  # "auto": a GPU w
 # ---------------------------------------------------------------------------------------------------------------------
 _svms: Group = Group(SVMS)
 train_negOverlapThres: Fraction = 0.3           # a ROI with less IoU with all objects of a class is a negative [R-CNN]
-svm_C: Positive = 0.003                         # weight of the margin errors [measured; original and R-CNN 0.001]
+svm_C: Positive = 0.01                          # weight of the margin errors [measured; original and R-CNN 0.001]
 svm_B: Positive = 10.0                          # intercept scaling [original]
 svm_nrEpochs: Whole[1, 10_000] = 20  # rounds of hard-negative mining at most; it ends when none is left [original 5]
 svm_retrainLimit: Whole[1, 10**9] = 2000  # new ROIs that a round of mining adds at most, the hardest first [original]
@@ -264,7 +265,6 @@ datasets = {
     # 30 rendered images of refrigerators that ship with the project
     "groceryDemo": dict(
         classes=("orange", "eggBox", "joghurt", "ketchup", "squash", "mushroom", "water", "mustard"),
-        networkWeights="bundled",
         cntk_nrRois=1000,
         roi_minDimRel=0.03,
         roi_maxDimRel=0.25,

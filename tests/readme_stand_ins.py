@@ -28,8 +28,8 @@ from helpers.formats.exported import ExportedImage
 SHAPES = ("circle", "square", "triangle")
 QUICK = """
 roi_engine, grid_nrScales, cntk_nrRois, cntk_padWidth, cntk_padHeight = "grid", 2, 40, 96, 96
-networkWeights, nn_learningRates, svm_nrEpochs = "bundled", ((1, 0.001),), 2
-_quick = dict(roi_engine="grid", grid_nrScales=2, cntk_nrRois=40, networkWeights="bundled", roi_maxDimRel=0.5)
+networkWeights, nn_learningRates, svm_nrEpochs = "auto", ((1, 0.001),), 2
+_quick = dict(roi_engine="grid", grid_nrScales=2, cntk_nrRois=40, networkWeights="auto", roi_maxDimRel=0.5)
 for _block in datasets.values():
     _block.update(_quick, roi_maxNrPixelsRel=1.0)
 """

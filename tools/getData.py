@@ -92,8 +92,12 @@ def unpack(archives: Sequence[Path], stage: Path, data: PublicData) -> Path:
 
 
 def get_weights(params: Parameters, source: Path | None, force: bool) -> Path:
-    from helpers.fetching.weights import RESOURCES, torchvision_url  # noqa: PLC0415 (torch takes seconds)
+    from helpers.fetching.weights import PACKAGED, RESOURCES, packaged, torchvision_url  # noqa: PLC0415 (only here)
 
+    if params.network in PACKAGED:
+        target = packaged(params.network)
+        print(f"{target}: already there, it came with a package")
+        return target
     url = torchvision_url(params.network)
     target = RESOURCES / url.rpartition("/")[2]
     prefix = target.stem.rpartition("-")[2]  # torchvision's file names end in the first digits of the SHA-256

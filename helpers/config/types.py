@@ -1,6 +1,6 @@
 """The types of parameters: which values one may have, checked by pydantic, and the words that say so.
 
-PARAMETERS.py names one for each parameter: `svm_C: Positive = 0.003`. A value comes from Python or JSON, or as text
+PARAMETERS.py names one for each parameter: `svm_C: Positive = 0.01`. A value comes from Python or JSON, or as text
 from a command line; both go through the same type. All numbers have bounds: beyond them no step could compute.
 """
 

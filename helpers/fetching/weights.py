@@ -55,7 +55,7 @@ def find_weights(params: Parameters) -> Path | None:
     if params.networkWeights == "bundled":
         return _bundled(params.network)
     if params.networkWeights == "auto" and params.network in PACKAGED:
-        return _packaged(params.network)
+        return packaged(params.network)
     if params.networkWeights == "auto":
         return next((path for path in auto_candidates(params.network) if path.is_file()), None)
     path = Path(os.path.expanduser(params.networkWeights))
@@ -64,7 +64,7 @@ def find_weights(params: Parameters) -> Path | None:
     return path
 
 
-def _packaged(network: str) -> Path:
+def packaged(network: str) -> Path:
     """The weights' file of a package; raises `UserError` where the package is missing or its file is another one."""
     package, name, sha256 = PACKAGED[network]
     found = find_spec(package)
@@ -107,18 +107,12 @@ def get_weights(params: Parameters) -> Path | None:
         except UserError as error:
             raise OutOfReach(
                 f"no ImageNet weights for {params.network}: {error} or into {RESOURCES}, or --set "
-                f"networkWeights=FILE to one of your own. {_without_network(params.network)}"
+                f"networkWeights=FILE to one of your own. Without a network connection --set "
+                f"network={next(iter(PACKAGED))} works, whose weights come with a package"
             ) from error
     elif path is not None and params.networkWeights == "auto":
         _check_hash(path)
     return path
-
-
-def _without_network(network: str) -> str:
-    """What else there is for somebody who cannot download, in words."""
-    if (RESOURCES / f"{network}-grocery.safetensors").is_file():
-        return "Without a network connection --set networkWeights=bundled works, a small network in this repository"
-    return "Without a network connection --set network=squeezenet1_1 networkWeights=bundled works"
 
 
 def _hash_prefix(path: Path) -> str | None:

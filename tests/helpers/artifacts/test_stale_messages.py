@@ -24,7 +24,7 @@ def test_messages_end_with_the_options_that_fit_to_what_is_there(finished):
         run_steps(params, 5)
     assert str(error.value) == (
         "roi_maxImgDim is 120 now but was 160 when 1_computeRois.py ran: run 1_computeRois.py again and the steps "
-        "after it (python3 run.py --from 1), or set it back: --set roi_maxImgDim=160 classes=circle,square svm_C=0.003"
+        "after it (python3 run.py --from 1), or set it back: --set roi_maxImgDim=160 classes=circle,square svm_C=0.01"
     )
     options = dict(option.split("=", 1) for option in options_of(str(error.value)))
     run_steps(params.replace(**options), 5)

@@ -227,7 +227,9 @@ def weights(server, monkeypatch, tmp_path):
     return SimpleNamespace(server=server, content=content, name=name, path=tmp_path / "resources" / name)
 
 
-@pytest.mark.parametrize("network", sorted({*BACKBONES} - {"vgg_cnn_m_1024"}))  # it is not torchvision's
+@pytest.mark.parametrize(
+    "network", sorted({*BACKBONES} - {"vgg_cnn_m_1024", "efficientnet_lite0"})
+)  # it is not torchvision's
 def test_torchvision_names_files_by_their_hash(network):
     url = importlib.import_module("helpers.fetching.weights").torchvision_url(network)
     assert re.fullmatch(r"https://download\.pytorch\.org/models/[\w-]+-[0-9a-f]{8}\.pth", url)
@@ -258,3 +260,8 @@ def test_weights_from_the_disk(weights, params, tmp_path):
     getData.main(params, "weights", source=folder)
     assert weights.path.read_bytes() == weights.content
     assert weights.server.requests == []
+
+
+def test_weights_that_come_with_a_package(params, capsys):
+    path = getData.main(params.replace(network="efficientnet_lite0"), "weights")
+    assert path.is_file() and capsys.readouterr().out == f"{path}: already there, it came with a package\n"

