@@ -13,13 +13,14 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from fastRCNN.box_regression import BoxRegressor, FramedRois, train_box_regressor
 from fastRCNN.settings import settings_from
 from fastRCNN.structures import GroundTruth, Rois
-from fastRCNN.svm import LinearSvms, SvmSettings, TrainingImage, scaled, train_svms
+from fastRCNN.svm import LinearSvms, SvmSettings, scaled, train_svms
 from fastRCNN.targets import regression_targets, svm_targets
 from helpers.artifacts.classifier_files import Regression, Svms, classifier_paths, write_classifier
 from helpers.artifacts.cntk_files import read_inputs
@@ -51,10 +52,10 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.entries) * (2 if self.params.train_mirrored else 1)
 
-    def __getitem__(self, index: int) -> TrainingImage:
-        return TrainingImage(self.features(index), self.targets(index))
+    def __getitem__(self, index: int) -> "ImageOnDisk":
+        return ImageOnDisk(self, index)
 
-    def __iter__(self) -> Iterator[TrainingImage]:
+    def __iter__(self) -> "Iterator[ImageOnDisk]":
         return (self[index] for index in range(len(self)))
 
     def targets(self, index: int) -> np.ndarray:
@@ -78,6 +79,24 @@ class TrainingSet:
         """The ROIs of an image or mirror image, and its ground truth."""
         mirrored, row = divmod(index, len(self.entries))
         return training_rois(self.entries[row], self.params, bool(mirrored))
+
+
+@dataclass(frozen=True)
+class ImageOnDisk:
+    """An image of a `TrainingSet`, of which only what is asked for is read or computed."""
+
+    images: TrainingSet
+    index: int
+
+    @property
+    def features(self) -> np.ndarray:
+        """(R, D) float16."""
+        return self.images.features(self.index)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """(R, K), see `svm_targets`."""
+        return self.images.targets(self.index)
 
 
 class RegressionSet:

@@ -61,12 +61,21 @@ class TrainingImage:
     targets: np.ndarray
 
 
+class Learned(Protocol):
+    """An image to learn from, such as a `TrainingImage`; one that reads only what is asked for spares time."""
+
+    @property
+    def features(self) -> np.ndarray: ...
+    @property
+    def targets(self) -> np.ndarray: ...
+
+
 class TrainingImages(Protocol):
     """What `train_svms` learns from, at least one image. A list will do; a lazy one keeps memory bounded."""
 
-    def __getitem__(self, index: int, /) -> TrainingImage: ...
+    def __getitem__(self, index: int, /) -> Learned: ...
 
-    def __iter__(self) -> Iterator[TrainingImage]: ...
+    def __iter__(self) -> Iterator[Learned]: ...
 
 
 def scaled(features: np.ndarray, scale: float) -> np.ndarray:
@@ -87,7 +96,7 @@ def _norms(features: np.ndarray) -> np.ndarray:
     return norms
 
 
-def feature_scale(images: Iterable[TrainingImage], target_norm: float) -> float:
+def feature_scale(images: Iterable[Learned], target_norm: float) -> float:
     """The factor that gives the features of all ROIs the mean L2 norm `target_norm` (R-CNN's released code: 20)."""
     total, count = 0.0, 0
     for image in images:
@@ -123,7 +132,7 @@ class _Problem:
         most = next((number for number, has in zip(equal, order, strict=True) if has > number), np.inf)
         return np.minimum(1.0, most / np.maximum(positives, 1))
 
-    def targets(self, image: TrainingImage, index: int) -> np.ndarray:
+    def targets(self, image: Learned, index: int) -> np.ndarray:
         """Targets (R, K) of an image, 0 where the class cannot be trained or the positive is not trained on.
 
         Which are not follows from the seed and the image's index: the same ones every time.
@@ -183,7 +192,7 @@ def train_svms(
     return LinearSvms(weights[:-1].T.copy(), biases.astype(np.float32), scale)
 
 
-def _class_counts(images: Iterable[TrainingImage]) -> np.ndarray:
+def _class_counts(images: Iterable[Learned]) -> np.ndarray:
     """How many positives and negatives each class has: (2, K) int64."""
     counts = [np.stack([(image.targets > 0).sum(0), (image.targets < 0).sum(0)]) for image in images]
     return np.sum(counts, axis=0)

@@ -44,18 +44,19 @@ def select_rois(proposals: Rois, params: Parameters, truth: GroundTruth | None =
     return Rois.of(added.boxes, Origin.GROUND_TRUTH).then(proposals).take(slice(params.cntk_nrRois))
 
 
-def _input_bounds(params: Parameters) -> tuple[int, int, float]:
+def input_bounds(params: Parameters) -> tuple[int, int, float]:
+    """The greatest width, height and shorter side of the network's input, in pixels."""
     return params.cntk_padWidth, params.cntk_padHeight, params.network_maxShorterSide or math.inf
 
 
 def input_size(size: Size, params: Parameters) -> Size:
     """The (width, height) that `prepare_image` scales an image of size (width, height) to."""
-    return fitted_size(size, *_input_bounds(params))[0]
+    return fitted_size(size, *input_bounds(params))[0]
 
 
 def input_factors(size: Size, params: Parameters) -> tuple[float, float]:
     """The factors (x, y) of `prepare_image` for an image of size (width, height)."""
-    return fitted_size(size, *_input_bounds(params))[1]
+    return fitted_size(size, *input_bounds(params))[1]
 
 
 def training_rois(entry: RoiInput, params: Parameters, mirrored: bool = False) -> tuple[Rois, GroundTruth]:

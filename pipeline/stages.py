@@ -25,7 +25,7 @@ from helpers.config.schema import Parameters
 from helpers.fetching.state_dicts import read_state_dict
 from helpers.fetching.weights import get_weights
 from pipeline.detection import class_scores, load_classifier
-from pipeline.regions import _input_bounds
+from pipeline.regions import input_bounds
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them
 
@@ -83,7 +83,7 @@ class NetworkInput:
 
 def prepare_image(image: np.ndarray, params: Parameters) -> NetworkInput:
     """Step 3 before the network, for an image uint8 RGB (H, W, 3)."""
-    return NetworkInput(*scale_to_fit(image, *_input_bounds(params)))
+    return NetworkInput(*scale_to_fit(image, *input_bounds(params)))
 
 
 def describe_rois(network: RoiNetwork, prepared: NetworkInput, rois: Rois, params: Parameters) -> np.ndarray:

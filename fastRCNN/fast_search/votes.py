@@ -51,16 +51,19 @@ def keep_apart(boxes: np.ndarray, order: np.ndarray, threshold: int, one_bits: i
         for j in range(i + 1, nr):
             if areas[j] * threshold > areas[i] << one_bits:
                 break
-            if not gone[j]:
-                shared = _shared(boxes, i, j)
-                gone[j] = shared << one_bits >= (threshold + 1) * (areas[i] + areas[j] - shared)
+            gone[j] = gone[j] or _overlap_more(boxes, areas, i, j, threshold, one_bits)
         for j in range(i - 1, -1, -1):
             if areas[i] * threshold > areas[j] << one_bits:
                 break
-            if not gone[j]:
-                shared = _shared(boxes, i, j)
-                gone[j] = shared << one_bits >= (threshold + 1) * (areas[i] + areas[j] - shared)
+            gone[j] = gone[j] or _overlap_more(boxes, areas, i, j, threshold, one_bits)
     return kept[:count].copy()
+
+
+@compiled
+def _overlap_more(boxes: np.ndarray, areas: np.ndarray, i: int, j: int, threshold: int, one_bits: int) -> bool:
+    """Whether the IoU of two boxes, rounded down, is above the threshold; without a division, which takes longest."""
+    shared = _shared(boxes, i, j)
+    return shared << one_bits >= (threshold + 1) * (areas[i] + areas[j] - shared)
 
 
 @compiled

@@ -4,6 +4,7 @@ A session takes events (mouse in pixels of the window, keys, a new size of the w
 `view()`; it knows no window. Two equal views look the same.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Change:
 Changes = dict[int | None, list[Change]]  # by scope
 
 
-class Session:
+class Session(ABC):
     """Base of `BoxSession` and `LabelSession`.
 
     images: list of `MarkedImage`; save: called as save(path, before, after) at every change. `finished` becomes True
@@ -119,10 +120,10 @@ class Session:
         """Go to an image; which of its boxes matters is up to the kind of session."""
         self.index = image
 
+    @abstractmethod
     def mouse(self, kind: str, x: float, y: float, shift: bool = False) -> None:
         """What the mouse does at (x, y) of the window, see the kinds of session."""
-        raise NotImplementedError
 
+    @abstractmethod
     def view(self) -> Any:
         """What is to be seen at this moment, for a painter of helpers/annotating/view.py."""
-        raise NotImplementedError

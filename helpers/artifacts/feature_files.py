@@ -47,9 +47,8 @@ class MappedFeatures:
     used of them comes from the system's own copy of the file."""
 
     def __init__(self) -> None:
-        self._checked: dict[
-            tuple[Path, str], tuple[int, tuple[int, ...]]
-        ] = {}  # where the numbers begin, and their shape
+        # (file, array) -> where its numbers begin, and their shape
+        self._checked: dict[tuple[Path, str], tuple[int, tuple[int, ...]]] = {}
 
     def read(self, path: Path, nr_rois: int, name: str = "arr_0") -> np.ndarray:
         """See `read_features`; the array cannot be written to."""
@@ -58,7 +57,10 @@ class MappedFeatures:
             self._checked[path, name] = array_start(path, name), features.shape
             return features
         start, shape = self._checked[path, name]
-        return np.memmap(path, np.float16, "r", start, shape)
+        try:
+            return np.memmap(path, np.float16, "r", start, shape)
+        except (OSError, ValueError) as error:  # gone or shorter meanwhile
+            raise UserError(f"{path}: has changed while it was used ({error}); {AGAIN}") from error
 
 
 def read_predictions(path: Path, nr_rois: int, nr_classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -116,9 +116,7 @@ def array_start(path: Path, name: str) -> int:
             np.lib.format.read_array_header_1_0(file)
             behind = file.tell()
     with open(path, "rb") as file:
-        file.seek(
-            entry.header_offset + 26
-        )  # a local header has 30 bytes, a name and more of these lengths, then the data
+        file.seek(entry.header_offset + 26)  # the last fields of its local header: the lengths of what follows
         lengths = struct.unpack("<HH", file.read(4))
     return entry.header_offset + 30 + sum(lengths) + behind
 

@@ -40,3 +40,11 @@ def test_mapped_numbers_cannot_be_changed(path):
     files.read(path, 7)
     with pytest.raises(ValueError, match="read-only"):
         files.read(path, 7)[0, 0] = 1
+
+
+def test_a_file_that_goes_meanwhile_is_named(path):
+    files = MappedFeatures()
+    files.read(path, 7)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UserError, match="0.dat.npz: has changed while it was used"):
+        files.read(path, 7)
