@@ -164,9 +164,8 @@ train_mirrored: Flag = True                     # train on the mirror images as 
 
 _weights: Group = Group(stored=False)  # the weights themselves are compared
 # "auto": ImageNet weights, of efficientnet_lite0 from a package, of torchvision's networks from resources/, torch's
-# cache or a download; "bundled": the small squeezenet1_1 in resources/; "random": none (for tests); or the path of a
-# state dict (.pth, .safetensors)
-networkWeights: Text[r".+", '"auto", "bundled", "random" or the path of a file'] = "auto"
+# cache or a download; "random": none (for tests); or the path of a state dict (.pth, .safetensors)
+networkWeights: Text[r".+", '"auto", "random" or the path of a file'] = "auto"
 
 _threads: Group = Group(TRAINING, FEATURES.when(**_with_svms), kept=False, stored=False)
 # threads that compute an image, whatever the environment allows: other numbers give other last digits; "auto":

@@ -54,7 +54,7 @@ ROWS = {
         0.48,
         TUTORIAL,
     ),
-    "default": Row("this code's defaults: SqueezeNet, 4000 ROIs", None, ()),
+    "default": Row("this code's defaults, 4000 ROIs", None, ()),
 }
 
 

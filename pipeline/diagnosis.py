@@ -134,7 +134,7 @@ def _not_framed(trained: Framing, params: Parameters) -> Cause:
 def _random_weights(params: Parameters) -> Cause | None:
     if params.networkWeights != "random":
         return None
-    return Cause(0.9, "networkWeights=random: the network has learned nothing yet; use auto, bundled or a file")
+    return Cause(0.9, "networkWeights=random: the network has learned nothing yet; use auto or a file")
 
 
 def _few_boxes(trained: Framing, params: Parameters) -> Cause | None:

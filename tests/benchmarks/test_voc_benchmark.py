@@ -24,7 +24,7 @@ def test_rows_of_the_table(tiny_data, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "4 images to train on, 2 to test on (VOC 2007 has 5011 and 4952)" in printed
     assert f"| Fast R-CNN S (AlexNet) | 0.571 | {found['S']:.3f} |" in printed
-    assert f"defaults: SqueezeNet, 4000 ROIs |  | {found['default']:.3f} |" in printed
+    assert f"defaults, 4000 ROIs |  | {found['default']:.3f} |" in printed
     params = load_parameters(["datasetName=pascalVoc", *settings])
     # steps of the last row wrote last: its evaluation is on disk, and both models are
     assert read_json(params.results_dir / "evaluation_test_nn.json")["mAP"] == found["default"]

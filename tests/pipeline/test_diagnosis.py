@@ -99,7 +99,7 @@ def causes(params, found=(), mean=0.0):
 
 
 def test_the_two_likeliest_causes_come_with_their_numbers(tmp_path):
-    params = make_fruit(tmp_path).replace(networkWeights="bundled")
+    params = make_fruit(tmp_path).replace(networkWeights="auto")
     head, first, second, _ = causes(params)
     assert head == "mAP is below 0.3. The likeliest causes:"
     assert first.startswith("  1. classes with fewer than 10 training boxes: 3 of 3 (plum 0, pear 1, apple 2)")
@@ -109,11 +109,11 @@ def test_the_two_likeliest_causes_come_with_their_numbers(tmp_path):
 def test_random_weights_small_objects_and_loose_boxes_are_seen(tmp_path):
     params = make_fruit(tmp_path).replace(networkWeights="random")
     assert "networkWeights=random" in causes(params)[1]
-    small = causes(params.replace(networkWeights="bundled", cntk_padWidth=60, cntk_padHeight=60))
+    small = causes(params.replace(networkWeights="auto", cntk_padWidth=60, cntk_padHeight=60))
     # the image of 200 x 150 is scaled by 0.3: sides of 12, 15 and 15 pixels
     assert any("of the network's input: 3 of 3 " in line and "the smallest 12" in line for line in small[1:3])
     # 16 of the apple's 40 columns and 24 of the pear's 60 rows: IoU 0.4; one of two apples and the pear: (0.5 + 1) / 2
-    loose = causes(params.replace(networkWeights="bundled"), [(1, [44, 20, 60, 60]), (2, [100, 40, 150, 64])])
+    loose = causes(params.replace(networkWeights="auto"), [(1, [44, 20, 60, 60]), (2, [100, 40, 150, 64])])
     assert "boxes sit loosely: at IoU 0.3 mAP is 0.750" in loose[2]
 
 

@@ -114,7 +114,9 @@ def test_boxes_of_a_model_that_never_learned_to_move_them_are_the_rois(tiny_data
 def trained(tiny_data, tmp_path_factory):
     """Parameters of a short training on tiny data, the model of step 3, and what step 7 made of it. Read only."""
     folder = tmp_path_factory.mktemp("trained")
-    settings = dict(classifier="nn", networkWeights="bundled", nn_learningRates="(16, 0.003),")
+    settings = dict(
+        classifier="nn", network="efficientnet_lite0", networkWeights="auto", nn_learningRates="(16, 0.003),"
+    )
     params = tiny_params(folder, dataRootDir=tiny_data / "data", **settings)
     run_steps(params, 1, 2, 3)
     return params, model_path(params), step7.main(params)

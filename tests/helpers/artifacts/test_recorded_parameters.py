@@ -82,7 +82,7 @@ ELSEWHERE = {  # these make no file stale: with them other files are meant, whic
     "datasetName": ROIS, "datasetFolder": ROIS, "dataRootDir": ROIS, "procRootDir": ROIS, "datasetLayout": ROIS,
     "imageSet": DETECTIONS,
 }  # fmt: skip
-CHANGES = {"network": "resnet18", "networkWeights": "bundled", "datasetFolder": "positive", "datasetLayout": "voc"}
+CHANGES = {"network": "resnet18", "networkWeights": "auto", "datasetFolder": "positive", "datasetLayout": "voc"}
 
 
 def changed(params, name):

@@ -28,11 +28,12 @@ def refused(params, step, *words):
 
 
 def state(folder):
-    """Relative path -> (time of the last change, bytes) of all files but records."""
+    """Relative path -> (time of the last change, bytes) of all files but records and remembered fingerprints, which
+    depend on the time: those of files that are younger than two seconds are not remembered."""
     return {
         path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.read_bytes())
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith("record")
+        if path.is_file() and not path.name.startswith(("record", ".fingerprints"))
     }
 
 

@@ -230,13 +230,6 @@ def test_a_path(places, tmp_path, monkeypatch):
         assert str(wrong) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_bundled_weights(places):
-    (places[0] / "squeezenet1_1-grocery.safetensors").touch()
-    assert get_weights(parameters(networkWeights="bundled")).parent == places[0]
-    with pytest.raises(UserError, match='bundled": none for alexnet, only for squeezenet1_1'):
-        find_weights(parameters(networkWeights="bundled", network="alexnet"))
-
-
 # --- downloading ---
 
 
