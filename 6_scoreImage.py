@@ -7,7 +7,7 @@
 
 Prints one line of JSON per image (label, score and box of each detection, seconds of each stage) and writes the
 annotated pictures to results/<dataset>/scored/. The classifier is the one that steps 1 to 4 trained with the same
-parameters; on a test image it finds exactly what 5_evaluate.py found.
+parameters; on a test image it finds what 5_evaluate.py found (with SVMs, scores differ by some thousandths).
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds

@@ -28,12 +28,19 @@ class SameConvolution(nn.Conv2d):
     there is one pixel less before the image than behind it."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
-        around = kernel - stride
-        self.around = (around // 2, around - around // 2) * 2
+        super().__init__(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(functional.pad(x, self.around) if any(self.around) else x)
+        if self.stride == (1, 1):
+            return super().forward(x)
+        weight, around = self.weight, self.kernel_size[0] // 2
+        if torch.onnx.is_in_onnx_export():  # which wants kernels as they are
+            x, around = functional.pad(x, (around - 1, around) * 2), 0
+        else:
+            # torch pads both sides alike; a row and a column of zeros before the kernel take the first pixel out again,
+            # which is faster than to copy the image into a padded one
+            weight = functional.pad(weight, (1, 0, 1, 0))
+        return functional.conv2d(x, weight, self.bias, self.stride, around, groups=self.groups)
 
 
 class Block(nn.Module):
@@ -51,10 +58,10 @@ class Block(nn.Module):
         self.adds = stride == 1 and inputs == outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
-        y = functional.relu6(self._bn1(self._depthwise_conv(y)))
+        y = functional.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expands else x
+        y = functional.relu6(self._bn1(self._depthwise_conv(y)), inplace=True)
         y = self._bn2(self._project_conv(y))
-        return x + y if self.adds else y
+        return y.add_(x) if self.adds else y
 
 
 class EfficientNetLite0(nn.Module):
@@ -64,7 +71,7 @@ class EfficientNetLite0(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._conv_stem, self._bn0 = SameConvolution(3, STEM, 3, 2), nn.BatchNorm2d(STEM, EPS)
-        self.relu6 = nn.ReLU6()
+        self.relu6 = nn.ReLU6(inplace=True)
         self._blocks = nn.Sequential(*_blocks())
         self.eval()
 

@@ -66,12 +66,13 @@ class FastRcnn(nn.Module):
         Returns:
             Probabilities (R, K + 1) and the offsets of `boxes.decode` (R, K, 4), float32.
         """
-        probabilities, offsets = [], []
-        for features in self.network.describe(image, rois, batch_size):
-            logits, normalised = self.outputs(features)
-            probabilities.append(logits.softmax(dim=1))
-            offsets.append(normalised * self.offset_std + self.offset_mean)
-        return torch.cat(probabilities).cpu().numpy(), torch.cat(offsets).cpu().numpy()
+        weights = torch.cat([self.class_scores.weight, self.box_offsets.weight])
+        biases = torch.cat([self.class_scores.bias, self.box_offsets.bias])
+        outputs = self.network.linear(image, rois, weights, biases, batch_size)
+        nr_scores = self.class_scores.out_features
+        probabilities = outputs[:, :nr_scores].softmax(dim=1)
+        offsets = outputs[:, nr_scores:].unflatten(1, (-1, 4)) * self.offset_std + self.offset_mean
+        return probabilities.cpu().numpy(), offsets.cpu().numpy()
 
 
 class TrainedLayers(nn.Module):

@@ -14,9 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from fastRCNN.backbones import BACKBONES, Backbone
-from fastRCNN.roi_align import roi_align
+from fastRCNN.roi_align import linear_of_bins, roi_align
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
+# pooling a ROI takes as long as multiplying so many cells of the map by a column of weights [benchmarks/runtimes.py]
+POOLING_COST = 128
 
 Align = Callable[[torch.Tensor, torch.Tensor, int, float], torch.Tensor]  # what computes RoIAlign, as `roi_align`
 
@@ -109,9 +111,32 @@ class RoiNetwork(nn.Module):
     def describe(self, image: np.ndarray, rois: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """As `features`, but yields (B, D) float32 on the network's device for one batch of ROIs after the other."""
         feature_map = self.trunk(self.prepare(image))
-        boxes = torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)
-        for block in boxes.split(batch_size):
+        for block in self._boxes(rois).split(batch_size):
             yield self.on_map(feature_map, block)
+
+    @torch.inference_mode()
+    def linear(
+        self, image: np.ndarray, rois: np.ndarray, weights: torch.Tensor, biases: torch.Tensor, batch_size: int
+    ) -> torch.Tensor:
+        """Linear functions of ROIs' features, weights (O, D) and biases (O,): (R, O). Other arguments as of `features`.
+
+        Where nothing stands between RoIAlign and the functions, and ROIs are many or outputs few, they look at the map
+        before ROIs are pooled from it, see `linear_of_bins`: the same to the last digits.
+        """
+        feature_map, boxes = self.trunk(self.prepare(image)), self._boxes(rois)
+        nr_cells = feature_map.shape[2] * feature_map.shape[3]
+        folds = isinstance(self.head, nn.Flatten) and self.backbone.pooling == "align"
+        if not folds or nr_cells * len(weights) > POOLING_COST * len(boxes):
+            blocks = (self.on_map(feature_map, block) for block in boxes.split(batch_size))
+            return torch.cat([functional.linear(block, weights, biases) for block in blocks])
+        regions = self.regions(feature_map, boxes)
+        size, scale = self.backbone.pool_size, 1 / self.backbone.stride
+        own_weights = weights.chunk(len(regions), dim=1)
+        pooled = [linear_of_bins(*region, own, size, scale) for region, own in zip(regions, own_weights, strict=True)]
+        return torch.stack(pooled).sum(dim=0) + biases
+
+    def _boxes(self, rois: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)
 
     def prepare(self, image: np.ndarray) -> torch.Tensor:
         """uint8 RGB (H, W, 3) -> what the trunk takes (1, 3, H', W') on its device.

@@ -2,6 +2,9 @@
 
 torchvision's kernel visits one channel at a time. Here all channels of a cell lie side by side (channels_last), and
 `embedding_bag` adds up whole cells: benchmarks/network_speed.py measures both.
+
+RoIAlign is linear, and so is what a linear classifier makes of its result: `linear_of_bins` lets the classifier look at
+the cells of the map first, and then adds up the few numbers that it says of each.
 """
 
 import torch
@@ -21,16 +24,49 @@ def roi_align(feature_map: torch.Tensor, rois: torch.Tensor, size: int, scale: f
         (R, C, P, P).
     """
     channels, height, width = feature_map.shape[1:]
-    rois = rois * scale - 0.5  # a cell's value belongs to its centre
+    cells, weights = _bins(rois * scale, size, height, width)
+    bins = _weighted_sums(_rows(feature_map), cells.view(-1, 16), weights.view(-1, 16))  # (R * P * P, C)
+    return bins.view(-1, size, size, channels).permute(0, 3, 1, 2)
+
+
+def linear_of_bins(
+    feature_map: torch.Tensor, rois: torch.Tensor, weights: torch.Tensor, size: int, scale: float
+) -> torch.Tensor:
+    """Linear functions of what `roi_align` gives, weights (O, C * P * P): as `roi_align(...).flatten(1) @ weights.T`.
+
+    Each cell of the map is multiplied by the weights of each bin; a bin then takes from its cells what its own weights
+    made of them (as R-FCN, Dai et al. 2016, arXiv 1605.06409, pools maps of its own for each bin).
+
+    Returns:
+        (R, O).
+    """
+    channels, height, width = feature_map.shape[1:]
+    nr_bins, nr_outputs = size * size, len(weights)
+    by_bin = weights.view(nr_outputs, channels, nr_bins).permute(1, 2, 0).reshape(channels, nr_bins * nr_outputs)
+    table = (_rows(feature_map) @ by_bin).view(height * width * nr_bins, nr_outputs)
+    cells, cell_weights = _bins(rois * scale, size, height, width)
+    rows = cells * nr_bins + torch.arange(nr_bins, device=cells.device)[:, None]  # (R, P * P, 16)
+    return _weighted_sums(table, rows.flatten(1), cell_weights.flatten(1))
+
+
+def _rows(feature_map: torch.Tensor) -> torch.Tensor:
+    """A map (1, C, H, W) with a row for each cell: (H * W, C), in channels_last a view."""
+    return feature_map[0].permute(1, 2, 0).flatten(0, 1)
+
+
+def _weighted_sums(table: torch.Tensor, rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sums of n rows of a table (M, C) each: rows (N, n), weights (N, n) -> (N, C)."""
+    return functional.embedding_bag(rows, table, mode="sum", per_sample_weights=weights.to(table.dtype))
+
+
+def _bins(rois: torch.Tensor, size: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cells (R, P * P, 16), as their numbers, and weights (R, P * P, 16) that each bin of ROIs in cells averages."""
+    rois = rois - 0.5  # a cell's value belongs to its centre
     x, x_weight = _taps(rois[:, 0], rois[:, 2], size, width)  # (R, P, 4)
     y, y_weight = _taps(rois[:, 1], rois[:, 3], size, height)
     cells = y[:, :, None, :, None] * width + x[:, None, :, None, :]  # (R, P, P, 4, 4)
     weights = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
-    table = feature_map[0].permute(1, 2, 0).reshape(height * width, channels)  # in channels_last a view
-    bins = functional.embedding_bag(
-        cells.view(-1, 16), table, mode="sum", per_sample_weights=weights.view(-1, 16).to(table.dtype)
-    )  # (R * P * P, C)
-    return bins.view(-1, size, size, channels).permute(0, 3, 1, 2)
+    return cells.view(-1, size * size, 16), weights.view(-1, size * size, 16)
 
 
 def _taps(low: torch.Tensor, high: torch.Tensor, size: int, limit: int) -> tuple[torch.Tensor, torch.Tensor]:

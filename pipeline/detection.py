@@ -32,6 +32,22 @@ class Classifier:
         offsets = self.regressor.offsets(features, self.svms.scale) if self.regressor else None
         return RoiScores(self.svms.scores(features), offsets)
 
+    def linear(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same as one linear function of features: weights (O, D) and biases (O,), of K scores and, where there is
+        a regressor, 4 K offsets. `split` takes its results apart."""
+        weights, biases = [self.svms.weights], [self.svms.biases]
+        if self.regressor:
+            nr_features = self.svms.weights.shape[1]
+            weights.append(self.regressor.weights.transpose(0, 2, 1).reshape(-1, nr_features))
+            biases.append(self.regressor.biases.ravel())
+        return np.concatenate(weights) * np.float32(self.svms.scale), np.concatenate(biases)
+
+    def split(self, outputs: np.ndarray) -> RoiScores:
+        """Results of `linear` (R, O), of R ROIs."""
+        nr_classes = len(self.svms.biases)
+        offsets = outputs[:, nr_classes:].reshape(-1, nr_classes, 4) if self.regressor else None
+        return RoiScores(outputs[:, :nr_classes], offsets)
+
 
 def detect(rois: Rois, scored: RoiScores, size: Size, params: Parameters) -> Candidates:
     """Step 5 for one image of this size: everything that was scored, and what non-maximum suppression kept of it.

@@ -1,7 +1,8 @@
 """Every stage for one image in memory, from its pixels to detections: what 6_scoreImage.py runs.
 
 A detector is the one that steps 1 to 4 trained with the same parameters, or one in a file that needs no other. On a
-test image it finds exactly what 5_evaluate.py found, because both call the same stages.
+test image it finds what 5_evaluate.py found, because both call the same stages. Scores of SVMs differ by some
+thousandths: step 3 rounds features to float16 on their way to the disk, and here nothing is rounded.
 """
 
 import time

@@ -48,6 +48,9 @@ def start(environment: bool = True) -> None:
 
     guard_streams()
     _require_folder()
+    from helpers.base.memory import keep_freed_memory
+
+    keep_freed_memory()
 
 
 def _require_folder() -> None:

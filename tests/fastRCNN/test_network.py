@@ -19,6 +19,7 @@ from torchvision import models, transforms
 
 from fastRCNN.backbones import BACKBONES
 from fastRCNN.network import RoiNetwork, enlarge, to_input
+from fastRCNN.roi_align import linear_of_bins
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
 ROIS = np.array([[0, 0, 90, 70], [20, 10, 60, 40.5]], np.float32)
@@ -278,3 +279,27 @@ def test_old_files_without_batch_counters():
     state = {name: value for name, value in model.state_dict().items() if not name.endswith("num_batches_tracked")}
     model.load_state_dict(dict(state))  # torch itself takes them
     RoiNetwork("resnet18", state)
+
+
+# --- linear functions of features ---
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.8])
+@pytest.mark.parametrize("name", ["squeezenet1_1", "efficientnet_lite0", "alexnet"])
+def test_linear_functions_are_those_of_the_features(name, factor, monkeypatch):
+    network = RoiNetwork(name, context_factor=factor)
+    features = torch.cat(list(network.describe(IMAGE, ROIS, 500))).detach()
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(5, features.shape[1], generator=generator)
+    biases = torch.tensor([0.5, -1, 0, 2, -torch.inf])
+    expected = features.double() @ weights.double().T + biases
+    nr_folded = []
+    monkeypatch.setattr("fastRCNN.network.linear_of_bins", lambda *a: nr_folded.append(1) or linear_of_bins(*a))
+    for cost in (0, 10**9):  # on what is pooled; before it is pooled, where that can be
+        monkeypatch.setattr("fastRCNN.network.POOLING_COST", cost)
+        for batch_size in (1, 500):
+            found = network.linear(IMAGE, ROIS, weights, biases, batch_size)
+            assert found.shape == (len(ROIS), 5) and (found[:, 4] == -torch.inf).all()
+            assert np.allclose(found[:, :4], expected[:, :4], atol=1e-5 * float(expected[:, :4].abs().max()))
+        assert len(nr_folded) == (0 if cost == 0 or name == "alexnet" else 2 * (1 + (factor > 1)))
+    assert network.linear(IMAGE, np.zeros((0, 4)), weights, biases, 500).shape == (0, 5)

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torchvision
 
-from fastRCNN.roi_align import roi_align
+from fastRCNN.roi_align import linear_of_bins, roi_align
 
 HEIGHT, WIDTH, STRIDE = 7, 9, 16  # a map of 7 x 9 cells of 16 pixels: 112 x 144 pixels
 
@@ -121,3 +121,16 @@ def test_other_precisions():
     for dtype, tolerance in ((torch.float64, 1e-5), (torch.bfloat16, 0.05)):
         found = roi_align(random_map().to(dtype), rois, 3, 1 / STRIDE)
         assert found.dtype == dtype and (found.double() - exact).abs().max() < tolerance
+
+
+@pytest.mark.parametrize(("size", "nr_outputs"), [(1, 1), (3, 7), (5, 2)])
+def test_linear_functions_of_bins_are_those_of_what_was_pooled(size, nr_outputs):
+    feature_map = random_map()
+    rois = torch.cat([random_rois(100), torch.tensor(list(ODD_ROIS.values()), dtype=torch.float32)])
+    weights = torch.randn(nr_outputs, 6 * size * size, generator=torch.Generator().manual_seed(1))
+    expected = torchvisions(feature_map, rois, size).flatten(1) @ weights.T
+    for layout in (torch.contiguous_format, torch.channels_last):
+        found = linear_of_bins(feature_map.contiguous(memory_format=layout), rois, weights, size, 1 / STRIDE)
+        assert found.shape == expected.shape == (len(rois), nr_outputs)
+        assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+    assert linear_of_bins(feature_map, rois[:0], weights, size, 1 / STRIDE).shape == (0, nr_outputs)
