@@ -18,8 +18,7 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -33,6 +32,7 @@ from helpers.artifacts.feature_files import feature_path
 from helpers.artifacts.model_files import model_path
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import FEATURES, INPUTS, TRAINING, require
+from helpers.base.ahead import one_ahead
 from helpers.base.errors import UserError
 from helpers.base.files import remove_temporary_files, write_arrays
 from helpers.base.images import read_image
@@ -81,19 +81,6 @@ def refuse_infinite(arrays: Mapping[str, np.ndarray], key: str) -> None:
             )
 
 
-def read_ahead(entries: Iterable[RoiInput], params: Parameters) -> Iterator[tuple[RoiInput, NetworkInput]]:
-    """Yield each entry with its image, working on the next one in another thread meanwhile."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting = None
-        for entry in entries:
-            coming = entry, reader.submit(read_prepared, entry, params)
-            if waiting:
-                yield waiting[0], waiting[1].result()
-            waiting = coming
-        if waiting:
-            yield waiting[0], waiting[1].result()
-
-
 def train(params: Parameters, ranks: Ranks) -> None:
     """Train the network, unless that is done."""
     with StepRun(params, TRAINING, ranks.is_first) as run:
@@ -131,8 +118,9 @@ def main(params: Parameters) -> int:
         if share:
             network = load_model(model_path(params), params) if params.classifier == "nn" else build_network(params)
             bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
-            jobs = (entries[image_set][index] for image_set, index in share)
-            for name, (entry, prepared) in zip(share, read_ahead(jobs, params), strict=True):
+            jobs = [entries[image_set][index] for image_set, index in share]
+            images = one_ahead(lambda entry: read_prepared(entry, params), jobs)
+            for name, entry, prepared in zip(share, jobs, images, strict=True):
                 arrays = describe(network, name[0], entry, prepared, params)
                 refuse_infinite(arrays, entry.key)
                 write_arrays(outputs[name], **arrays)

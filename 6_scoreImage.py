@@ -27,6 +27,7 @@ import numpy as np
 
 from fastRCNN.structures import GroundTruth
 from helpers.artifacts.detection_files import detection_rows, prepare_to_write, write_detections
+from helpers.base.ahead import one_ahead
 from helpers.base.errors import UserError
 from helpers.base.files import refuse_to_replace
 from helpers.base.images import is_drawn, read_image, write_image
@@ -39,7 +40,7 @@ from helpers.dataset.image_files import ImageFile, refuse_bad_names
 from helpers.dataset.photos import find_images, picture_paths
 from helpers.drawing.demonstration import random_test_images
 from pipeline.parameters import load_parameters
-from pipeline.scoring import ScoredImage, load_detector, model_settings, score_image
+from pipeline.scoring import ProposedImage, ScoredImage, load_detector, model_settings, propose, score_proposed
 from pipeline.stages import Detector
 from pipeline.verdicts import Scored, draw_beside_ground_truth, draw_found
 
@@ -64,19 +65,35 @@ class Result(NamedTuple):
     scored: ScoredImage
 
 
+class Proposed(NamedTuple):
+    """An image that was read, its pixels, the seconds that took, and what the network is given."""
+
+    image: np.ndarray
+    read: float
+    proposed: ProposedImage
+
+
+def read_and_propose(path: Path, params: Parameters) -> Proposed | UserError:
+    """The stages before the network; the error of an image that cannot be read."""
+    start = time.perf_counter()
+    try:
+        image = read_image(path)
+    except UserError as error:
+        return error
+    return Proposed(image, time.perf_counter() - start, propose(image, params))
+
+
 def score_all(paths: Sequence[Path], detector: Detector, params: Parameters) -> Iterator[Result]:
-    """Score image after image; says on stderr which cannot be read, and leaves them out."""
-    for path in paths:
-        start = time.perf_counter()
-        try:
-            image = read_image(path)
-        except UserError as error:
-            print(f"ERROR: {error}", file=sys.stderr)
+    """Score image after image, reading and proposing the next one meanwhile; says on stderr which cannot be read, and
+    leaves them out."""
+    for path, ready in zip(paths, one_ahead(lambda path: read_and_propose(path, params), paths), strict=True):
+        if isinstance(ready, UserError):
+            print(f"ERROR: {ready}", file=sys.stderr)
             continue
-        read = time.perf_counter() - start
-        scored = score_image(image, detector, params)
-        seconds = {"read": read, **scored.seconds, "all": time.perf_counter() - start}
-        yield Result(path, image, replace(scored, seconds=seconds))
+        scored = score_proposed(ready.proposed, detector, params)
+        seconds = {"read": ready.read, **scored.seconds}
+        seconds["all"] = sum(seconds.values())
+        yield Result(path, ready.image, replace(scored, seconds=seconds))
 
 
 def describe_nothing(path: Path, scored: Scored, params: Parameters) -> str:

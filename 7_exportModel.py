@@ -27,7 +27,7 @@ from helpers.base.script import run_script
 from helpers.base.tables import counted
 from helpers.config.command_line import argument_parser
 from helpers.config.schema import Parameters
-from pipeline.onnx_detector import to_onnx
+from pipeline.onnx_detector import export_detector
 from pipeline.parameters import load_parameters
 from pipeline.stages import load_model
 
@@ -48,7 +48,7 @@ def main(params: Parameters, model_file: str | None = None, out: str | None = No
     refuse_to_replace([target], [path])
     description = read_description(path)
     trained = load_parameters(["network_device=cpu"], stored=stored_settings(description, path))
-    write_onnx(target, to_onnx(load_model(path, trained), trained), description)
+    write_onnx(target, export_detector(load_model(path, trained), trained), description)
     classes = f"{counted(len(trained.classes), 'class')}: {', '.join(trained.classes)}"
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB, {classes}")
     return target

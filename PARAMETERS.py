@@ -176,6 +176,15 @@ _batch: Group = Group(FEATURES, TRAINING.when(**_validated), kept=False)
 # ROIs that go through the head at once; bounds the memory. Other numbers give other last digits
 network_roiBatchSize: Whole[1, 100_000, 4000] = 500
 
+_engine: Group = Group(FEATURES, kept=False, stored=False)
+# what runs the trunk on a CPU: other engines give other last digits; "onnx" needs requirements-export.txt, "openvino"
+# requirements-openvino.txt. benchmarks/runtimes.py says which is fastest on this machine
+network_runtime: Choice["torch", "onnx", "openvino"] = "torch"
+
+_precision: Group = Group(FEATURES, stored=False)
+# numbers of the trunk; "bfloat16" where the processor has it in hardware: half the digits of float16, and faster
+network_precision: Choice["float32", "bfloat16"] = "float32"
+
 _device: Group = Group(kept=False, stored=False)
 network_device: Choice["auto", "cpu", "cuda", "mps"] = "auto"  # "auto": a GPU where there is one
 

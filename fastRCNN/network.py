@@ -62,6 +62,7 @@ class RoiNetwork(nn.Module):
         # channels_last is the layout that CPU convolutions are fastest in, see benchmarks/network_speed.py
         self.trunk = trunk.to(memory_format=torch.channels_last)
         self.head = head
+        self.engine: Callable[[torch.Tensor], torch.Tensor] | None = None  # what runs the trunk in torch's place
         self.eval()
 
     @property
@@ -110,7 +111,7 @@ class RoiNetwork(nn.Module):
 
     def describe(self, image: np.ndarray, rois: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """As `features`, but yields (B, D) float32 on the network's device for one batch of ROIs after the other."""
-        feature_map = self.trunk(self.prepare(image))
+        feature_map = self.map(image)
         for block in self._boxes(rois).split(batch_size):
             yield self.on_map(feature_map, block)
 
@@ -123,7 +124,7 @@ class RoiNetwork(nn.Module):
         Where nothing stands between RoIAlign and the functions, and ROIs are many or outputs few, they look at the map
         before ROIs are pooled from it, see `linear_of_bins`: the same to the last digits.
         """
-        feature_map, boxes = self.trunk(self.prepare(image)), self._boxes(rois)
+        feature_map, boxes = self.map(image), self._boxes(rois)
         nr_cells = feature_map.shape[2] * feature_map.shape[3]
         folds = isinstance(self.head, nn.Flatten) and self.backbone.pooling == "align"
         if not folds or nr_cells * len(weights) > POOLING_COST * len(boxes):
@@ -134,6 +135,11 @@ class RoiNetwork(nn.Module):
         own_weights = weights.chunk(len(regions), dim=1)
         pooled = [linear_of_bins(*region, own, size, scale) for region, own in zip(regions, own_weights, strict=True)]
         return torch.stack(pooled).sum(dim=0) + biases
+
+    def map(self, image: np.ndarray) -> torch.Tensor:
+        """What the trunk makes of an image, uint8 RGB (H, W, 3): (1, C, H' / stride, W' / stride)."""
+        prepared = self.prepare(image)
+        return self.engine(prepared) if self.engine else self.trunk(prepared)
 
     def _boxes(self, rois: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(np.asarray(rois, dtype=np.float32)).to(self.device)

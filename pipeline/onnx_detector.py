@@ -3,9 +3,7 @@
 What 7_exportModel.py runs, and 6_scoreImage.py with an .onnx file.
 """
 
-import io
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,36 +16,26 @@ from fastRCNN.export import ExportableDetector
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import padded_input
 from fastRCNN.structures import Rois, RoiScores
-from helpers.artifacts.onnx_files import ADVICE, import_onnx, import_onnxruntime, read_onnx
+from helpers.artifacts.onnx_files import ADVICE, import_onnxruntime, read_onnx
 from helpers.base.errors import UserError
 from helpers.config.schema import Parameters
 from pipeline.detection import class_scores
+from pipeline.engines import to_onnx
 from pipeline.stages import NetworkInput, require_classes
 
-OPSET = 18  # of ONNX, 2022; RoiAlign is exact from 16 on
 INPUTS = {"image": 4, "rois": 2}  # number of dimensions
 OUTPUTS = {"scores": 2, "boxes": 3, "offsets": 3}
 
 
-def to_onnx(model: FastRcnn, params: Parameters) -> bytes:
+def export_detector(model: FastRcnn, params: Parameters) -> bytes:
     """A model on the CPU as a serialised ONNX graph, see `ExportableDetector`; any H, W and R.
 
     H and W must be at least two cells of the trunk's map, and for some networks multiples of 32: see `padded_input`.
     """
-    import_onnx()  # torch needs it for this, and its own message does not say how to install it
     detector = ExportableDetector(model, moves_boxes=params.boxRegression)
     example = torch.zeros(1, 3, 96, 128), torch.tensor([[0.0, 0, 60, 50], [10, 20, 90, 80]])
     sizes = {"image": {2: "height", 3: "width"}, **{name: {0: "nrRois"} for name in ("rois", *OUTPUTS)}}
-    file: Any = io.BytesIO()  # which the older exporter takes as well, and its types deny
-    with warnings.catch_warnings():
-        # all of them are for torch's developers: advice to take its newer exporter, which does not know torchvision's
-        # roi_pool, and what the older one does not simplify
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            detector, example, file, dynamo=False, opset_version=OPSET,
-            input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes=sizes,
-        )  # fmt: skip
-    return file.getvalue()
+    return to_onnx(detector, example, input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes=sizes)
 
 
 def _limit_memory(runtime: Any, nr_rois: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastRCNN.structures import Candidates, Detections
+from fastRCNN.structures import Candidates, Detections, Rois
 from helpers.artifacts.model_files import model_path, read_description, stored_settings
 from helpers.artifacts.onnx_files import is_onnx, read_onnx
 from helpers.artifacts.steps import require_parameters, trained_by
@@ -22,7 +22,7 @@ from helpers.config.schema import Parameters
 from pipeline.detection import detect
 from pipeline.onnx_detector import OnnxDetector
 from pipeline.regions import propose_rois, select_rois
-from pipeline.stages import Detector, NnDetector, SvmDetector, prepare_image
+from pipeline.stages import Detector, NetworkInput, NnDetector, SvmDetector, prepare_image
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,40 @@ class ScoredImage:
         return {"width": self.size[0], "height": self.size[1], "seconds": seconds, "detections": detections}
 
 
+@dataclass(frozen=True)
+class ProposedImage:
+    """An image before the network: its size (width, height) in pixels, ROIs, the network's input, and the seconds of
+    each stage."""
+
+    size: tuple[int, int]
+    rois: Rois
+    prepared: NetworkInput
+    seconds: dict[str, float]
+
+
+def propose(image: np.ndarray, params: Parameters) -> ProposedImage:
+    """The stages before the network for one image, uint8 RGB (H, W, 3)."""
+    start = time.perf_counter()
+    rois = select_rois(propose_rois(image, params), params)
+    proposed = time.perf_counter()
+    prepared = prepare_image(image, params)
+    seconds = {"rois": proposed - start, "scale": time.perf_counter() - proposed}
+    return ProposedImage((image.shape[1], image.shape[0]), rois, prepared, seconds)
+
+
+def score_proposed(image: ProposedImage, detector: Detector, params: Parameters) -> ScoredImage:
+    """The network and the stages after it."""
+    start = time.perf_counter()
+    scored = detector.score(image.prepared, image.rois)
+    after = time.perf_counter()
+    candidates = detect(image.rois, scored, image.size, params)
+    seconds = {**image.seconds, "network": after - start, "detections": time.perf_counter() - after}
+    return ScoredImage(candidates, image.size, seconds)
+
+
 def score_image(image: np.ndarray, detector: Detector, params: Parameters) -> ScoredImage:
     """All stages for one image, uint8 RGB (H, W, 3)."""
-    clock = [time.perf_counter()]
-    rois = select_rois(propose_rois(image, params), params)
-    clock.append(time.perf_counter())
-    scored = detector.score(prepare_image(image, params), rois)
-    clock.append(time.perf_counter())
-    size = image.shape[1], image.shape[0]
-    candidates = detect(rois, scored, size, params)
-    clock.append(time.perf_counter())
-    seconds = {name: clock[i + 1] - clock[i] for i, name in enumerate(("rois", "network", "detections"))}
-    return ScoredImage(candidates, size, seconds)
+    return score_proposed(propose(image, params), detector, params)
 
 
 def model_settings(path: Path, settings: Iterable[str] = ()) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from helpers.config.schema import Parameters
 from helpers.fetching.state_dicts import read_state_dict
 from helpers.fetching.weights import get_weights
 from pipeline.detection import class_scores, load_classifier
+from pipeline.engines import use_engine
 from pipeline.regions import input_bounds
 
 DTYPES = {torch.float32: "F32", torch.int64: "I64"}  # as safetensors calls them
@@ -62,6 +63,7 @@ def build_network(params: Parameters) -> RoiNetwork:
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     print(f"network {params.network}, weights {path or 'random'}, on {describe_device(device)}", file=sys.stderr)
+    use_engine(network, params)
     return network
 
 
@@ -143,7 +145,9 @@ def load_model(path: Path, params: Parameters) -> FastRcnn:
     model = _detector(params, path)
     model.load_state_dict(tensors)
     print(f"network {params.network}, trained: {path}, on {describe_device(device)}", file=sys.stderr)
-    return model.to(device)
+    model.to(device)
+    use_engine(model.network, params)
+    return model
 
 
 class Detector(Protocol):

@@ -51,7 +51,7 @@ def test_the_printed_detections_are_the_kept_ones_above_the_threshold(tiny_finis
         _, (printed,) = run(capsys, params, path, out=tmp_path, threshold=threshold)
         assert printed["image"] == str(path)
         assert (printed["width"], printed["height"]) == (160, 120)
-        assert set(printed["seconds"]) == {"read", "rois", "network", "detections", "all"}
+        assert set(printed["seconds"]) == {"read", "rois", "scale", "network", "detections", "all"}
         assert [found["label"] for found in printed["detections"]] == [row[1] for row in wanted]
         scores = [found["score"] for found in printed["detections"]]
         assert np.allclose(scores, [float(row[2]) for row in wanted], atol=0.01)  # step 3 rounds to float16
