@@ -19,6 +19,7 @@ import cv2
 import torch
 
 from helpers.base.errors import UserError
+from helpers.base.memory import keep_freed_memory
 
 BUSY = 0.3  # of the cores in use by other programs at the start, from which on the output warns
 
@@ -135,7 +136,11 @@ def load_warning():
 
 
 def announce():
-    """Print the machine, and the warning if there is reason for one. Call it first: a benchmark is a load itself."""
+    """Print the machine, and the warning if there is reason for one. Call it first: a benchmark is a load itself.
+
+    From here on memory is kept as in the scripts.
+    """
+    keep_freed_memory()
     print(machine())
     if warning := load_warning():
         print(warning)

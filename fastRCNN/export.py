@@ -1,7 +1,6 @@
 """The trained network as one function of tensors that other programs can run: no Python, no loop over ROIs."""
 
 import torch
-import torchvision
 from torch import nn
 
 from fastRCNN.boxes import MAX_LOG_SCALE
@@ -35,7 +34,9 @@ class ExportableDetector(nn.Module):
 
 def one_operation(feature_map: torch.Tensor, rois: torch.Tensor, size: int, scale: float) -> torch.Tensor:
     """`roi_align.roi_align` as the one operation that it is elsewhere."""
-    return torchvision.ops.roi_align(feature_map, [rois], size, scale, sampling_ratio=2, aligned=True)
+    from torchvision.ops import roi_align  # takes seconds: imported only where it is needed
+
+    return roi_align(feature_map, [rois], size, scale, sampling_ratio=2, aligned=True)
 
 
 def decode(rois: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:

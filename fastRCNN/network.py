@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torchvision
 from torch import nn
 from torch.nn import functional
 
@@ -73,7 +72,9 @@ class RoiNetwork(nn.Module):
         """Features of each ROI: (1, C, H, W) and rois (R, 4) in pixels of the network's input -> (R, C, P, P)."""
         scale, size = 1 / self.backbone.stride, self.backbone.pool_size
         if self.backbone.pooling == "max":
-            return torchvision.ops.roi_pool(feature_map, [rois], size, scale)
+            from torchvision.ops import roi_pool  # takes seconds: imported only where it is needed
+
+            return roi_pool(feature_map, [rois], size, scale)
         return align(feature_map, rois, size, scale)
 
     def regions(self, feature_map: torch.Tensor, rois: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -7,10 +7,10 @@ are its files: the maps of the frozen layers, checkpoints, curves, and the train
 import shutil
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
-import torchvision
 
 from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.ranks import Ranks
@@ -165,7 +165,7 @@ def run_epochs(
 def write_trained(model: FastRcnn, progress: Progress, params: Parameters) -> None:
     """Write the model: the best measured, or the last where nothing was; then the last lies beside it."""
     more = {"network": params.network, "weights": weights_fingerprint(params), "epochs": progress.epoch}
-    versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
+    versions = {"torch": torch.__version__, "torchvision": version("torchvision")}
     path = model_path(params)
     if progress.best_state is not None:
         write_model(path.with_name(f"{path.stem}.last.safetensors"), model.state_dict(), params, versions, **more)

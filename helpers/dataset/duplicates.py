@@ -18,11 +18,8 @@ Augmented copies that look different (turned, cut out, blurred) are told by thei
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import imagehash
 import numpy as np
 from PIL import Image
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from helpers.base.images import scale_below
 
@@ -51,6 +48,8 @@ class Look:
 
 def look_of(image: np.ndarray) -> Look:
     """The `Look` of an image, uint8 RGB (H, W, 3)."""
+    import imagehash  # brings scipy, which takes half a second: imported only where it is needed
+
     picture = Image.fromarray(scale_below(image, LOOK_PIXELS))
     grey = picture.convert("L").resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.LANCZOS)
     bits, mirrored = (
@@ -94,6 +93,9 @@ def group_by_look(looks: Sequence[Look | None]) -> tuple[np.ndarray, np.ndarray]
 
 def joined(groups: np.ndarray, *pairs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Groups, int (N,), after the groups of some pairs of members, (rows, columns) each, were made one."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     own = np.arange(len(groups)), groups  # a group's number is an index below N
     rows, columns = (np.concatenate([edge[side] for edge in (own, *pairs)]) for side in (0, 1))
     graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(groups), len(groups)))

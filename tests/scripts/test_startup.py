@@ -50,3 +50,26 @@ print({{"torch", "torchvision", "sklearn"}} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["3_runNetwork", "6_scoreImage", "7_exportModel"])
+def test_the_default_network_needs_no_torchvision(name):
+    packages, _ = started(name)
+    assert packages <= {"torch", "numba"}
+
+
+@pytest.mark.slow
+def test_steps_3_and_6_run_without_torchvision(tiny):
+    code = f"""
+import importlib, sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+from pathlib import Path
+from tiny import run_steps, tiny_params
+params = tiny_params(Path({str(tiny)!r}), network="efficientnet_lite0")
+run_steps(params, 1, 2, 3, 4)
+importlib.import_module("6_scoreImage").main(params, [str(params.image_dir / "testImages")])
+print({{"torchvision", "torch._dynamo", "sklearn"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
