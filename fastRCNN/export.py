@@ -15,6 +15,8 @@ class ExportableDetector(nn.Module):
 
     def __init__(self, model: FastRcnn, moves_boxes: bool = True) -> None:
         super().__init__()
+        import torchvision  # noqa: F401 (now: while the detector is traced it cannot be imported)
+
         self.model, self.moves_boxes = model, moves_boxes
         self.nr_classes = model.box_offsets.out_features // 4
         self.eval()
@@ -34,7 +36,7 @@ class ExportableDetector(nn.Module):
 
 def one_operation(feature_map: torch.Tensor, rois: torch.Tensor, size: int, scale: float) -> torch.Tensor:
     """`roi_align.roi_align` as the one operation that it is elsewhere."""
-    from torchvision.ops import roi_align  # takes seconds: imported only where it is needed
+    from torchvision.ops import roi_align
 
     return roi_align(feature_map, [rois], size, scale, sampling_ratio=2, aligned=True)
 

@@ -19,6 +19,7 @@ from typing import Self, overload
 import numpy as np
 
 from fastRCNN.structures import Origin, Rois
+from helpers.artifacts.number_text import WIDTH, fixed_point, parse_fixed_point
 from helpers.artifacts.padded_square import PaddedSquare
 from helpers.base.errors import UserError
 from helpers.base.files import atomic_path
@@ -70,24 +71,22 @@ def write_inputs(
         The number of images.
     """
     paths = input_paths(folder, image_set)
-    one_hot = [" ".join("1" if i == k else "0" for i in range(nr_classes)) for k in range(nr_classes)]
-    padding = (" " + " ".join(["0"] * 4), " " + " ".join(["0"] * nr_classes))
+    one_hot = np.full((nr_classes, 2 * nr_classes), ord("0"), np.uint8)  # " 1 0 0", " 0 1 0", ...
+    one_hot[:, ::2], one_hot[range(nr_classes), range(1, 2 * nr_classes, 2)] = ord(" "), ord("1")
     count = 0
     with (
         atomic_path(paths[0]) as images, atomic_path(paths[1]) as rois,
         atomic_path(paths[2]) as labels, atomic_path(paths[3]) as counts,
-        open(images, "w", encoding="utf-8", newline="\n") as image_file, open(rois, "w", newline="\n") as roi_file,
-        open(labels, "w", newline="\n") as label_file, open(counts, "w", newline="\n") as count_file,
+        open(images, "w", encoding="utf-8", newline="\n") as image_file, open(rois, "wb") as roi_file,
+        open(labels, "wb") as label_file, open(counts, "w", newline="\n") as count_file,
     ):  # fmt: skip
         for index, entry in enumerate(entries):
             missing = nr_rois - len(entry.rois)
             relative = PaddedSquare(*entry.size, *padded).to_relative(entry.rois.boxes)
-            numbers = " ".join(f"{value:.7f}" for value in relative.ravel())
             image_file.write(f"{index}\t{entry.key}\t0\n")
-            roi_file.write(f"{index} |rois {numbers}{padding[0] * missing}\n")
-            label_file.write(
-                f"{index} |roiLabels {' '.join(one_hot[k] for k in entry.class_ids)}{padding[1] * missing}\n"
-            )
+            roi_file.write(b"%d |rois%b%b\n" % (index, fixed_point(relative), b" 0" * (4 * missing)))
+            one_hot_rows = one_hot[entry.class_ids].tobytes()
+            label_file.write(b"%d |roiLabels%b%b\n" % (index, one_hot_rows, b" 0" * (nr_classes * missing)))
             counts_and_size = len(entry.rois), entry.rois.nr_ground_truth, *entry.size
             count_file.write("\t".join(map(str, (index, *counts_and_size))) + "\n")
             count += 1
@@ -221,19 +220,29 @@ def _parse_short(image_line: str, count_line: str) -> tuple[str, int, int, int, 
     return key, nr_rois, nr_ground_truth, width, height
 
 
+def _parse_rois(text: bytes, nr_rois: int) -> tuple[np.ndarray, int]:
+    """The first ROIs of a row (R, 4), and how many there are with the padding."""
+    real, padding = text[: 4 * nr_rois * WIDTH], text[4 * nr_rois * WIDTH :]
+    numbers, nr_zeros = parse_fixed_point(real), padding.count(b" 0")
+    is_padding = nr_zeros % 4 == 0 and padding.strip(b"\r\n") == b" 0" * nr_zeros
+    if numbers is not None and len(numbers) == 4 * nr_rois and is_padding:
+        return numbers.reshape(-1, 4), nr_rois + nr_zeros // 4
+    rois = np.array(text.split(), dtype=np.float64).reshape(-1, 4)  # as other programs may write it
+    return rois[:nr_rois], len(rois)
+
+
 def _parse_long(index: int, roi_line: bytes, label_line: bytes, nr_rois: int) -> tuple[np.ndarray, np.ndarray]:
     """Relative ROIs (R, 4) and class ids (R,) of an image."""
     roi_index, roi_text = roi_line.split(b" |rois")
     label_index, label_text = label_line.split(b" |roiLabels")
     if not index == int(roi_index) == int(label_index):
         raise ValueError("image indices of the four files differ")
-    rois = np.array(roi_text.split(), dtype=np.float64).reshape(-1, 4)
-    labels = np.frombuffer(label_text.translate(None, b" \r\n"), np.uint8).reshape(len(rois), -1) - ord("0")
+    rois, nr_rows = _parse_rois(roi_text, nr_rois)
+    labels = np.frombuffer(label_text.translate(None, b" \r\n"), np.uint8).reshape(nr_rows, -1) - ord("0")
     if labels.max(initial=0) > 1 or (labels[:nr_rois].sum(axis=1) != 1).any():
         raise ValueError("the label of a ROI is not one 1 among 0")
     if len(rois) < nr_rois:
         raise ValueError(f"{len(rois)} ROIs, wanted {nr_rois}")
-    rois = rois[:nr_rois]
     if not ((rois >= -TOLERANCE).all() and (rois[:, :2] + rois[:, 2:] <= 1 + TOLERANCE).all()):  # also NaN
         raise ValueError("a ROI is not inside of the square")
     return rois, labels[:nr_rois].argmax(axis=1) if nr_rois else np.zeros(0, np.int64)

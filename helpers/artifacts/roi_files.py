@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from fastRCNN.structures import Rois
+from helpers.artifacts.number_text import parse_whole_numbers
 from helpers.base.errors import UserError
 from helpers.base.files import read_lines, write_text
 from helpers.base.images import MAX_SIDE, Size
 from helpers.dataset.image_files import ImageFile
+
+ROW = "%d\t%d\t%d\t%d\n"
 
 
 def roi_path(roi_dir: Path, image: ImageFile) -> Path:
@@ -18,7 +21,17 @@ def roi_path(roi_dir: Path, image: ImageFile) -> Path:
 
 def write_rois(path: Path, rois: Rois) -> None:
     """Write the boxes, which must lie on whole pixels."""
-    write_text(path, "".join("\t".join(map(str, roi)) + "\n" for roi in rois.boxes.astype(np.int64).tolist()))
+    numbers = tuple(rois.boxes.astype(np.int64).ravel().tolist())
+    write_text(path, ROW * len(rois) % numbers)
+
+
+def _read_well_formed(path: Path) -> np.ndarray | None:
+    """The boxes (R, 4) of a file as `write_rois` makes it; None for any other, which is then looked at row by row."""
+    try:
+        numbers = parse_whole_numbers(path.read_bytes(), b"\t\t\t\n")
+    except OSError:
+        return None
+    return None if numbers is None else numbers.reshape(-1, 4)
 
 
 def read_rois(path: Path, size: Size | None = None) -> Rois:
@@ -30,8 +43,12 @@ def read_rois(path: Path, size: Size | None = None) -> Rois:
     Raises:
         UserError: naming file and row.
     """
-    rois = []
     width, height = size or (MAX_SIDE, MAX_SIDE)
+    if (boxes := _read_well_formed(path)) is not None:
+        low, high = boxes[:, :2], boxes[:, 2:]
+        if (low < high).all() and (high <= (width, height)).all():
+            return Rois.of(boxes)
+    rois = []
     try:
         lines = read_lines(path)
     except UserError as error:

@@ -149,7 +149,7 @@ def test_input_files_hold_the_original_tutorials_rows(tmp_path):
     assert all(len(row.split()) == 2 + 4 * 4 for row in rois)
     assert (tmp_path / "train.roilabels.txt").read_text().splitlines() == [
         "0 |roiLabels 0 0 1 1 0 0 0 1 0 0 0 0",
-        "1 |roiLabels  0 0 0 0 0 0 0 0 0 0 0 0",
+        "1 |roiLabels 0 0 0 0 0 0 0 0 0 0 0 0",
         "2 |roiLabels 1 0 0 1 0 0 1 0 0 1 0 0",
     ]
 
