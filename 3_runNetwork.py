@@ -7,7 +7,7 @@ With "svm", `arr_0` of each file has shape (ROIs of the image, features), float1
 `mirrored`, for training images, is the same of the mirror image. With "nn", `arr_0` holds K + 1 probabilities per ROI,
 background first, and `offsets` 4 K numbers that move it, float32: half the digits would make equal scores of unequal
 ones, and their order would change. The convolutions run once over the whole image. While one image is convolved, the
-next is decoded and scaled; no more than these two are held in memory.
+next is decoded and scaled, and the features of the one before are written.
 
     torchrun --nproc-per-node 2 3_runNetwork.py     trains with, and shares the images among, several processes
 """
@@ -18,7 +18,8 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -51,6 +52,8 @@ from pipeline.stages import (
 )
 from pipeline.training import is_of_training, train_network
 
+EXPONENT = np.uint16(0x7C00)  # its bits in float16
+
 
 def read_prepared(entry: RoiInput, params: Parameters) -> NetworkInput:
     """An entry's image at the network's size."""
@@ -71,14 +74,39 @@ def describe(
     return arrays
 
 
+def describe_all(
+    network: RoiNetwork | FastRcnn, jobs: Mapping[Path, tuple[str, RoiInput]], params: Parameters
+) -> Iterator[tuple[Path, dict[str, np.ndarray]]]:
+    """Yield the arrays of each file, reading the next image meanwhile. jobs: of each file, the image set and entry."""
+    images = one_ahead(lambda job: read_prepared(job[1], params), jobs.values())
+    for (path, (image_set, entry)), prepared in zip(jobs.items(), images, strict=True):
+        arrays = describe(network, image_set, entry, prepared, params)
+        refuse_infinite(arrays, entry.key)
+        yield path, arrays
+
+
+def write_file(made: tuple[Path, dict[str, np.ndarray]]) -> Path:
+    """Write what `describe_all` yields; returns the path."""
+    path, arrays = made
+    write_arrays(path, **arrays)
+    return path
+
+
 def refuse_infinite(arrays: Mapping[str, np.ndarray], key: str) -> None:
     """Raise `UserError` where the network gave numbers for an image that are not finite."""
     for name, array in arrays.items():
-        if not np.isfinite(array).all():
+        if not is_finite(array):
             raise UserError(
                 f"{key}: the network's {name} has values that are not finite; its weights are of no use, "
                 "train the network again, or set networkWeights to other ones"
             )
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether all numbers of an array are finite; of float16 those that are not have all bits of the exponent."""
+    if array.dtype == np.float16:  # which numpy looks at one by one
+        return not ((array.view(np.uint16) & EXPONENT) == EXPONENT).any()
+    return bool(np.isfinite(array).all())
 
 
 def train(params: Parameters, ranks: Ranks) -> None:
@@ -118,13 +146,9 @@ def main(params: Parameters) -> int:
         if share:
             network = load_model(model_path(params), params) if params.classifier == "nn" else build_network(params)
             bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
-            jobs = [entries[image_set][index] for image_set, index in share]
-            images = one_ahead(lambda entry: read_prepared(entry, params), jobs)
-            for name, entry, prepared in zip(share, jobs, images, strict=True):
-                arrays = describe(network, name[0], entry, prepared, params)
-                refuse_infinite(arrays, entry.key)
-                write_arrays(outputs[name], **arrays)
-                run.wrote(outputs[name])
+            jobs = {outputs[image_set, index]: (image_set, entries[image_set][index]) for image_set, index in share}
+            for path in one_ahead(write_file, describe_all(network, jobs, params)):
+                run.wrote(path)
                 bar.update()
             bar.close()
         ranks.wait()

@@ -5,10 +5,11 @@
     proc/<dataset>/models/<experiment>.safetensors  ->  proc/<dataset>/models/<experiment>.onnx
 
 The file needs no other: 6_scoreImage.py --model FILE.onnx runs it, and so does any program that runs ONNX. Inputs:
-`image` (1, 3, H, W) float32, RGB, (value / 255 - mean) / deviation as of ImageNet, any size from 32 pixels on; `rois`
-(R, 4) float32, x1 y1 x2 y2 in the pixels of `image`, any number. Outputs: `scores` (R, K + 1), probabilities, the
-background first; `boxes` (R, K, 4), each class's box in the pixels of `image`, not clipped to it; `offsets` (R, K, 4),
-what moved the ROIs there. What is left to do is non-maximum suppression. Takes seconds; needs requirements-export.txt.
+`image` (1, 3, H, W) float32, RGB, (value / 255 - mean) / deviation of the network in fastRCNN/backbones.py, of any size
+that its entry allows (efficientnet_lite0: 127 / 255, 128 / 255, sides that are multiples of 32); `rois` (R, 4) float32,
+x1 y1 x2 y2 in the pixels of `image`, any number. Outputs: `scores` (R, K + 1), probabilities, the background first;
+`boxes` (R, K, 4), each class's box in the pixels of `image`, not clipped to it; `offsets` (R, K, 4), what moved the
+ROIs there. What is left to do is non-maximum suppression. Takes seconds; needs requirements-export.txt.
 """
 
 if __name__ == "__main__":  # before packages are imported, which takes seconds

@@ -41,6 +41,7 @@ from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import FEATURES, ROIS, SVMS
 from helpers.base.files import write_arrays
 from helpers.base.images import read_image
+from helpers.base.memory import keep_freed_memory
 from helpers.base.script import run_script
 from helpers.base.tables import format_table
 from helpers.config.command_line import argument_parser
@@ -162,6 +163,7 @@ STAGES = {
 
 def run_stage(name, params, nr_images):
     """Seconds of a stage by the clock and of the processor, and the most memory that its process held, in GB."""
+    keep_freed_memory()  # as the scripts do
     start, start_of_work = time.perf_counter(), time.process_time()
     STAGES[name](params, nr_images)
     return time.perf_counter() - start, time.process_time() - start_of_work, peak_memory()

@@ -154,8 +154,8 @@ def test_a_damaged_checkpoint_is_named(prepared, monkeypatch):
 def test_without_cached_maps_it_trains_as_well(trained, prepared):
     params = nn_params(prepared, nn_cacheTrunk=False)
     run_steps(params, 3)
-    assert model_path(params).stat().st_size == model_path(nn_params(trained)).stat().st_size
     old, new = load_file(model_path(nn_params(trained))), load_file(model_path(params))
+    assert list(old) == list(new)  # the file may be longer: its header holds the seconds
     assert all(torch.allclose(old[name], new[name], atol=1e-5) for name in old)
 
 
