@@ -63,11 +63,11 @@ def installs(run):
 def test_only_the_standard_library_until_the_packages_are_installed():
     frame = [
         (ROOT / "helpers/base" / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("start", "streams", "errors", "script")
+        for name in ("start", "streams", "memory", "errors", "script")
     ]
     own = {
         "helpers",
-        *(f"helpers.base{name}" for name in ("", ".start", ".streams", ".errors", ".script")),
+        *(f"helpers.base{name}" for name in ("", ".start", ".streams", ".memory", ".errors", ".script")),
     }  # these themselves
     for source in (SOURCE, *frame):
         tree = ast.parse(source)

@@ -78,7 +78,7 @@ def project(tmp_path, environment):
     shutil.copytree(environment, home / ".venv", symlinks=True)
     (home / "requirements.txt").write_text("")
     (home / "pyproject.toml").write_text("[project]\n")
-    for name in ("errors", "script", "start", "streams"):
+    for name in ("errors", "memory", "script", "start", "streams"):
         shutil.copy(ROOT / "helpers/base" / f"{name}.py", home / "helpers/base")
     (home / "pipeline/needs.py").write_text(NEEDS)
     (home / "pipeline/parameters.py").write_text(PARAMETERS)

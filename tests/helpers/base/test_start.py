@@ -18,7 +18,7 @@ from project import ROOT
 
 from helpers.base.start import PACKAGES
 
-FRAME = ("__init__.py", "base/__init__.py", "base/errors.py", "base/start.py", "base/streams.py")
+FRAME = ("__init__.py", "base/__init__.py", "base/errors.py", "base/start.py", "base/memory.py", "base/streams.py")
 
 
 # --- which Python ---

@@ -33,6 +33,7 @@ STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([0.
 def parameters(**changes):
     network = dict(network="squeezenet1_1", network_roiPooling="auto", network_contextFactor=1.0)
     plain = {"networkWeights": "auto", "network_device": "cpu", "network_threads": 1, "seed": 3}
+    plain |= {"network_runtime": "torch", "network_precision": "float32"}
     plain["fingerprints_file"] = pathlib.Path("no folder", "fingerprints.json")
     return SimpleNamespace(**{**network, **plain, **changes})
 
