@@ -51,13 +51,14 @@ class Verdict:
 def contents(folder):
     """Path below a folder -> bytes; the folder's own name, which reports hold, is cut out of them.
 
-    Not the curves of TensorBoard: each training writes a file of its own, named by the time.
+    Not the curves of TensorBoard: each training writes a file of its own, named by the time; nor remembered
+    fingerprints, which hold times, and are there only where files were old enough.
     """
     name = str(folder).encode()
     return {
         path.relative_to(folder).as_posix(): path.read_bytes().replace(name, b"") if path.is_file() else b"folder"
         for path in sorted(folder.rglob("*"))
-        if "tensorboard" not in path.parts
+        if "tensorboard" not in path.parts and path.name != ".fingerprints.json"
     }
 
 
