@@ -29,7 +29,7 @@ from fastRCNN.fast_rcnn import FastRcnn
 from fastRCNN.network import RoiNetwork
 from fastRCNN.ranks import Ranks, join_ranks, leave_ranks
 from helpers.artifacts.cntk_files import RoiInput, read_inputs
-from helpers.artifacts.feature_files import feature_path
+from helpers.artifacts.feature_files import all_finite, feature_path
 from helpers.artifacts.model_files import model_path
 from helpers.artifacts.step_run import StepRun
 from helpers.artifacts.steps import FEATURES, INPUTS, TRAINING, require
@@ -51,8 +51,6 @@ from pipeline.stages import (
     prepare_image,
 )
 from pipeline.training import is_of_training, train_network
-
-EXPONENT = np.uint16(0x7C00)  # its bits in float16
 
 
 def read_prepared(entry: RoiInput, params: Parameters) -> NetworkInput:
@@ -95,18 +93,11 @@ def write_file(made: tuple[Path, dict[str, np.ndarray]]) -> Path:
 def refuse_infinite(arrays: Mapping[str, np.ndarray], key: str) -> None:
     """Raise `UserError` where the network gave numbers for an image that are not finite."""
     for name, array in arrays.items():
-        if not is_finite(array):
+        if not all_finite(array):
             raise UserError(
                 f"{key}: the network's {name} has values that are not finite; its weights are of no use, "
                 "train the network again, or set networkWeights to other ones"
             )
-
-
-def is_finite(array: np.ndarray) -> bool:
-    """Whether all numbers of an array are finite; of float16 those that are not have all bits of the exponent."""
-    if array.dtype == np.float16:  # which numpy looks at one by one
-        return not ((array.view(np.uint16) & EXPONENT) == EXPONENT).any()
-    return bool(np.isfinite(array).all())
 
 
 def train(params: Parameters, ranks: Ranks) -> None:

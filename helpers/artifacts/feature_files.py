@@ -37,7 +37,7 @@ def read_features(path: Path, nr_rois: int, name: str = "arr_0") -> np.ndarray:
         raise UserError(f"{path}: holds {shape}, wanted {nr_rois} rows of features; {AGAIN}")
     if features.dtype != np.float16:
         raise UserError(f"{path}: {name} is {features.dtype}, wanted float16; {AGAIN}")
-    if not _all_finite(features):
+    if not all_finite(features):
         raise UserError(f"{path}: {name} holds values that are not finite; {AGAIN}")
     return features
 
@@ -74,15 +74,17 @@ def read_predictions(path: Path, nr_rois: int, nr_classes: int) -> tuple[np.ndar
     if shapes != {"arr_0": (nr_rois, nr_classes + 1), "offsets": (nr_rois, 4 * nr_classes)}:
         raise UserError(f"{path}: holds {shapes}, wanted {nr_rois} rows for {nr_classes} classes; {AGAIN}")
     for name, array in arrays.items():
-        if array.dtype != np.float32 or not np.isfinite(array).all():
+        if array.dtype != np.float32 or not all_finite(array):
             raise UserError(f"{path}: {name} holds something else than finite float32 numbers; {AGAIN}")
     if not ((arrays["arr_0"] >= 0) & (arrays["arr_0"] <= 1 + TOLERANCE)).all():
         raise UserError(f"{path}: arr_0 holds something else than probabilities; {AGAIN}")
     return arrays["arr_0"], arrays["offsets"].reshape(nr_rois, nr_classes, 4)
 
 
-def _all_finite(array: np.ndarray) -> bool:
-    """Whether a float16 array has finite values alone; numpy's isfinite computes in float32, and is slow."""
+def all_finite(array: np.ndarray) -> bool:
+    """Whether an array has finite values alone; of float16, for which numpy computes in float32, by its bits."""
+    if array.dtype != np.float16:
+        return bool(np.isfinite(array).all())
     bits = array.view(np.uint16).reshape(-1)
     starts = range(0, len(bits), CACHED)
     return not any((bits[start : start + CACHED] & 0x7FFF).max() >= 0x7C00 for start in starts)
