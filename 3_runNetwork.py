@@ -18,8 +18,9 @@ if __name__ == "__main__":  # before packages are imported, which takes seconds
     start()
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -72,22 +73,22 @@ def describe(
     return arrays
 
 
+class Job(NamedTuple):
+    """An image to describe: its entry in the files of step 2, its image set, and the file to write."""
+
+    entry: RoiInput
+    image_set: str
+    path: Path
+
+
 def describe_all(
-    network: RoiNetwork | FastRcnn, jobs: Mapping[Path, tuple[str, RoiInput]], params: Parameters
+    network: RoiNetwork | FastRcnn, jobs: Iterable[Job], params: Parameters
 ) -> Iterator[tuple[Path, dict[str, np.ndarray]]]:
-    """Yield the arrays of each file, reading the next image meanwhile. jobs: of each file, the image set and entry."""
-    images = one_ahead(lambda job: read_prepared(job[1], params), jobs.values())
-    for (path, (image_set, entry)), prepared in zip(jobs.items(), images, strict=True):
-        arrays = describe(network, image_set, entry, prepared, params)
-        refuse_infinite(arrays, entry.key)
-        yield path, arrays
-
-
-def write_file(made: tuple[Path, dict[str, np.ndarray]]) -> Path:
-    """Write what `describe_all` yields; returns the path."""
-    path, arrays = made
-    write_arrays(path, **arrays)
-    return path
+    """Yield path and arrays of each file, reading the next image meanwhile."""
+    for job, prepared in one_ahead(lambda job: (job, read_prepared(job.entry, params)), jobs):
+        arrays = describe(network, job.image_set, job.entry, prepared, params)
+        refuse_infinite(arrays, job.entry.key)
+        yield job.path, arrays
 
 
 def refuse_infinite(arrays: Mapping[str, np.ndarray], key: str) -> None:
@@ -137,9 +138,14 @@ def main(params: Parameters) -> int:
         if share:
             network = load_model(model_path(params), params) if params.classifier == "nn" else build_network(params)
             bar = tqdm(total=len(share), desc="3 features", unit="image", disable=not ranks.is_first)
-            jobs = {outputs[image_set, index]: (image_set, entries[image_set][index]) for image_set, index in share}
-            for path in one_ahead(write_file, describe_all(network, jobs, params)):
-                run.wrote(path)
+            jobs = (Job(entries[name][index], name, outputs[name, index]) for name, index in share)
+
+            def write(made: tuple[Path, dict[str, np.ndarray]]) -> None:
+                path, arrays = made
+                write_arrays(path, **arrays)
+                run.wrote(path)  # at once: what is not noted is done again after a kill
+
+            for _ in one_ahead(write, describe_all(network, jobs, params)):
                 bar.update()
             bar.close()
         ranks.wait()

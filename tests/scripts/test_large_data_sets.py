@@ -8,7 +8,7 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
-from tiny import nn_params
+from tiny import nn_params, run_steps, tiny_params
 
 from benchmarks import size
 from fastRCNN.structures import Origin, Rois
@@ -166,3 +166,16 @@ def test_hours_and_disk_by_hand():
     assert rows['3 predictions, classifier "nn"'] == ["2.49", "19.9"]
     assert rows["4 SVMs, 12 passes"] == ["12.03", "0.0"]  # 12 * 10022 * 0.36 s
     assert rows["5 detections and measures"][0] == "0.99"  # 4952 of 0.62 + 5 / 50 s
+
+
+def test_step_3_holds_a_few_images_however_many_there_are(tiny, monkeypatch):
+    step3 = importlib.import_module("3_runNetwork")
+    params, events = tiny_params(tiny), []
+    run_steps(params, 1, 2)
+    read, write = InputFiles._read, step3.write_arrays
+    monkeypatch.setattr(InputFiles, "_read", lambda self, *row: events.append(1) or read(self, *row))
+    monkeypatch.setattr(step3, "write_arrays", lambda path, **arrays: write(path, **arrays) or events.append(-1))
+    step3.main(params)
+    assert events.count(1) == events.count(-1) == 7
+    # one is written, one described, one decoded, and one more is about to be
+    assert np.cumsum(events).max() <= 4
